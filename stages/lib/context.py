@@ -1,0 +1,49 @@
+"""What surrounds a stage run: where its files are, how clips are worked in parallel, how progress is shown."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from tqdm import tqdm
+
+from stages.lib.workspace import Workspace
+
+
+class Progress(Protocol):
+    """A running bar; `figures` (a loss, a rate) are shown beside it."""
+
+    def update(self, n: int = 1, **figures: float) -> None: ...
+
+
+ProgressFactory = Callable[[str, int], AbstractContextManager[Progress]]
+"""(label, total) -> a context manager around one bar."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """`executor` opens the pool in which clips are worked (local processes, Dask, Ray); the caller closes it."""
+
+    workspace: Workspace
+    executor: Callable[[], Executor]
+    progress: ProgressFactory
+
+
+class _TerminalBar:
+    def __init__(self, bar: tqdm) -> None:
+        self._bar = bar
+
+    def update(self, n: int = 1, **figures: float) -> None:
+        if figures:
+            self._bar.set_postfix({name: f"{value:.4g}" for name, value in figures.items()}, refresh=False)
+        self._bar.update(n)
+
+
+@contextmanager
+def terminal_progress(label: str, total: int) -> Iterator[Progress]:
+    """A bar with the time left; on something that is not a terminal a line at most every ten seconds."""
+    with tqdm(total=total, desc=label, mininterval=0.5, maxinterval=10, dynamic_ncols=True, leave=True) as bar:
+        if not bar.disable and not getattr(bar.fp, "isatty", lambda: False)():
+            bar.mininterval = 10
+        yield _TerminalBar(bar)

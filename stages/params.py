@@ -1,0 +1,70 @@
+"""params.yaml as frozen, typed sections. Every key must be there and no other: there are no defaults in code."""
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Compute(Section):
+    """How to run, never what to compute: no DVC stage depends on this section."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    workers: int = Field(ge=0, description="processes for clip-parallel work; 0: one a core")
+
+
+class Ingest(Section):
+    source: str = Field(description="folder (path or s3://...) that holds manifest.csv; relative uris start here")
+    endpoint_url: str | None = Field(description="S3 endpoint; null: the provider's own")
+
+
+class Media(Section):
+    fps: int = Field(gt=0)
+    size: int = Field(gt=0, multiple_of=16, description="side of the square clips, pixels")
+    sample_rate: int = Field(gt=0)
+
+
+class Params(Section):
+    seed: int
+    compute: Compute
+    ingest: Ingest
+    media: Media
+
+
+class ParamsError(ValueError):
+    """params.yaml does not say what it must; the message names each key."""
+
+
+def load_params(path: Path) -> Params:
+    """Read and check a parameter file.
+
+    Raises:
+        ParamsError: the file is absent, is not YAML, or has an unknown, missing or wrong key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: no such file; copy params/ or params.yaml from the repository") from None
+    try:
+        return Params.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: not YAML: {error}") from error
+    except ValidationError as error:
+        raise ParamsError(_explain(path, error)) from error
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    kinds = {"missing": "missing key", "extra_forbidden": "unknown key"}
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        if problem["type"] in kinds:
+            lines.append(f"{key}: {kinds[problem['type']]}")
+        else:
+            lines.append(f"{key}: {problem['msg']}, got {problem['input']!r}")
+    return f"{path}: " + "; ".join(lines)
