@@ -1,5 +1,6 @@
 """Named arrays with string metadata in one safetensors file, with a format name and version."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from stages.lib.files import atomic_path
 def save_arrays(
     path: Path, kind: str, version: int, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
 ) -> None:
-    header = {"kind": kind, "version": str(version), **(metadata or {})}
+    # one header entry: safetensors writes several in an order that changes from run to run
+    header = {"cospeech": json.dumps({"kind": kind, "version": version, **(metadata or {})}, sort_keys=True)}
     with atomic_path(path) as temporary:
         save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary, header)
 
@@ -28,9 +30,9 @@ def load_arrays(path: Path, kind: str, version: int) -> tuple[dict[str, np.ndarr
         raise ValueError(f"{path}: no such file; run the stage that writes it (dvc repro)")
     try:
         with safe_open(path, framework="numpy") as stream:
-            metadata = dict(stream.metadata() or {})
+            metadata = json.loads((stream.metadata() or {}).get("cospeech", "{}"))
             found = (metadata.pop("kind", "unknown"), metadata.pop("version", "unknown"))
-            if found != (kind, str(version)):
+            if found != (kind, version):
                 raise ValueError(f"{path}: {found[0]} version {found[1]} where {kind} version {version} was expected")
             return {name: stream.get_tensor(name) for name in stream.keys()}, metadata  # noqa: SIM118
     except SafetensorError as error:

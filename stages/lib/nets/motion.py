@@ -8,6 +8,8 @@ the one look ahead is into the audio, `lookahead` frames.
 Axes: B batch, T frames, P components, A audio features, W width.
 """
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from diffusers import ConfigMixin, ModelMixin
@@ -114,7 +116,7 @@ class MotionModel(ModelMixin, ConfigMixin):
         shape = (batch, self.config.components)
         x = torch.stack([torch.randn(shape, generator=generator) for _ in range(frames)], 1).to(audio_BTA)
         times = torch.linspace(1, 0, steps + 1).tolist()
-        for now, after in zip(times, times[1:], strict=False):
+        for now, after in itertools.pairwise(times):
             clean = self(x, torch.full((batch,), now).to(x), audio_BTA, reference_BQ)
             x = clean + (x - clean) * (after / now)
         return self.decode_motion(x)

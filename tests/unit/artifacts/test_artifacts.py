@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages.lib.artifacts import AudioFeatures, Curated, Latents, Ledger, Poses, Targets, Words
+from stages.lib.artifacts.tables import CURATED_COLUMNS, LEDGER_COLUMNS
+from stages.lib.artifacts.tensors import save_arrays
+from stages.lib.files import file_digest
+
+
+def poses(frames: int = 4) -> Poses:
+    rng = np.random.default_rng(0)
+    return Poses(
+        rng.uniform(0, 256, (frames, 133, 2)).astype(np.float32),
+        rng.uniform(0, 1, (frames, 133)).astype(np.float32),
+        256,
+        "mediapipe",
+    )
+
+
+def test_poses_round_trip_and_equal_bytes(tmp_path: Path) -> None:
+    saved = poses()
+    saved.save(tmp_path / "a.safetensors")
+    saved.save(tmp_path / "b.safetensors")
+    loaded = Poses.load(tmp_path / "a.safetensors")
+    np.testing.assert_array_equal(loaded.keypoints, saved.keypoints)
+    np.testing.assert_array_equal(loaded.confidence, saved.confidence)
+    assert (loaded.size, loaded.backend) == (256, "mediapipe")
+    assert file_digest(tmp_path / "a.safetensors") == file_digest(tmp_path / "b.safetensors")
+
+
+def test_poses_must_be_finite() -> None:
+    keypoints = np.zeros((2, 133, 2), np.float32)
+    keypoints[1, 5, 0] = np.nan
+    with pytest.raises(AssertionError):
+        Poses(keypoints, np.zeros((2, 133), np.float32), 256, "mediapipe")
+
+
+@pytest.mark.parametrize("learned", [None, np.ones((5, 16), np.float32)])
+def test_audio_round_trip(tmp_path: Path, learned: np.ndarray | None) -> None:
+    saved = AudioFeatures(np.zeros((5, 4, 80), np.float32), np.ones(5, np.float32), learned)
+    saved.save(tmp_path / "a.safetensors")
+    loaded = AudioFeatures.load(tmp_path / "a.safetensors")
+    assert (loaded.learned is None) == (learned is None)
+    assert loaded.mel.shape == (5, 4, 80)
+
+
+def test_latents_and_targets_round_trip(tmp_path: Path) -> None:
+    Latents(np.ones((3, 2, 4, 4)), np.zeros((3, 5, 4, 4))).save(tmp_path / "l.safetensors")
+    assert Latents.load(tmp_path / "l.safetensors").pose.dtype == np.float16
+    states = np.random.default_rng(0).normal(size=(3, 2, 4, 5, 5))
+    Targets("clip-1", np.arange(7, 11), 2, np.array([1, 0.5, 0]), states).save(tmp_path / "t.safetensors")
+    loaded = Targets.load(tmp_path / "t.safetensors")
+    assert (loaded.clip, loaded.reference, loaded.frames.tolist()) == ("clip-1", 2, [7, 8, 9, 10])
+    np.testing.assert_allclose(loaded.states, states, atol=2e-3)
+
+
+def test_absent_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"none\.safetensors: no such file"):
+        Poses.load(tmp_path / "none.safetensors")
+    path = tmp_path / "half.safetensors"
+    poses(50).save(path)
+    path.write_bytes(path.read_bytes()[:9000])
+    with pytest.raises(ValueError, match=r"half\.safetensors: damaged"):
+        Poses.load(path)
+    Latents(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2))).save(tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="latents version 1 where poses version 1"):
+        Poses.load(tmp_path / "other.safetensors")
+    save_arrays(tmp_path / "old.safetensors", "poses", 0, {"keypoints": np.zeros(1)})
+    with pytest.raises(ValueError, match="version 0"):
+        Poses.load(tmp_path / "old.safetensors")
+
+
+def row(clip: str, **values: object) -> dict[str, object]:
+    return {**dict.fromkeys(LEDGER_COLUMNS), "clip": clip, "status": "ok", **values}
+
+
+def test_ledger_keeps_order_and_nulls(tmp_path: Path) -> None:
+    rows = [row("b", frames=100, split="test"), row("a", status="refused", reason="no such file"), row("c")]
+    Ledger(pd.DataFrame(rows)).save(tmp_path / "clips.parquet")
+    ledger = Ledger.load(tmp_path / "clips.parquet")
+    assert ledger.table["clip"].tolist() == ["b", "a", "c"]
+    assert ledger.usable == ["b", "c"]
+    assert ledger.table["split"].isna().tolist() == [False, True, True]
+    assert ledger.table["frames"].tolist()[0] == 100
+
+
+def test_curated_tells_splits_and_speakers(tmp_path: Path) -> None:
+    verdict = {"reasons": "[]", "av_offset": 0.0}
+    rows = [
+        {**row("a", speaker="ann", split="train"), "kept": True, **verdict, "face": 0.9},
+        {**row("b", speaker="ann", split="test"), "kept": True, **verdict, "face": 0.8},
+        {**row("c", speaker="bob", split="train"), "kept": False, **verdict, "face": 0.1},
+    ]
+    Curated(pd.DataFrame(rows)).save(tmp_path / "curated.parquet")
+    curated = Curated.load(tmp_path / "curated.parquet")
+    assert curated.clips("train") == ["a"]
+    assert curated.clips("test") == ["b"]
+    assert curated.seen_speakers() == {"ann"}
+    assert curated.speaker("c") == "bob"
+    assert list(curated.table.columns) == [*CURATED_COLUMNS, "face"]
+
+
+def test_a_table_without_a_column_is_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"clip": ["a"]}).to_parquet(tmp_path / "words.parquet")
+    with pytest.raises(ValueError, match=r"words\.parquet: columns .*kind.* are missing"):
+        Words.load(tmp_path / "words.parquet")
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 but not really")
+    with pytest.raises(ValueError, match=r"bad\.parquet: damaged"):
+        Words.load(tmp_path / "bad.parquet")
