@@ -1,0 +1,91 @@
+"""Batches for the lip-sync expert and the offset it finds.
+
+Axes: B batch, F frames of a window, M mel windows, C channels, N windows of a clip, D embedding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from stages.lib.nets.sync import WINDOW
+
+
+@dataclass(frozen=True)
+class SpeakingClip:
+    """crops: (T, 3, 48, 96) uint8 mouth crops. mel: (T, 4, 80) float32, natural log."""
+
+    crops: torch.Tensor
+    mel: torch.Tensor
+
+    @property
+    def windows(self) -> int:
+        return len(self.crops) - WINDOW + 1
+
+
+def speaking_clip(crops: np.ndarray, mel: np.ndarray) -> SpeakingClip:
+    """crops: (T, 48, 96, 3) uint8. mel: (T, 4, 80)."""
+    assert len(crops) == len(mel), (len(crops), len(mel))
+    return SpeakingClip(torch.from_numpy(crops).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(mel))
+
+
+def draw_batch(
+    clips: Sequence[SpeakingClip], clips_a_batch: int, windows_a_clip: int, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Windows of a few clips, several of each: the hard negatives are the same mouth at another moment.
+
+    Lips are mirrored for half of the clips and vary in brightness, contrast and place by a few pixels.
+
+    Returns:
+        crops (B, F, 3, 48, 96) in 0..1 and mel (B, 4 * F, 80); row i of each belongs together.
+    """
+    crops, mels = [], []
+    for index in rng.choice(len(clips), clips_a_batch, replace=clips_a_batch > len(clips)):
+        clip = clips[index]
+        count = min(windows_a_clip, clip.windows)
+        mirror = bool(rng.random() < 0.5)
+        shift = rng.integers(-2, 3, 2).tolist()
+        gain, lift = float(rng.uniform(0.8, 1.2)), float(rng.uniform(-0.1, 0.1))
+        for start in np.sort(rng.choice(clip.windows, count, replace=False)):
+            window = clip.crops[start : start + WINDOW].float() / 255
+            window = window.flip(-1) if mirror else window
+            crops.append(window.roll(shift, (-2, -1)) * gain + lift)
+            mels.append(clip.mel[start : start + WINDOW].flatten(0, 1))
+    return torch.stack(crops), torch.stack(mels)
+
+
+def shift_distances(lips_ND: torch.Tensor, speech_ND: torch.Tensor, max_shift: int = 15) -> torch.Tensor:
+    """Mean distance between lips and the speech `shift` frames later, for shift -max_shift..max_shift.
+
+    Returns:
+        (2 * max_shift + 1,); the place of the least is the offset: positive where the audio comes late.
+    """
+    count = len(lips_ND)
+    if count <= max_shift:
+        raise ValueError(f"{count} windows of lips are too few to try shifts up to {max_shift} frames")
+    means = []
+    for shift in range(-max_shift, max_shift + 1):
+        lips = lips_ND[max(0, -shift) : count - max(0, shift)]
+        speech = speech_ND[max(0, shift) : count - max(0, -shift)]
+        means.append((lips - speech).norm(dim=1).mean())
+    return torch.stack(means)
+
+
+def window_offsets(
+    lips_ND: torch.Tensor, speech_ND: torch.Tensor, seconds: float, fps: int, max_shift: int = 15
+) -> list[int]:
+    """The offset found in each stretch of `seconds`, half overlapping; frames.
+
+    Within a stretch the lips stand still and the speech is looked up to `max_shift` frames around it.
+    """
+    length = round(seconds * fps) - WINDOW + 1
+    offsets = []
+    for start in range(max_shift, len(lips_ND) - length - max_shift + 1, max(1, length // 2)):
+        lips = lips_ND[start : start + length]
+        means = [
+            (lips - speech_ND[start + shift : start + shift + length]).norm(dim=1).mean().item()
+            for shift in range(-max_shift, max_shift + 1)
+        ]
+        offsets.append(int(np.argmin(means)) - max_shift)
+    return offsets
