@@ -1,0 +1,172 @@
+"""A plain function as a Prefect flow run: linked to its parent, with logs, progress and an artifact.
+
+Prefect watches, it never decides: when the server goes away in the middle, the work goes on without it.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from uuid import UUID
+
+from flows.environment import PARENT_RUN
+from flows.server import answers
+from stages.lib.context import Progress, ProgressFactory
+from stages.lib.parallel import PoolBrokenError
+
+T = TypeVar("T")
+USER_ERRORS = (ValueError, PoolBrokenError)
+"""Errors that are the user's to mend: shown as their message, without a traceback."""
+
+PROGRESS_SECONDS = 5.0
+"""A bar shorter than this gets no progress artifact; a longer one is updated this often."""
+
+logger = logging.getLogger("stages.flow")
+
+
+def run_observed(name: str, function: Callable[[], T], publish: Callable[[T], None], url: str) -> T:
+    """Call `function` once: as a flow run of this name if a Prefect server answers at `url`, else plainly.
+
+    `publish` is called with the result inside the flow run. An exception of `function` is raised as it is.
+    """
+    if not answers(url):
+        logger.info("%s: no Prefect server answers at %s, running without the dashboard", name, url)
+        return function()
+    return _Run(name, function, publish, url)()
+
+
+class _Run:
+    """One flow run, and what came out of it."""
+
+    def __init__(self, name: str, function: Callable[[], Any], publish: Callable[[Any], None], url: str) -> None:
+        self.name, self.function, self.publish, self.url = name, function, publish, url
+        self.started = False
+        self.results: list[Any] = []
+        self.errors: list[BaseException] = []
+
+    def __call__(self) -> Any:
+        os.environ["PREFECT_API_URL"] = self.url
+        from prefect import Flow
+        from prefect.flow_engine import run_flow
+
+        _terminal_shows_our_logs_only()
+        flow: Any = Flow(self._body, name=self.name, validate_parameters=False, persist_result=False)
+        try:
+            run_flow(flow, flow_run=_create_flow_run(flow), return_type="state")
+        except Exception as error:
+            if not self.started:
+                logger.warning("%s: runs without the dashboard: %s", self.name, error)
+                return self.function()
+            if not self.results and not self.errors:
+                raise
+            logger.warning("%s: the dashboard was not told how it ended: %s", self.name, error)
+        if self.errors:
+            raise self.errors[0]
+        return self.results[0]
+
+    def _body(self) -> Any:
+        from prefect.states import Failed
+
+        self.started = True
+        try:
+            self.results.append(self.function())
+        except USER_ERRORS as error:
+            self.errors.append(error)
+            logger.error("%s", error)
+            return Failed(message=str(error))
+        except BaseException as error:
+            self.errors.append(error)
+            raise
+        with _the_work_matters_more(f"{self.name}: no artifact on the dashboard"):
+            self.publish(self.results[0])
+        return None
+
+
+def _create_flow_run(flow: Any) -> Any:
+    """A flow run; under the run named by the environment, if that exists on this server."""
+    from prefect import Task
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+    from prefect.states import Pending
+
+    parent = os.environ.get(PARENT_RUN)
+    with get_client(sync_client=True) as client:
+        parent_task = None
+        if parent:
+            try:
+                client.read_flow_run(UUID(parent))
+                task: Any = Task(flow.fn, name=flow.name)
+                key = f"{flow.name}-{os.getpid()}-{time.time_ns()}"
+                parent_task = client.create_task_run(
+                    task, UUID(parent), dynamic_key=key, name=flow.name, state=Pending()
+                ).id
+            except ObjectNotFound:
+                logger.warning("%s: the parent run %s is not on this server", flow.name, parent)
+        return client.create_flow_run(flow, name=flow.name, parent_task_run_id=parent_task, state=Pending())
+
+
+def _terminal_shows_our_logs_only() -> None:
+    """Prefect's account of a run goes to the dashboard; its warnings still reach the terminal."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).propagate = False
+
+
+@contextmanager
+def _the_work_matters_more(message: str) -> Iterator[None]:
+    """Talking to the dashboard may fail in any way; it must not fail the work."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001
+        logger.warning("%s: %s", message, error)
+
+
+def observed_progress(inner: ProgressFactory) -> ProgressFactory:
+    """`inner`, and a progress artifact for bars that last, inside a flow run."""
+
+    @contextmanager
+    def progress(label: str, total: int) -> Iterator[Progress]:
+        with inner(label, total) as bar:
+            watched = _Watched(bar, label, total)
+            yield watched
+            watched.close()
+
+    return progress
+
+
+class _Watched:
+    def __init__(self, bar: Progress, label: str, total: int) -> None:
+        self.bar, self.label, self.total = bar, label, total
+        self.done = 0
+        self.figures: dict[str, float] = {}
+        self.artifact: Any = None
+        self.told = time.monotonic()
+
+    def update(self, n: int = 1, **figures: float) -> None:
+        self.bar.update(n, **figures)
+        self.done += n
+        self.figures = figures or self.figures
+        if time.monotonic() - self.told > PROGRESS_SECONDS:
+            self._tell()
+
+    def close(self) -> None:
+        if self.artifact is not None:
+            self._tell()
+
+    def _tell(self) -> None:
+        from prefect.artifacts import create_progress_artifact, update_progress_artifact
+        from prefect.context import FlowRunContext
+
+        if FlowRunContext.get() is None:
+            return
+        percent = 100.0 * min(self.done / max(self.total, 1), 1.0)
+        shown = ", ".join(
+            [f"{self.label}: {self.done} of {self.total}"] + [f"{k} {v:.4g}" for k, v in self.figures.items()]
+        )
+        with _the_work_matters_more(f"{self.label}: no progress on the dashboard"):
+            if self.artifact is None:
+                self.artifact = create_progress_artifact(percent, description=shown)
+            else:
+                update_progress_artifact(self.artifact, percent, description=shown)
+        self.told = time.monotonic()

@@ -1,0 +1,89 @@
+"""The whole pipeline as one flow run: `python -m flows.pipeline [arguments of dvc repro]`.
+
+DVC decides what is stale and runs it; this names the run, shows its stages under one parent, and ends all of it when
+it is ended.
+"""
+
+import logging
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+from flows.environment import PARENT_RUN, prepare_environment
+from flows.observed import USER_ERRORS, run_observed
+from flows.processes import exit_on_sigterm, run_group
+from flows.server import api_url
+from flows.stage import log_to_terminal
+
+BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
+WAITS = (2.0, 5.0, 10.0, 20.0, 30.0)
+"""Seconds between attempts while another dvc holds the project."""
+
+logger = logging.getLogger("stages.pipeline")
+
+
+class PipelineError(ValueError):
+    """dvc did not finish; its own output says why."""
+
+
+def reproduce(arguments: list[str]) -> None:
+    """`dvc repro` until it is through; waits for another dvc to finish, for about a minute.
+
+    Raises:
+        PipelineError: a stage failed, or another dvc holds the project for too long.
+    """
+    command = [sys.executable, "-m", "dvc", "repro", *arguments]
+    for wait in (*WAITS, None):
+        blocked: list[str] = []
+
+        def note(line: str, blocked: list[str] = blocked) -> None:
+            if BUSY.search(line):
+                blocked.append(line)
+
+        status = run_group(command, _environment(), note)
+        if status == 0:
+            return
+        if not blocked:
+            raise PipelineError(f"dvc repro ended with status {status}; the lines above say which stage and why")
+        if wait is not None:
+            logger.warning("another dvc works in this folder, trying again in %.0f s", wait)
+            time.sleep(wait)
+    raise PipelineError(f"another dvc holds this folder: {blocked[-1].strip()}; let it finish, then run this again")
+
+
+def _environment() -> dict[str, str]:
+    """For dvc: `python` is this interpreter, and stages find the run they belong to."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, "PATH": path, **_parent()}
+
+
+def _parent() -> dict[str, str]:
+    if "prefect" not in sys.modules:
+        return {}
+    from prefect.context import FlowRunContext
+
+    context = FlowRunContext.get()
+    return {PARENT_RUN: str(context.flow_run.id)} if context is not None and context.flow_run is not None else {}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    root = Path.cwd()
+    prepare_environment(root)
+    exit_on_sigterm()
+    log_to_terminal()
+    try:
+        run_observed("pipeline", lambda: reproduce(arguments), lambda _: None, api_url(root))
+    except USER_ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("pipeline: interrupted, every stage ended", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

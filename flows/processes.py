@@ -1,0 +1,119 @@
+"""Child processes that never outlive the run they belong to."""
+
+import contextlib
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import psutil
+
+GRACE_SECONDS = 8.0
+"""Between the polite and the final signal."""
+
+SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh"}
+
+
+def run_group(command: Sequence[str], environment: Mapping[str, str], on_line: Callable[[str], None]) -> int:
+    """Run `command` in a session of its own, stream its output, return its exit status.
+
+    Whatever ends this call, a signal or a cancelled flow too, ends every process of the group first. On a terminal the
+    child gets a terminal as well, so that its progress bars look the same. `on_line` is given each finished line.
+    """
+    on_terminal = sys.stdout.isatty()
+    reading, writing = pty.openpty() if on_terminal else os.pipe()
+    if on_terminal:
+        columns, lines = shutil.get_terminal_size()
+        termios.tcsetwinsize(writing, (lines, columns))
+    child = subprocess.Popen(
+        command, env=dict(environment), stdout=writing, stderr=writing, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    os.close(writing)
+    try:
+        _stream(reading, child, on_line)
+        return child.wait()
+    finally:
+        end_group_of(child.pid)
+        child.wait()
+        os.close(reading)
+
+
+def _stream(reading: int, child: subprocess.Popen, on_line: Callable[[str], None]) -> None:
+    """Copy until end of file, or until the child has ended and nothing more comes."""
+    rest = b""
+    while True:
+        ready, _, _ = select.select([reading], [], [], 0.5)
+        if not ready:
+            if child.poll() is not None:
+                return
+            continue
+        try:
+            chunk = os.read(reading, 65536)
+        except OSError:  # a pseudo terminal whose other end is closed
+            chunk = b""
+        if not chunk:
+            return
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            on_line(line.rstrip(b"\r").split(b"\r")[-1].decode("utf-8", "replace"))
+
+
+def end_group_of(leader: int) -> None:
+    """Ask every process of the leader's group to end, insist after GRACE_SECONDS, and wait until none is left."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader, number)
+        deadline = time.monotonic() + GRACE_SECONDS
+        while _group_alive(leader):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _group_alive(group: int) -> bool:
+    """Whether a process of the group still runs; one that only waits to be collected does not."""
+    for process in psutil.process_iter():
+        try:
+            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+                return True
+        except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+            continue
+    return False
+
+
+def end_with_dvc() -> None:
+    """End this stage when the dvc that started it is gone: its next run must not meet a writer of the same outputs."""
+    if "DVC_STAGE" not in os.environ:
+        return
+    dvc = next((process for process in psutil.Process().parents() if process.name() not in SHELLS), None)
+    if dvc is not None:
+        threading.Thread(target=_watch, args=(dvc,), daemon=True, name="watch dvc").start()
+
+
+def _watch(process: psutil.Process) -> None:
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.5)
+    print("dvc is gone; this stage ends too", file=sys.stderr)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def exit_on_sigterm() -> None:
+    """Turn SIGTERM into SystemExit, so that pools and temporary files are cleaned up."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)

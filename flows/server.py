@@ -1,0 +1,152 @@
+"""A Prefect server on this machine, for this project: `python -m flows.server start|stop|status`."""
+
+import argparse
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from flows.environment import prepare_environment, state_folder
+from flows.locks import exclusive
+from flows.processes import end_group_of
+from stages.lib.files import read_json, write_json
+
+HOST = "127.0.0.1"
+PORT = 4200
+START_SECONDS = 90.0
+
+
+def api_url(root: Path) -> str:
+    """Where the server is, or would be: PREFECT_API_URL, else the one started here, else Prefect's usual port."""
+    if url := os.environ.get("PREFECT_API_URL"):
+        return url.rstrip("/")
+    record = _record(root)
+    return str(record["url"]) if record else f"http://{HOST}:{PORT}/api"
+
+
+def answers(url: str, timeout: float = 1.0) -> bool:
+    """Whether a Prefect server is there and well. Costs milliseconds, and no import of prefect."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(f"{url}/health", timeout=timeout) as response:
+            return json.loads(response.read(100)) is True
+    except (OSError, ValueError):
+        return False
+
+
+def start(root: Path) -> str:
+    """The API address of a running server; starts one on loopback if none answers.
+
+    Raises:
+        ValueError: the server ends or does not answer in time; the message has the end of its log.
+    """
+    with exclusive(state_folder(root) / "locks", "server"):
+        url = api_url(root)
+        if answers(url):
+            return url
+        if "PREFECT_API_URL" in os.environ:
+            raise ValueError(
+                f"PREFECT_API_URL is {url}, where no Prefect server answers; unset it or start that server"
+            )
+        return _start(root, _free_port())
+
+
+def _start(root: Path, port: int) -> str:
+    url = f"http://{HOST}:{port}/api"
+    log = state_folder(root) / "server.log"
+    # the address the dashboard in the browser asks; Prefect's own default knows only port 4200
+    environment = {**os.environ, "PREFECT_SERVER_UI_API_URL": url, "PREFECT_API_URL": url}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+                raise ValueError(f"the Prefect server did not start on port {port}; the end of {log}:\n{tail}")
+            time.sleep(0.2)
+        created = psutil.Process(process.pid).create_time()
+        write_json(_record_path(root), {"url": url, "pid": process.pid, "created": created})
+    except BaseException:
+        end_group_of(process.pid)
+        raise
+    return url
+
+
+def stop(root: Path) -> bool:
+    """End the server that `start` started here; False if there is none."""
+    record = _record(root)
+    if record is not None:
+        end_group_of(int(record["pid"]))
+    _record_path(root).unlink(missing_ok=True)
+    return record is not None
+
+
+def dashboard(url: str) -> str:
+    return url.removesuffix("/api")
+
+
+def _record_path(root: Path) -> Path:
+    return state_folder(root) / "server.json"
+
+
+def _record(root: Path) -> dict[str, Any] | None:
+    """What `start` wrote, if that very process still runs."""
+    try:
+        record: dict[str, Any] = read_json(_record_path(root))
+        alive = abs(psutil.Process(int(record["pid"])).create_time() - float(record["created"])) < 1
+    except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
+        return None
+    return record if alive else None
+
+
+def _free_port() -> int:
+    """PORT if nobody listens there, else any free one."""
+    for port in (PORT, 0):
+        with socket.socket() as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                trial.bind((HOST, port))
+            except OSError:
+                continue
+            return int(trial.getsockname()[1])
+    raise ValueError(f"no free port on {HOST}")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="flows.server", description=__doc__)
+    parser.add_argument("action", choices=["start", "stop", "status"])
+    action = parser.parse_args(arguments).action
+    root = Path.cwd()
+    prepare_environment(root)
+    if action == "stop":
+        print("server stopped" if stop(root) else "no server of this project is running")
+        return 0
+    try:
+        url = start(root) if action == "start" else api_url(root)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    running = answers(url)
+    print(f"dashboard: {dashboard(url)}" if running else f"no Prefect server answers at {url}")
+    return 0 if running else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Run one stage: `python -m flows.stage NAME`. This is the `cmd` of every stage in dvc.yaml."""
+
+import argparse
+import importlib
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from flows.artifacts import publish_stage
+from flows.environment import prepare_environment, state_folder
+from flows.locks import exclusive
+from flows.noise import quiet_native_libraries
+from flows.observed import USER_ERRORS, observed_progress, run_observed
+from flows.processes import end_with_dvc, exit_on_sigterm
+from flows.server import api_url
+from stages.lib.context import Context, terminal_progress
+from stages.lib.parallel import process_pool
+from stages.lib.report import StageReport
+from stages.lib.workspace import Workspace
+from stages.params import Params, load_params
+
+Stage = Callable[[Params, Context], StageReport]
+
+
+def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
+    """Run one stage in `root` as a process of its own does; the exit status.
+
+    `load` imports the stage: late, so that a wrong parameter shows at once, and only under the stage's lock.
+    """
+    prepare_environment(root)
+    exit_on_sigterm()
+    end_with_dvc()
+    log_to_terminal()
+    try:
+        params = load_params(root / "params.yaml")
+        with quiet_native_libraries(), exclusive(state_folder(root) / "locks", name, _say):
+            context = make_context(params, root)
+            report = run_observed(name, lambda: load()(params, context), publish_stage, api_url(root))
+    except USER_ERRORS as error:
+        _say(f"error in {name}: {error}")
+        _say(f"(traceback: {_keep_traceback(root, name)})")
+        return 1
+    except KeyboardInterrupt:
+        _say(f"{name}: interrupted")
+        return 130
+    _say(f"{name}: {report.summary}")
+    return 0
+
+
+def make_context(params: Params, root: Path) -> Context:
+    """Clip-parallel work on local processes, bars on the terminal and the dashboard."""
+    return Context(Workspace(root), lambda: process_pool(params.compute.workers), observed_progress(terminal_progress))
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _keep_traceback(root: Path, name: str) -> Path:
+    path = state_folder(root) / "logs" / f"{name}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(traceback.format_exc(), encoding="utf-8")
+    return path.relative_to(root)
+
+
+class _Terminal(logging.Handler):
+    """Lines of the stages' own loggers; looks `sys.stderr` up each time, as it changes while noise is kept out."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        _say(self.format(record))
+
+
+def log_to_terminal() -> None:
+    logger = logging.getLogger("stages")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(_Terminal())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    root = Path.cwd()
+    names = sorted(
+        path.stem for path in (root / "stages").glob("*.py") if path.stem not in {"__init__", "params", "cli"}
+    )
+    parser = argparse.ArgumentParser(prog="flows.stage", description=__doc__)
+    parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
+    name = parser.parse_args(arguments).name
+    return execute(name, lambda: importlib.import_module(f"stages.{name}").run, root)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
