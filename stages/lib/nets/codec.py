@@ -1,0 +1,121 @@
+"""Video frames to latents and back, one frame at a time: 8 x 8 patches become C channels.
+
+A linear patch codec (principal components) is the skip; small residual convolutions at a quarter and an eighth of the
+resolution add what lines cannot carry. Starting from the components it is a fair codec before the first step.
+
+Axes: B batch, C channels, H W pixels, h w latent cells.
+"""
+
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import nn
+
+from .patches import fit_patches
+
+_HALFWAY = 4
+"""Pixels a side of the cells that the convolutions near the picture work on."""
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
+        return x_BCHW + self.second(F.silu(self.first(F.silu(x_BCHW))))
+
+
+def _stack(width: int, blocks: int) -> nn.Sequential:
+    return nn.Sequential(*[_Residual(width) for _ in range(blocks)])
+
+
+class Codec(ModelMixin, ConfigMixin):
+    """`encode` gives latents of unit variance, `decode` takes them.
+
+    Buffers: `latent_mean`, `latent_std` (C,), the statistics of raw latents over the training frames; `sensitivity`
+    (C,), the squared pixel error per squared unit of error in a latent channel.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        latent_channels: int = 12,
+        patch: int = 8,
+        encoder_width: int = 48,
+        encoder_blocks: int = 1,
+        decoder_width: int = 96,
+        decoder_blocks: int = 2,
+        detail_width: int = 32,
+        detail_blocks: int = 1,
+    ) -> None:
+        super().__init__()
+        ratio, pixels = patch // _HALFWAY, 3 * _HALFWAY**2
+        self.encode_patches = nn.Conv2d(3, latent_channels, patch, stride=patch)
+        self.encode_in = nn.Conv2d(pixels, encoder_width, 3, padding=1)
+        self.encode_body = _stack(encoder_width, encoder_blocks)
+        self.encode_out = nn.Conv2d(encoder_width, latent_channels, ratio, stride=ratio)
+        self.decode_patches = nn.ConvTranspose2d(latent_channels, 3, patch, stride=patch)
+        self.decode_in = nn.Conv2d(latent_channels, decoder_width, 3, padding=1)
+        self.decode_body = _stack(decoder_width, decoder_blocks)
+        self.decode_up = nn.Conv2d(decoder_width, detail_width * ratio**2, 1)
+        self.detail_body = _stack(detail_width, detail_blocks)
+        self.decode_out = nn.Conv2d(detail_width, pixels, 3, padding=1)
+        for layer in (self.encode_out, self.decode_out):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        self.register_buffer("latent_mean", torch.zeros(latent_channels))
+        self.register_buffer("latent_std", torch.ones(latent_channels))
+        self.register_buffer("sensitivity", torch.ones(latent_channels))
+
+    def encode(self, frames_BCHW: torch.Tensor) -> torch.Tensor:
+        """Frames (B, 3, H, W) in -1..1 -> latents (B, C, h, w) float32 of unit variance."""
+        raw = self.encode_raw(frames_BCHW).float()
+        return (raw - self.latent_mean[:, None, None]) / self.latent_std[:, None, None]
+
+    def decode(self, latents_BChw: torch.Tensor) -> torch.Tensor:
+        """Latents -> frames (B, 3, H, W) float32 near -1..1; not clamped, so that gradients pass."""
+        return self.decode_raw(latents_BChw * self.latent_std[:, None, None] + self.latent_mean[:, None, None])
+
+    def encode_raw(self, frames_BCHW: torch.Tensor) -> torch.Tensor:
+        """Latents before normalisation."""
+        x = frames_BCHW.contiguous(memory_format=torch.channels_last)
+        detail = self.encode_in(F.pixel_unshuffle(x, _HALFWAY).contiguous(memory_format=torch.channels_last))
+        return self.encode_patches(x) + self.encode_out(self.encode_body(detail))
+
+    def decode_raw(self, raw_BChw: torch.Tensor) -> torch.Tensor:
+        raw = raw_BChw.contiguous(memory_format=torch.channels_last)
+        x = self.decode_up(self.decode_body(self.decode_in(raw)))
+        x = F.pixel_shuffle(x, self.config.patch // _HALFWAY).contiguous(memory_format=torch.channels_last)
+        detail = F.pixel_shuffle(self.decode_out(self.detail_body(x)), _HALFWAY)
+        return self.decode_patches(raw).float() + detail.float()
+
+    @torch.no_grad()
+    def fit_patches(self, frames_BCHW: torch.Tensor) -> None:
+        """Set the linear part to the principal components of the frames' patches, scaled to unit variance."""
+        patch, channels = self.config.patch, self.config.latent_channels
+        mean, basis, deviation = fit_patches(frames_BCHW, patch, channels)
+        scale = deviation.clamp(min=1e-4)
+        inwards, outwards = (basis / scale).T, (basis * scale).T
+        self.encode_patches.weight.copy_(inwards.reshape(channels, 3, patch, patch))
+        self.encode_patches.bias.copy_(-inwards @ mean)
+        self.decode_patches.weight.copy_(outwards.reshape(channels, 3, patch, patch))
+        # a transposed convolution has one bias a colour: the mean's own pattern over a patch is lost, it is tiny
+        self.decode_patches.bias.copy_(mean.reshape(3, -1).mean(1))
+
+    @torch.no_grad()
+    def fit_statistics(self, frames_BCHW: torch.Tensor, generator: torch.Generator, batch: int = 16) -> None:
+        """Set mean, deviation and sensitivity from training frames."""
+        raw = torch.cat([self.encode_raw(part).float() for part in frames_BCHW.split(batch)])
+        self.latent_mean.copy_(raw.mean((0, 2, 3)))
+        self.latent_std.copy_(raw.std((0, 2, 3)).clamp(min=1e-4))
+        step = 0.3
+        latents = self.encode(frames_BCHW[:batch])
+        clean = self.decode(latents)
+        noise = torch.randn(latents.shape, generator=generator).to(latents)
+        for channel in range(len(self.sensitivity)):
+            moved = latents.clone()
+            moved[:, channel] += step * noise[:, channel]
+            self.sensitivity[channel] = (self.decode(moved) - clean).square().mean() / step**2

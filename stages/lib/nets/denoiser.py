@@ -1,0 +1,137 @@
+"""The denoiser: noisy latents, a pose a frame and one reference picture to clean latents. Teacher and student are this.
+
+A Wan transformer (diffusers) between 3 x 3 convolutions on the latent grid. The output is a gated copy of the
+reference plus a correction, so that what does not move need not be learned.
+
+Axes: B batch, C latent channels, P pose channels, T frames, h w latent cells, S = B * T pictures, W convolution width.
+"""
+
+from dataclasses import dataclass, fields
+
+import torch
+import torch.nn.functional as F
+from diffusers import ConfigMixin, ModelMixin, WanTransformer3DModel
+from diffusers.configuration_utils import register_to_config
+from torch import nn
+
+from ..attention.plan import AttentionPlan
+from ..attention.processor import ConstantCrossAttention, WanSelfAttention
+
+_TEXT_DIM = 8
+"""Wan expects text; it gets one constant token."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a window is drawn from. Channels as the codec and the pose encoder give them."""
+
+    pose_BPThw: torch.Tensor
+    reference_BChw: torch.Tensor
+    reference_pose_BPhw: torch.Tensor
+
+    def to(self, device: torch.device) -> "Condition":
+        return Condition(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+
+    def frames(self, start: int, stop: int) -> "Condition":
+        """The same reference with the poses of frames `start` to `stop`."""
+        return Condition(self.pose_BPThw[:, :, start:stop], self.reference_BChw, self.reference_pose_BPhw)
+
+
+def _conv(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+class Denoiser(ModelMixin, ConfigMixin):
+    """Predicts clean latents from noisy ones (x0 prediction)."""
+
+    _supports_gradient_checkpointing = False
+
+    @register_to_config
+    def __init__(
+        self,
+        latent_channels: int = 12,
+        pose_channels: int = 32,
+        width: int = 192,
+        layers: int = 4,
+        heads: int = 4,
+        ffn_ratio: int = 3,
+        conv_width: int = 64,
+        patch: int = 2,
+        max_frames: int = 64,
+    ) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is not a multiple of heads {heads}")
+        w = conv_width
+        self.conv_in = _conv(2 * (latent_channels + pose_channels), w)
+        self.conv_mix = _conv(w, w)
+        self.transformer = WanTransformer3DModel(
+            patch_size=(1, patch, patch),
+            num_attention_heads=heads,
+            attention_head_dim=width // heads,
+            in_channels=w,
+            out_channels=w,
+            text_dim=_TEXT_DIM,
+            freq_dim=64,
+            ffn_dim=ffn_ratio * width,
+            num_layers=layers,
+            cross_attn_norm=False,
+            rope_max_seq_len=max_frames,
+        )
+        self.modulation = nn.Sequential(nn.Linear(1, 32), nn.SiLU(), nn.Linear(32, 2 * w))
+        self.conv_join = _conv(2 * w, w)
+        self.conv_out1 = _conv(w, w)
+        self.conv_out2 = _conv(w, w)
+        self.conv_last = _conv(w, latent_channels + 1)
+        nn.init.zeros_(self.conv_last.weight)
+        nn.init.zeros_(self.conv_last.bias)
+        self.self_attention = WanSelfAttention()
+        for block in self.transformer.blocks:
+            block.attn1.set_processor(self.self_attention)
+            block.attn2.set_processor(ConstantCrossAttention())
+
+    def forward(
+        self,
+        noisy_BCThw: torch.Tensor,
+        timestep_B: torch.Tensor,
+        condition: Condition,
+        attention: AttentionPlan | None = None,
+    ) -> torch.Tensor:
+        """Clean latents (B, C, T, h, w) float32.
+
+        Args:
+            timestep_B: from 1 (noise) to 0 (clean).
+            attention: which tokens attend to which; None: all to all.
+        """
+        B, C, T = noisy_BCThw.shape[:3]
+        detail_SWhw = self._enter(noisy_BCThw, condition)
+        self.self_attention.plan = attention
+        try:
+            mixed_BWThw = self.transformer(
+                detail_SWhw.unflatten(0, (B, T)).transpose(1, 2),
+                timestep_B * 1000,
+                noisy_BCThw.new_zeros(B, 1, _TEXT_DIM),
+                return_dict=False,
+            )[0]
+        finally:
+            self.self_attention.plan = None
+        mixed_SWhw = mixed_BWThw.transpose(1, 2).flatten(0, 1).to(detail_SWhw.dtype)
+        out = self._leave(mixed_SWhw, detail_SWhw, timestep_B.repeat_interleave(T))
+        out = out.float().unflatten(0, (B, T)).transpose(1, 2)
+        gate = torch.sigmoid(out[:, C:] + 1.0)
+        return out[:, :C] + gate * condition.reference_BChw[:, :, None].float()
+
+    def _enter(self, noisy_BCThw: torch.Tensor, condition: Condition) -> torch.Tensor:
+        T = noisy_BCThw.shape[2]
+        still = torch.cat([condition.reference_BChw, condition.reference_pose_BPhw], 1)
+        still = still[:, :, None].expand(-1, -1, T, -1, -1)
+        x = torch.cat([noisy_BCThw, condition.pose_BPThw.to(noisy_BCThw), still.to(noisy_BCThw)], 1)
+        x = x.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        x = F.silu(self.conv_in(x))
+        return x + F.silu(self.conv_mix(x))
+
+    def _leave(self, mixed_SWhw: torch.Tensor, detail_SWhw: torch.Tensor, timestep_S: torch.Tensor) -> torch.Tensor:
+        scale, shift = self.modulation(timestep_S[:, None] * 2 - 1)[..., None, None].chunk(2, 1)
+        x = F.silu(self.conv_join(torch.cat([mixed_SWhw, detail_SWhw], 1)) * (1 + scale) + shift)
+        x = x + self.conv_out2(F.silu(self.conv_out1(x)))
+        return self.conv_last(F.silu(x))
