@@ -1,0 +1,107 @@
+"""Where each token may look, from the poses alone: past frames (eq. 1, 2) and regions (eq. 3), arXiv 2510.02617.
+
+Axes: B batch, T frames, N tokens of a frame (row by row), K past frames, P keypoints.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from ..regions import BACKGROUND, region_tokens
+from .tables import GatherTables, gather_tables
+
+UPPER_BODY = np.r_[0:11, 91:133]
+"""Head, shoulders, elbows, wrists and both hands (COCO-WholeBody indices): the P_t of eq. 1."""
+
+
+@dataclass(frozen=True)
+class AttentionPlan:
+    """What the attention of a batch of windows needs to know; the same for every layer and step.
+
+    past_BTK: int64, the frames (indices into T, each before its own) that frame t looks back at, most similar first;
+        -1 where fewer than K are past.
+    region_BTN: int64, the region of each token; 0 is background, which looks at its own frame only.
+    """
+
+    past_BTK: torch.Tensor
+    region_BTN: torch.Tensor
+
+    def __post_init__(self) -> None:
+        assert self.past_BTK.shape[:2] == self.region_BTN.shape[:2], (self.past_BTK.shape, self.region_BTN.shape)
+
+    @cached_property
+    def tables(self) -> GatherTables:
+        """Index tables of the gathered attention, made once a plan."""
+        return gather_tables(self.past_BTK, self.region_BTN)
+
+    def to(self, device: torch.device | str) -> "AttentionPlan":
+        return AttentionPlan(self.past_BTK.to(device), self.region_BTN.to(device))
+
+
+def plan_attention(keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int], K: int) -> AttentionPlan:
+    """The plan of one window (B = 1).
+
+    keypoints: (T, 133, 2), x y in 0..1 of the frame. confidence: (T, 133) in 0..1. grid: tokens down and across.
+    K: how many past frames a frame looks back at; fewer where fewer are past, none with 0.
+
+    Raises:
+        ValueError: K is negative.
+    """
+    if K < 0:
+        raise ValueError(f"attention: the number of past frames is {K}; it must be 0 or more")
+    past = past_frames(alignment_error(keypoints[:, UPPER_BODY], confidence[:, UPPER_BODY]), K)
+    region = region_tokens(keypoints, confidence, grid)
+    return AttentionPlan(torch.from_numpy(past)[None], torch.from_numpy(region)[None])
+
+
+def join_plans(plans: Sequence[AttentionPlan]) -> AttentionPlan:
+    """One plan for a batch of windows of equal length."""
+    return AttentionPlan(torch.cat([p.past_BTK for p in plans]), torch.cat([p.region_BTN for p in plans]))
+
+
+def alignment_error(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """S(tq, tk) of eq. 1: what is left between two poses after the best rotation and translation.
+
+    keypoints: (T, P, 2); confidence: (T, P). Returns (T, T) float64, symmetric: the root mean square distance under
+    weights c_tq * c_tk (with equal weights eq. 1 up to a constant), infinite for poses that share no seen point.
+
+    Kabsch in the plane: with poses as complex numbers about their weighted means, a rotation is a factor of modulus 1
+    and the error is |z_q|^2 + |z_k|^2 - 2 |<z_q, z_k>|. Scale and reflection are not among these.
+    """
+    z_TP = (keypoints[..., 0] + 1j * keypoints[..., 1]).astype(np.complex128)
+    c_TP = confidence.astype(np.float64)
+    cz_TP = c_TP * z_TP
+    weight_TT = c_TP @ c_TP.T
+    seen_TT = weight_TT > 0
+    divisor_TT = np.where(seen_TT, weight_TT, 1)
+    mean_TT = (cz_TP @ c_TP.T) / divisor_TT  # of tq under the weights of the pair; its transpose is that of tk
+    square_TT = (c_TP * np.abs(z_TP) ** 2) @ c_TP.T / divisor_TT - np.abs(mean_TT) ** 2
+    product_TT = (cz_TP @ cz_TP.conj().T) / divisor_TT - mean_TT * mean_TT.T.conj()
+    error_TT = square_TT + square_TT.T - 2 * np.abs(product_TT)
+    return np.where(seen_TT, np.sqrt(np.maximum(error_TT, 0)), np.inf)
+
+
+def past_frames(error_TT: np.ndarray, K: int) -> np.ndarray:
+    """Eq. 2: the K frames tk < tq of smallest error, the later among equals; (T, K) int64, -1 where none is left."""
+    frames = len(error_TT)
+    past_TK = np.full((frames, K), -1, dtype=np.int64)
+    for t in range(1, frames):
+        latest_first = np.arange(t)[::-1]
+        order = np.argsort(error_TT[t, latest_first], kind="stable")[:K]
+        past_TK[t, : len(order)] = latest_first[order]
+    return past_TK
+
+
+def kept_share(plan: AttentionPlan) -> float:
+    """Share of query-key pairs (of all T*N by T*N) that the plan attends to."""
+    count_BTR = torch.nn.functional.one_hot(plan.region_BTN).sum(2)
+    count_BTR[..., BACKGROUND] = 0
+    batch, frames, tokens = plan.region_BTN.shape
+    known_BTK = plan.past_BTK >= 0
+    index_BTKR = plan.past_BTK.clamp(min=0)[..., None].expand(-1, -1, -1, count_BTR.shape[-1])
+    past_BTKR = count_BTR[:, :, None].expand(-1, -1, index_BTKR.shape[2], -1).gather(1, index_BTKR)
+    pairs = (count_BTR[:, :, None] * past_BTKR * known_BTK[..., None]).sum().item()
+    return (batch * frames * tokens**2 + pairs) / (batch * (frames * tokens) ** 2)

@@ -1,0 +1,107 @@
+"""Which tokens of a frame show the face, the hands, the arms, the shoulders, the body: from the keypoints.
+
+The sets I_r of eq. 3, arXiv 2510.02617. They are disjoint: where parts overlap in the picture the finer one wins.
+Axes: T frames, N tokens of a frame (row by row), L lines of a part.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .pose import skeleton as sk
+
+BACKGROUND, FACE, HANDS, ARMS, SHOULDERS, BODY = range(6)
+REGION_NAMES = ("background", "face", "hands", "arms", "shoulders", "body")
+SEEN = 0.3
+"""Keypoints of less confidence are ignored."""
+
+_HAND = np.array(
+    [(hand[a], hand[b]) for hand in (sk.LEFT_HAND, sk.RIGHT_HAND) for a, b in sk.HAND_LIMBS]
+    + [(hand[a], hand[b]) for hand in (sk.LEFT_HAND, sk.RIGHT_HAND) for a, b in ((5, 9), (9, 13), (13, 17))]
+)
+_ARMS = np.array(
+    [
+        (sk.LEFT_SHOULDER, sk.LEFT_ELBOW),
+        (sk.LEFT_ELBOW, sk.LEFT_WRIST),
+        (sk.RIGHT_SHOULDER, sk.RIGHT_ELBOW),
+        (sk.RIGHT_ELBOW, sk.RIGHT_WRIST),
+    ]
+)
+_FACE = np.array([(point, sk.NOSE_BRIDGE[-1]) for point in (*sk.JAW, *sk.RIGHT_BROW, *sk.LEFT_BROW)])
+_ACROSS = np.linspace(0, 1, 7)
+"""Where the lines of the torso run: from the left side to the right."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """The lines of a part and how far from them it reaches.
+
+    ends_TL22: two points (x y), 0..1 of the frame. seen_TL: bool. reach: shoulder widths (at least half a token).
+    """
+
+    region: int
+    ends_TL22: np.ndarray
+    seen_TL: np.ndarray
+    reach: float
+
+
+def region_tokens(keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """The region of each token: (T, N) int64, an index into REGION_NAMES; any region may be empty.
+
+    keypoints: (T, 133, 2), x y in 0..1 of the frame. confidence: (T, 133). grid: tokens down and across.
+    """
+    return rasterise(find_parts(keypoints, confidence), shoulder_width(keypoints, confidence), grid)
+
+
+def find_parts(keypoints: np.ndarray, confidence: np.ndarray) -> list[Part]:
+    """The shapes of the regions, finest first. Other shapes (a deformed template) come in here."""
+
+    def joined(region: int, pairs: np.ndarray, reach: float) -> Part:
+        return Part(region, keypoints[:, pairs], (confidence[:, pairs] >= SEEN).all(-1), reach)
+
+    shoulders, hips = np.array([sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]), np.array([sk.LEFT_HIP, sk.RIGHT_HIP])
+    sides = np.stack([1 - _ACROSS, _ACROSS])
+    top, bottom = (np.einsum("sl,tsd->tld", sides, keypoints[:, pair]) for pair in (shoulders, hips))
+    torso_seen = (confidence[:, np.r_[shoulders, hips]] >= SEEN).all(-1, keepdims=True)
+    torso = Part(BODY, np.stack([top, bottom], axis=2), np.repeat(torso_seen, len(_ACROSS), axis=1), 0.12)
+    return [
+        joined(HANDS, _HAND, 0.09),
+        joined(FACE, _FACE, 0.09),
+        joined(ARMS, _ARMS, 0.14),
+        joined(SHOULDERS, shoulders[None], 0.16),
+        torso,
+    ]
+
+
+def shoulder_width(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """(T,) in sides of the frame; where a shoulder is not seen the median of the other frames, 0.3 if there is none."""
+    left, right = sk.SHOULDERS
+    width_T = np.linalg.norm(keypoints[:, left] - keypoints[:, right], axis=-1)
+    seen_T = (confidence[:, sk.SHOULDERS] >= SEEN).all(-1)
+    return np.where(seen_T, width_T, np.median(width_T[seen_T]) if seen_T.any() else 0.3)
+
+
+def rasterise(parts: list[Part], unit_T: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """(T, N) int64: for each token the first part that reaches its centre. unit_T: what `reach` is measured in."""
+    rows, columns = grid
+    x, y = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows)
+    centre_N2 = np.stack([x, y], axis=-1).reshape(-1, 2)
+    region_TN = np.full((len(unit_T), rows * columns), BACKGROUND, dtype=np.int64)
+    for part in reversed(parts):
+        reach_T = np.maximum(part.reach * unit_T, 0.5 / min(grid))
+        region_TN[_distance(centre_N2, part) <= reach_T[:, None]] = part.region
+    return region_TN
+
+
+def _distance(point_N2: np.ndarray, part: Part) -> np.ndarray:
+    """From each point to the nearest seen line of the part, (T, N); infinite where none is seen."""
+    nearest_TN = np.full((len(part.ends_TL22), len(point_N2)), np.inf)
+    for line in range(part.ends_TL22.shape[1]):
+        start_T12, end_T12 = part.ends_TL22[:, line, 0, None], part.ends_TL22[:, line, 1, None]
+        along_T12 = end_T12 - start_T12
+        length = np.maximum((along_T12**2).sum(-1), 1e-12)
+        offset_TN2 = point_N2 - start_T12
+        share_TN = np.clip((offset_TN2 * along_T12).sum(-1) / length, 0, 1)
+        distance_TN = np.linalg.norm(offset_TN2 - share_TN[..., None] * along_T12, axis=-1)
+        nearest_TN = np.where(part.seen_TL[:, line, None], np.minimum(nearest_TN, distance_TN), nearest_TN)
+    return nearest_TN
