@@ -1,0 +1,168 @@
+"""Speech with exact phone and word times, from eSpeak NG. Only its audio leaves the build (it is GPL-3.0-or-later)."""
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+SAMPLE_RATE = 16000
+_SYNCHRONOUS, _PHONEME_EVENTS_IPA, _NO_EXIT = 2, 0x1 | 0x2, 0x8000
+_RATE, _PITCH, _PITCH_RANGE = 1, 3, 4
+_UTF8 = 1
+_END_OF_LIST, _WORD, _PHONEME = 0, 1, 7
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A word or a phone (IPA; empty text: silence), seconds."""
+
+    text: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Speech:
+    """samples: (S,) float64 in -1..1 at SAMPLE_RATE. Phones cover all of it without gaps, words only speech."""
+
+    samples: np.ndarray
+    phones: tuple[Interval, ...]
+    words: tuple[Interval, ...]
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / SAMPLE_RATE
+
+
+class _Id(ctypes.Union):
+    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]  # noqa: RUF012
+
+
+class _Event(ctypes.Structure):
+    _fields_ = [  # noqa: RUF012
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _Id),
+    ]
+
+
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
+
+
+@dataclass(frozen=True)
+class _RawEvent:
+    kind: int
+    seconds: float
+    position: int
+    length: int
+    phone: str
+
+
+class Synthesizer:
+    """The eSpeak NG library, loaded once a process."""
+
+    def __init__(self) -> None:
+        import espeakng_loader
+
+        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
+        self._rate = self._library.espeak_Initialize(
+            _SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), _PHONEME_EVENTS_IPA | _NO_EXIT
+        )
+        self._pieces: list[np.ndarray] = []
+        self._events: list[_RawEvent] = []
+        self._callback = _Callback(self._collect)  # kept: the library holds only its address
+        self._library.espeak_SetSynthCallback(self._callback)
+
+    def _collect(self, wave: Any, count: int, events: Any) -> int:
+        if count > 0 and wave:
+            self._pieces.append(np.ctypeslib.as_array(wave, (count,)).copy())
+        index = 0
+        while events[index].type != _END_OF_LIST:
+            event = events[index]
+            phone = ""
+            if event.type == _PHONEME:
+                raw = ctypes.string_at(ctypes.addressof(event.id), 8)
+                phone = raw.split(b"\0")[0].decode("utf-8", "replace")
+            seconds = event.audio_position / 1000
+            self._events.append(_RawEvent(event.type, seconds, event.text_position, event.length, phone))
+            index += 1
+        return 0
+
+    def speak(self, text: str, voice: str, pitch: int, rate: int, lead: float = 0.2, tail: float = 0.3) -> Speech:
+        """Say `text` with `lead` and `tail` seconds of silence around it.
+
+        Raises:
+            ValueError: eSpeak NG has no such voice.
+        """
+        from scipy.signal import resample_poly
+
+        self._pieces.clear()
+        self._events.clear()
+        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise ValueError(f"eSpeak NG has no voice {voice!r}")
+        for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_PITCH_RANGE, 60)):
+            self._library.espeak_SetParameter(parameter, value, 0)
+        encoded = text.encode() + b"\0"
+        self._library.espeak_Synth(encoded, ctypes.c_size_t(len(encoded)), 0, 1, 0, _UTF8, None, None)
+        self._library.espeak_Synchronize()
+        spoken = resample_poly(np.concatenate(self._pieces).astype(np.float64) / 32768, SAMPLE_RATE, self._rate)
+        padding = (round(lead * SAMPLE_RATE), round(tail * SAMPLE_RATE))
+        seconds = len(spoken) / SAMPLE_RATE
+        total = lead + seconds + tail
+        phones = _phones(self._events, seconds)
+        words = _words(self._events, phones, text)
+        return Speech(np.pad(spoken, padding), _cover(_shifted(phones, lead), total), tuple(_shifted(words, lead)))
+
+
+def _phones(events: list[_RawEvent], seconds: float) -> list[Interval]:
+    """Each phone lasts until the next begins; marks of pause become silence."""
+    starts = [event for event in events if event.kind == _PHONEME]
+    ends = [event.seconds for event in starts[1:]] + [seconds]
+    return [
+        Interval(_clean(event.phone), event.seconds, end)
+        for event, end in zip(starts, ends, strict=True)
+        if end > event.seconds
+    ]
+
+
+def _clean(phone: str) -> str:
+    """IPA without stress, length and pause marks."""
+    return "".join(sign for sign in phone if sign not in "ˈˌː_|:; '\u200d")
+
+
+def _words(events: list[_RawEvent], phones: list[Interval], text: str) -> list[Interval]:
+    """A word ends with its last phone: before the next word begins."""
+    starts = [event for event in events if event.kind == _WORD]
+    words = []
+    for index, event in enumerate(starts):
+        following = starts[index + 1] if index + 1 < len(starts) else None
+        end = following.seconds if following else float("inf")
+        own = [phone for phone in phones if phone.text and event.seconds - 1e-6 <= phone.start < end - 1e-6]
+        if own:  # "of the" may come as one event: take the text up to the next
+            spelled = text[event.position - 1 : following.position - 1 if following else None]
+            words.append(Interval(spelled.strip(" ,.:;?!"), own[0].start, own[-1].end))
+    return words
+
+
+def _shifted(intervals: list[Interval], seconds: float) -> list[Interval]:
+    return [Interval(one.text, one.start + seconds, one.end + seconds) for one in intervals]
+
+
+def _cover(phones: list[Interval], seconds: float) -> tuple[Interval, ...]:
+    """Fill every gap from 0 to `seconds` with silence."""
+    covered: list[Interval] = []
+    at = 0.0
+    for phone in phones:
+        if phone.start > at + 1e-6:
+            covered.append(Interval("", at, phone.start))
+        covered.append(Interval(phone.text, at if phone.start <= at + 1e-6 else phone.start, phone.end))
+        at = phone.end
+    if at < seconds - 1e-6:
+        covered.append(Interval("", at, seconds))
+    return tuple(covered)
