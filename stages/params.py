@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
 class Section(BaseModel):
@@ -29,11 +29,30 @@ class Media(Section):
     sample_rate: int = Field(gt=0)
 
 
+class Audio(Section):
+    features: Literal["none", "wav2vec2", "whisper"] = Field(description="learned feature beside the log-mel")
+    features_model: str | None = Field(description="folder or hub name of its encoder")
+    recogniser: str | None = Field(description="folder or name of a Whisper in CTranslate2 form; null: no transcripts")
+    language: str | None = Field(description="what is spoken, such as en; null: detected clip by clip")
+    word_aligner: str | None = Field(description="wav2vec 2.0 CTC over letters; null: Whisper's own times")
+    phone_recogniser: str | None = Field(description="wav2vec 2.0 CTC over phones; null: no phones")
+    hub: bool = Field(description="whether weights named above may be fetched; false: folders and local caches only")
+
+    @model_validator(mode="after")
+    def _models_named(self) -> "Audio":
+        if self.features != "none" and self.features_model is None:
+            raise ValueError(f"features is {self.features} but features_model is null: name its folder")
+        if self.word_aligner is not None and self.recogniser is None:
+            raise ValueError("word_aligner places the words of a recogniser, but recogniser is null")
+        return self
+
+
 class Params(Section):
     seed: int
     compute: Compute
     ingest: Ingest
     media: Media
+    audio: Audio
 
 
 class ParamsError(ValueError):

@@ -1,0 +1,42 @@
+"""Video frames, samples and the frames of speech models on one clock."""
+
+import numpy as np
+
+MODEL_RATE = 16000
+"""Samples per second that every pretrained speech model here was trained on."""
+
+
+def frame_times(frames: int, fps: float) -> np.ndarray:
+    """Centres of the video frames in seconds, (T,) float64: frame t is shown from t / fps to (t + 1) / fps."""
+    return (np.arange(frames) + 0.5) / fps
+
+
+def at_times(values: np.ndarray, times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Values of a model's frames at other times, by linear interpolation, the ends held.
+
+    Args:
+        values: (N, D) or (N,).
+        times: (N,) seconds, ascending: the centres of the model's frames.
+        wanted: (T,) seconds.
+
+    Returns:
+        (T, D) or (T,) float32.
+    """
+    assert len(values) == len(times) > 0, (len(values), len(times))
+    right = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
+    if len(times) == 1:
+        return np.repeat(values, len(wanted), axis=0).astype(np.float32)
+    left = right - 1
+    share = np.clip((wanted - times[left]) / (times[right] - times[left]), 0, 1)
+    share = share.reshape(-1, *[1] * (values.ndim - 1))
+    return (values[left] * (1 - share) + values[right] * share).astype(np.float32)
+
+
+def resampled(speech: np.ndarray, rate: int, wanted: int = MODEL_RATE) -> np.ndarray:
+    """(S,) float32 at `rate` -> (S',) float32 at `wanted`."""
+    if rate == wanted:
+        return speech.astype(np.float32)
+    import torch
+    from torchaudio.functional import resample
+
+    return resample(torch.from_numpy(speech.astype(np.float32)), rate, wanted).numpy()

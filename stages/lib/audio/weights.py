@@ -1,0 +1,36 @@
+"""Loading pretrained speech models through transformers: from a folder, or by name where the hub is allowed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from stages.lib.files import file_digest
+
+
+def load_pretrained(load: Callable[..., Any], source: str, key: str, hub: bool) -> Any:
+    """`load` is a from_pretrained of transformers; `key` names the parameter for the error.
+
+    Nothing is fetched unless `hub`; a name is then looked for in the local cache only.
+
+    Raises:
+        ValueError: nothing usable at `source`.
+    """
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        return load(source, local_files_only=not hub)
+    except (OSError, ValueError, KeyError) as error:
+        hint = "give a folder that holds the model" if hub else "give a folder, or let audio.hub be true to fetch it"
+        first = str(error).strip().splitlines()[0]
+        raise ValueError(f"{key}: {source!r} holds no usable model ({first}); {hint}") from error
+
+
+def source_digest(source: str | None) -> str | None:
+    """What a parameter that names weights points at: the bytes of a folder's files, or the hub name itself."""
+    folder = Path(source) if source else None
+    if folder is None or not folder.is_dir():
+        return source
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return ",".join(f"{path.relative_to(folder).as_posix()}={file_digest(path)}" for path in files)
