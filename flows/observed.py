@@ -74,7 +74,6 @@ class _Run:
             self.results.append(self.function())
         except USER_ERRORS as error:
             self.errors.append(error)
-            logger.error("%s", error)
             return Failed(message=str(error))
         except BaseException as error:
             self.errors.append(error)
@@ -109,7 +108,7 @@ def _create_flow_run(flow: Any) -> Any:
 
 def _terminal_shows_our_logs_only() -> None:
     """Prefect's account of a run goes to the dashboard; its warnings still reach the terminal."""
-    for name in ("prefect.flow_runs", "prefect.task_runs"):
+    for name in ("prefect.flow_runs", "prefect.task_runs", "stages"):
         logging.getLogger(name).propagate = False
 
 

@@ -19,7 +19,7 @@ from flows.processes import end_group_of
 from stages.lib.files import read_json, write_json
 
 HOST = "127.0.0.1"
-PORT = 4200
+PORT = int(os.environ.get("COSPEECH_SERVER_PORT", "4200"))
 START_SECONDS = 90.0
 
 

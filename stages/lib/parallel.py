@@ -47,9 +47,19 @@ def process_pool(workers: int) -> Executor:
     """
     if workers < 0:
         raise ValueError(f"compute.workers is {workers}; it must be 0 (one a core) or more")
-    return ProcessPoolExecutor(
+    return _Pool(
         workers or available_cores(), mp_context=multiprocessing.get_context("spawn"), initializer=_prepare_worker
     )
+
+
+class _Pool(ProcessPoolExecutor):
+    """Waits for its workers when the work is done or has failed, but not when this process is told to end."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> bool | None:
+        if kind is not None and not issubclass(kind, Exception):
+            for process in list((self._processes or {}).values()):
+                process.kill()
+        return super().__exit__(kind, error, trace)
 
 
 def map_clips(

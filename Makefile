@@ -1,0 +1,85 @@
+# Everything runs in .venv, made from requirements.lock. `make help` lists the commands.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := $(CURDIR)/.venv
+READY := $(VENV)/.ready
+UV_VERSION := 0.13.9
+UV := $(VENV)/bin/uv
+PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
+
+export PATH := $(VENV)/bin:$(PATH)
+export VIRTUAL_ENV := $(VENV)
+# nobody is called home (flows/environment.py says the same to everything that python starts)
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DVC_SITE_CACHE_DIR := $(CURDIR)/.cospeech/dvc
+
+.PHONY: help env demo run ui stop test test-fast lint format lock corpus clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+env: $(READY) ## make or update .venv from requirements.lock
+
+# The package itself comes last, from this checkout: a sync removes what is not in the lock.
+$(READY): requirements.lock pyproject.toml
+	@if ! test -x $(VENV)/bin/python; then \
+	  if [ -z "$(PYTHON)" ]; then \
+	    echo "error: Python 3.11 or 3.12 is needed and was not found on PATH;" \
+	      "install one, or say which: make PYTHON=/path/to/python3.11" >&2; exit 1; fi; \
+	  echo "making .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); fi
+	@$(UV) --version 2>/dev/null | grep -q ' $(UV_VERSION)' || \
+	  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@echo "installing what requirements.lock names"
+	@$(UV) pip sync --quiet --require-hashes requirements.lock
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+demo: env ## the whole pipeline on the embedded corpus, with the dashboard: 20 minutes on 2 cores
+	@python -m flows.demo
+
+run: env ## dvc repro as one flow run, with your params.yaml
+	@python -m flows.pipeline
+
+ui: env ## start the dashboard (a Prefect server on this machine)
+	@python -m flows.server start
+
+stop: env ## stop the dashboard
+	@python -m flows.server stop
+
+test: env ## all tests, the whole pipeline on params/smoke.yaml included
+	@python -m pytest -n 2 --dist loadgroup -m "not e2e" $(PYTEST)
+	@python -m pytest -m e2e $(PYTEST)
+
+test-fast: env ## the tests without the whole pipeline
+	@python -m pytest -n 2 --dist loadgroup -m "not e2e" $(PYTEST)
+
+lint: env ## style, types, import rules, parameter files, the DVC graph
+	@ruff check
+	@ruff format --check
+	@mypy
+	@lint-imports
+	@python -m flows.check
+
+format: env ## put the code in the project's style
+	@ruff check --fix
+	@ruff format
+
+lock: ## renew requirements.lock from pyproject.toml
+	@test -x $(UV) || { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/python -m pip install --quiet uv==$(UV_VERSION); }
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile pyproject.toml --all-extras --universal --generate-hashes \
+	  --python-version 3.11 --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
+	@echo "wrote requirements.lock"
+
+corpus: env ## draw the embedded corpus (data/demo) anew; hours, and not needed to use it
+	@python -m stages.lib.corpus data/demo
+
+clean: env ## remove what runs have made (not .venv, data/demo, the DVC cache)
+	@python -m flows.clean
+	@rm -rf .mypy_cache .ruff_cache .import_linter_cache

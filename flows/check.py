@@ -1,0 +1,33 @@
+"""Checks that no general tool makes: every parameter file loads, dvc.yaml agrees with the code. Part of `make lint`."""
+
+import sys
+from pathlib import Path
+
+from flows.graph import load_graph, problems
+from stages.params import ParamsError, load_params
+
+
+def check(root: Path) -> list[str]:
+    """One sentence a problem; empty if all is well."""
+    found = []
+    for path in [root / "params.yaml", *sorted((root / "params").glob("*.yaml"))]:
+        try:
+            load_params(path)
+        except ParamsError as error:
+            found.append(str(error))
+    for stage in load_graph(root):
+        if (root / f"stages/{stage}.py").is_file():
+            found += problems(root, stage)
+        else:
+            found.append(f"dvc.yaml: {stage}: stages/{stage}.py does not exist")
+    return found
+
+
+def main() -> int:
+    found = check(Path.cwd())
+    print("\n".join(found) or "parameter files and dvc.yaml agree with the code")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""Remove what runs have made in this folder; DVC's cache stays, so that `dvc repro` brings it back without work."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from flows.environment import state_folder
+from flows.graph import outputs
+from flows.server import stop
+
+
+def clean(root: Path) -> list[Path]:
+    """Delete every output that dvc.yaml names, and the scratch of unfinished training; returns what was deleted."""
+    removed = []
+    for path in [*outputs(root), state_folder(root) / "scratch"]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.is_file():
+            path.unlink()
+        else:
+            continue
+        removed.append(path)
+    return removed
+
+
+def main() -> int:
+    root = Path.cwd()
+    stop(root)
+    for path in clean(root):
+        print(f"removed {path.relative_to(root)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""What dvc.yaml must say of each stage, read from the code: the library files it imports and the sections it reads.
+
+DVC reruns a stage when a dependency changes, so a library file that is missing there gives stale results, and a file
+too many gives runs for nothing.
+"""
+
+import ast
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FRAME = frozenset(f"stages/lib/{name}.py" for name in ("context", "files", "parallel", "report", "store", "workspace"))
+"""Files that carry results and do not make them: a change there makes nothing stale."""
+
+
+def load_graph(root: Path) -> dict[str, dict[str, Any]]:
+    """The `stages` of dvc.yaml."""
+    graph: dict[str, dict[str, Any]] = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    return graph
+
+
+def outputs(root: Path) -> list[Path]:
+    """Every output and metrics file of every stage."""
+    entries = [
+        next(iter(entry)) if isinstance(entry, dict) else entry
+        for stage in load_graph(root).values()
+        for entry in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
+    ]
+    return [root / entry for entry in entries]
+
+
+def library_closure(root: Path, stage: str) -> set[str]:
+    """Files under stages/lib that `stages/NAME.py` imports, directly or not, in functions too; without FRAME."""
+    seen: set[str] = set()
+    waiting = {f"stages/{stage}.py"}
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        waiting |= _imports(root, path) - seen
+    return {path for path in seen if path.startswith("stages/lib/")} - FRAME
+
+
+@cache
+def _imports(root: Path, path: str) -> set[str]:
+    package = Path(path).parent.parts
+    found: set[str] = set()
+    for node in ast.walk(ast.parse((root / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules = [alias.name.split(".") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            start = list(package[: len(package) - node.level + 1]) if node.level else []
+            base = start + (node.module.split(".") if node.module else [])
+            modules = [base, *([*base, alias.name] for alias in node.names)]
+        else:
+            continue
+        for parts in modules:
+            found |= _files(root, parts)
+    return found
+
+
+def _files(root: Path, parts: list[str]) -> set[str]:
+    """The file of a module of the library, and the `__init__.py` of each package above it, if they hold any code."""
+    if parts[:2] != ["stages", "lib"]:
+        return set()
+    packages = ["/".join([*parts[:depth], "__init__.py"]) for depth in range(3, len(parts) + 1)]
+    found = {path for path in packages if (root / path).is_file() and _holds_code(root, path)}
+    module = "/".join(parts) + ".py"
+    return found | ({module} if (root / module).is_file() else set())
+
+
+@cache
+def _holds_code(root: Path, path: str) -> bool:
+    """More than a docstring."""
+    body = ast.parse((root / path).read_text(encoding="utf-8")).body
+    return any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body)
+
+
+def library_deps(root: Path, stage: str) -> list[str]:
+    """The closure as dvc.yaml should list it: a folder where every file of it is used, else the files."""
+    closure = library_closure(root, stage)
+    deps: set[str] = set()
+    for path in closure:
+        folder = Path(path).parent
+        whole = {each.relative_to(root).as_posix() for each in (root / folder).glob("*.py") if _counts(root, each)}
+        nested = any(each.is_dir() and each.name != "__pycache__" for each in (root / folder).iterdir())
+        deps.add(folder.as_posix() if whole <= closure and len(whole) > 1 and not nested else path)
+    return sorted(deps)
+
+
+def _counts(root: Path, path: Path) -> bool:
+    return path.name != "__init__.py" or _holds_code(root, path.relative_to(root).as_posix())
+
+
+def sections(root: Path, stage: str) -> set[str]:
+    """Sections of params.yaml that `stages/NAME.py` reads as `params.SECTION`, without `compute`."""
+    tree = ast.parse((root / f"stages/{stage}.py").read_text(encoding="utf-8"))
+    return {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"
+    } - {"compute"}
+
+
+def problems(root: Path, stage: str) -> list[str]:
+    """Sentences on what the entry of `stage` in dvc.yaml lacks or has too much of."""
+    entry = load_graph(root)[stage]
+    listed = {dep for dep in entry["deps"] if dep.startswith("stages/lib")}
+    needed = set(library_deps(root, stage))
+    said = {str(name).split(".")[0] for name in entry.get("params", [])}
+    read = sections(root, stage)
+    found = [f"deps: add {path}" for path in sorted(needed - listed)]
+    found += [f"deps: drop {path}" for path in sorted(listed - needed)]
+    found += [f"deps: add stages/{stage}.py"] if f"stages/{stage}.py" not in entry["deps"] else []
+    found += [f"params: add {name}" for name in sorted(read - said)]
+    found += [f"params: drop {name}" for name in sorted(said - read)]
+    return [f"dvc.yaml: {stage}: {line}" for line in found]

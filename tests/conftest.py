@@ -1,0 +1,49 @@
+"""Fixtures for every test: real clips, thread limits, no way out to the network by accident."""
+
+import os
+from pathlib import Path
+
+# before anything numeric is imported: tests run two at a time on two cores
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import pytest  # noqa: E402
+
+from flows.environment import PRIVATE  # noqa: E402
+
+os.environ.update(PRIVATE)
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout under test."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def media_folder() -> Path:
+    """Real footage that is not part of the repository: COSPEECH_TEST_MEDIA, else ../shared/media."""
+    folder = Path(os.environ.get("COSPEECH_TEST_MEDIA", ROOT.parent / "shared/media"))
+    if not folder.is_dir():
+        pytest.skip(f"no real clips at {folder}; COSPEECH_TEST_MEDIA names another folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_clip(media_folder: Path) -> Path:
+    """A real clip: 1080x1920, 25 fps, 10 s, speech, one person to the hips."""
+    path = media_folder / "woman_terrace_10s.mp4"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent")
+    return path
+
+
+@pytest.fixture(scope="session")
+def real_clip_30fps(media_folder: Path) -> Path:
+    """A real clip: 1080x1920, 30 fps, 20 s, speech, one person sitting, lively hands."""
+    path = media_folder / "man_sofa_20s.mp4"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent")
+    return path

@@ -1,0 +1,90 @@
+"""The same runner with a real Prefect server: flow runs, their parent, artifacts, progress, logs."""
+
+import time
+from typing import Any
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, FlowRunFilterParentFlowRunId, LogFilter
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Running
+
+from tests.flows.support import Start
+
+pytestmark = pytest.mark.xdist_group("prefect server")
+
+
+@pytest.fixture
+def client(prefect_server: str) -> Any:
+    with temporary_settings({PREFECT_API_URL: prefect_server}), get_client(sync_client=True) as client:
+        yield client
+
+
+def _parent(client: Any) -> Any:
+    from prefect import Flow
+
+    return client.create_flow_run(Flow(lambda: None, name="pipeline"), name="pipeline", state=Running())
+
+
+def _children(client: Any, parent: Any) -> list[Any]:
+    return client.read_flow_runs(
+        flow_run_filter=FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[parent.id]))
+    )
+
+
+def _artifacts(client: Any, run: Any) -> list[Any]:
+    return client.read_artifacts(artifact_filter=ArtifactFilter(flow_run_id={"any_": [run.id]}))
+
+
+def test_a_stage_is_a_flow_run_under_its_parent_with_artifacts(
+    client: Any, prefect_server: str, start_stage: Start
+) -> None:
+    parent = _parent(client)
+    process = start_stage("long", PREFECT_API_URL=prefect_server, COSPEECH_PARENT_RUN=str(parent.id))
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output
+    [run] = _children(client, parent)
+    assert run.name == "fake"
+    assert run.state.is_completed()
+    task = client.read_task_run(run.parent_task_run_id)
+    assert task.flow_run_id == parent.id
+    assert task.state.is_completed()
+    artifacts = {artifact.type: artifact for artifact in _artifacts(client, run)}
+    page = artifacts["markdown"].data
+    assert "| psnr | 26.5 |" in page
+    assert "| seconds | 1.25 |" in page
+    assert "![noise](data:image/png;base64," in page
+    assert len(page) < 700_000
+    assert artifacts["progress"].data == 100.0
+
+
+def test_a_user_error_is_the_message_of_the_failed_run(client: Any, prefect_server: str, start_stage: Start) -> None:
+    parent = _parent(client)
+    process = start_stage("user error", PREFECT_API_URL=prefect_server, COSPEECH_PARENT_RUN=str(parent.id))
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "Traceback" not in output
+    assert output.count("at least 25 are needed") == 1
+    [run] = _children(client, parent)
+    assert run.state.is_failed()
+    assert run.state.message == "clip bergsee-01: 12 frames, at least 25 are needed; give a longer clip"
+    assert client.read_task_run(run.parent_task_run_id).state.is_failed()
+    assert _logged(client, run, "fake stage does: user error")
+
+
+def _logged(client: Any, run: Any, text: str) -> bool:
+    """Logs travel in batches and arrive a little late."""
+    for _ in range(50):
+        logs = client.read_logs(log_filter=LogFilter(flow_run_id={"any_": [run.id]}))
+        if any(text in log.message for log in logs):
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def test_an_unknown_parent_does_not_stop_the_stage(prefect_server: str, start_stage: Start) -> None:
+    nobody = "00000000-0000-4000-8000-000000000000"
+    process = start_stage("ok", PREFECT_API_URL=prefect_server, COSPEECH_PARENT_RUN=nobody)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output
+    assert f"the parent run {nobody} is not on this server" in output

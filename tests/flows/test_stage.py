@@ -1,0 +1,94 @@
+"""The stage runner without a server: plain calls, errors for people, the lock, no orphans."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.flows.support import Start, wait_for
+
+
+def test_without_server_the_plain_function_runs_and_says_so(start_stage: Start) -> None:
+    process = start_stage("ok")
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, output
+    assert output.count("no Prefect server answers at http://127.0.0.1:9/api") == 1
+    assert "fake: 2 clips kept" in output
+    assert "fake stage does: ok" in output
+
+
+def test_a_user_error_is_one_message_and_no_traceback(start_stage: Start, project: Path) -> None:
+    process = start_stage("user error")
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "error in fake: clip bergsee-01: 12 frames, at least 25 are needed; give a longer clip" in output
+    assert "Traceback" not in output
+    assert "raise ValueError" in (project / ".cospeech/logs/fake.txt").read_text()
+
+
+def test_an_unexpected_error_keeps_its_traceback(start_stage: Start) -> None:
+    process = start_stage("bug")
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "Traceback" in output
+    assert "RuntimeError: this should not happen" in output
+
+
+def test_a_wrong_parameter_is_named(start_stage: Start, project: Path) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text() + "\nsampling_rate: 16000\n")
+    process = start_stage("ok")
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 1
+    assert "sampling_rate: unknown key" in output
+    assert "Traceback" not in output
+
+
+def test_known_noise_is_dropped_and_nothing_else(start_stage: Start) -> None:
+    output = start_stage("noise").communicate(timeout=60)[0]
+    assert "something real" in output
+    assert "TensorFlow Lite" not in output
+
+
+def test_a_second_runner_waits_and_says_for_whom(start_stage: Start, project: Path) -> None:
+    first = start_stage("hold")
+    assert wait_for((project / "holding").exists)
+    second = start_stage("ok")
+    assert second.stdout is not None
+    line = second.stdout.readline()
+    assert f"fake: already being run by process {first.pid} since" in line
+    assert second.poll() is None
+    (project / "release").touch()
+    assert first.wait(timeout=30) == 0
+    assert second.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_stage_leaves_no_worker(start_stage: Start, project: Path, number: int) -> None:
+    process = start_stage("pool")
+    files = [project / "one.pid", project / "two.pid"]
+    assert wait_for(lambda: all(path.exists() and path.read_text() for path in files), 60)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 2
+    os.kill(process.pid, number)
+    _, alive = psutil.wait_procs(children, timeout=10)
+    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+    assert process.wait(timeout=10) != 0
+
+
+def test_a_stage_ends_when_its_dvc_is_killed(project: Path, environment: dict[str, str]) -> None:
+    """A stand-in for dvc starts the stage as dvc does, through a shell, and is killed."""
+    import subprocess
+
+    stage = Path(__file__).with_name("fake_stage.py")
+    starter = f"import subprocess; subprocess.run(['sh', '-c', '{sys.executable} {stage} hold; true'])"
+    dvc = subprocess.Popen([sys.executable, "-c", starter], cwd=project, env={**environment, "DVC_STAGE": "fake"})
+    assert wait_for((project / "holding").exists, 60)
+    family = psutil.Process(dvc.pid).children(recursive=True)
+    stage_process = next(each for each in family if "fake_stage.py" in each.cmdline()[1])
+    dvc.kill()
+    dvc.wait()
+    assert wait_for(lambda: not stage_process.is_running() or stage_process.status() == psutil.STATUS_ZOMBIE, 15)
