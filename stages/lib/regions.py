@@ -36,7 +36,8 @@ _ACROSS = np.linspace(0, 1, 7)
 class Part:
     """The lines of a part and how far from them it reaches.
 
-    ends_TL22: two points (x y), 0..1 of the frame. seen_TL: bool. reach: shoulder widths (at least half a token).
+    ends_TL22: two points (x y), 0..1 of the frame. seen_TL: bool. reach: shoulder widths; at
+    least half a token's diagonal, so that the token under a line is always its own.
     """
 
     region: int
@@ -57,7 +58,7 @@ def find_parts(keypoints: np.ndarray, confidence: np.ndarray) -> list[Part]:
     """The shapes of the regions, finest first. Other shapes (a deformed template) come in here."""
 
     def joined(region: int, pairs: np.ndarray, reach: float) -> Part:
-        return Part(region, keypoints[:, pairs], (confidence[:, pairs] >= SEEN).all(-1), reach)
+        return Part(region, keypoints[:, pairs], confidence[:, pairs].min(-1) >= SEEN, reach)
 
     shoulders, hips = np.array([sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]), np.array([sk.LEFT_HIP, sk.RIGHT_HIP])
     sides = np.stack([1 - _ACROSS, _ACROSS])
@@ -88,7 +89,7 @@ def rasterise(parts: list[Part], unit_T: np.ndarray, grid: tuple[int, int]) -> n
     centre_N2 = np.stack([x, y], axis=-1).reshape(-1, 2)
     region_TN = np.full((len(unit_T), rows * columns), BACKGROUND, dtype=np.int64)
     for part in reversed(parts):
-        reach_T = np.maximum(part.reach * unit_T, 0.5 / min(grid))
+        reach_T = np.maximum(part.reach * unit_T, 0.5 * np.hypot(1 / rows, 1 / columns))
         region_TN[_distance(centre_N2, part) <= reach_T[:, None]] = part.region
     return region_TN
 

@@ -1,0 +1,94 @@
+"""The gathered attention against the mask written out: outputs and gradients, in every shape that poses can make."""
+
+import pytest
+import torch
+
+from stages.lib.attention.mask import dense_attention
+from stages.lib.attention.plan import AttentionPlan
+from stages.lib.attention.sparse import sparse_attention
+
+TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 4e-2}
+
+
+def make_plan(
+    frames: int, tokens: int, past: int, batch: int = 1, regions: tuple[int, ...] = (0, 1, 2, 3, 4, 5), seed: int = 0
+) -> AttentionPlan:
+    """Random past frames and random, ragged regions."""
+    generator = torch.Generator().manual_seed(seed)
+    past_BTK = torch.full((batch, frames, past), -1)
+    for b in range(batch):
+        for t in range(frames):
+            chosen = torch.randperm(t, generator=generator)[:past]
+            past_BTK[b, t, : len(chosen)] = chosen
+    choice = torch.randint(len(regions), (batch, frames, tokens), generator=generator)
+    return AttentionPlan(past_BTK, torch.tensor(regions)[choice])
+
+
+def with_empty_regions() -> AttentionPlan:
+    """Regions that are missing in some frames, in all frames, and frames of one region alone."""
+    plan = make_plan(4, 12, 2, regions=(0, 1, 3))
+    region_BTN = plan.region_BTN.clone()
+    region_BTN[0, 1] = 0
+    region_BTN[0, 2] = 1
+    region_BTN[0, 3][region_BTN[0, 3] == 3] = 2
+    return AttentionPlan(plan.past_BTK, region_BTN)
+
+
+PLANS = {
+    "ragged": make_plan(5, 12, 2),
+    "empty regions": with_empty_regions(),
+    "K beyond the past": make_plan(3, 9, 7),
+    "one frame": make_plan(1, 16, 2),
+    "no past at all": make_plan(4, 8, 0),
+    "background only": make_plan(3, 8, 2, regions=(0,)),
+    "one region only": make_plan(3, 8, 2, regions=(4,)),
+    "batch of different poses": make_plan(4, 10, 2, batch=3),
+    "equal sets": AttentionPlan(torch.tensor([[[-1], [0]]]), torch.tensor([[[0, 1, 1, 2], [2, 1, 0, 1]]])),
+}
+
+
+def qkv(plan: AttentionPlan, dtype: torch.dtype) -> list[torch.Tensor]:
+    batch, frames, tokens = plan.region_BTN.shape
+    generator = torch.Generator().manual_seed(1)
+    drawn = [torch.randn(batch, frames * tokens, 2, 8, generator=generator) for _ in range(4)]
+    return [x.to(dtype).requires_grad_() for x in drawn]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", PLANS)
+def test_forward_and_backward_equal_the_dense_reference(name: str, dtype: torch.dtype) -> None:
+    plan = PLANS[name]
+    q, k, v, upstream = qkv(plan, dtype)
+    found, expected = sparse_attention(q, k, v, plan), dense_attention(q, k, v, plan)
+    tolerance = TOLERANCE[dtype]
+    torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
+    found_gradients = torch.autograd.grad(found, (q, k, v), upstream)
+    expected_gradients = torch.autograd.grad(expected, (q, k, v), upstream)
+    for one, other in zip(found_gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)
+
+
+def test_gradients_are_those_of_the_function() -> None:
+    """Against finite differences, so that both paths cannot be wrong together."""
+    plan = with_empty_regions()
+    q, k, v, _ = (x.detach().double().requires_grad_() for x in qkv(plan, torch.float32))
+    assert torch.autograd.gradcheck(lambda *x: sparse_attention(*x, plan), (q, k, v), fast_mode=True)
+
+
+def test_a_token_out_of_sight_has_no_influence() -> None:
+    """Moving what the mask hides moves nothing; moving what it shows does."""
+    plan = PLANS["equal sets"]
+    q, k, v, _ = qkv(plan, torch.float32)
+    before = sparse_attention(q, k, v, plan)[0, 4]  # frame 1, token 0: region 2, sees token 3 of frame 0
+    hidden, shown = v.detach().clone(), v.detach().clone()
+    hidden[0, :3] += 5
+    shown[0, 3] += 5
+    torch.testing.assert_close(sparse_attention(q, k, hidden, plan)[0, 4], before)
+    assert (sparse_attention(q, k, shown, plan)[0, 4] - before).abs().max() > 0.01
+
+
+def test_two_runs_give_equal_gradients() -> None:
+    plan = make_plan(6, 32, 2, batch=2)
+    q, k, v, upstream = qkv(plan, torch.bfloat16)
+    first, second = (torch.autograd.grad(sparse_attention(q, k, v, plan), (q, k, v), upstream) for _ in range(2))
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
