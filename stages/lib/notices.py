@@ -1,0 +1,40 @@
+"""Keep known, harmless notices of native libraries out of the user's terminal, and nothing else."""
+
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# mediapipe beside protobuf 6, TensorFlow Lite and absl write these to file descriptor 2 at import and at first use.
+HARMLESS = (
+    "'MessageFactory' object has no attribute 'GetPrototype'",
+    "Created TensorFlow Lite XNNPACK delegate for CPU",
+    "All log messages before absl::InitializeLog() is called",
+    "inference_feedback_manager.cc",
+    "Using NORM_RECT without IMAGE_DIMENSIONS",
+)
+
+
+@contextmanager
+def without_notices() -> Iterator[None]:
+    """Hold back what is written to the process's error stream, then pass on all lines but the harmless ones.
+
+    Short work only (an import, a first frame): lines appear when the block ends, also when it fails.
+    """
+    sys.stderr.flush()
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=r".*GetPrototype\(\) is deprecated")
+                yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(original, 2)
+            held.seek(0)
+            kept = [line for line in held if not any(text.encode() in line for text in HARMLESS)]
+            os.write(original, b"".join(kept))
+            os.close(original)
