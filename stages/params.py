@@ -47,12 +47,35 @@ class Audio(Section):
         return self
 
 
+class Curate(Section):
+    """Thresholds carry the names of the scores in data/curated.parquet."""
+
+    clip_seconds: float = Field(ge=0, description="least length")
+    face_confidence: float = Field(ge=0, le=1, description="mean confidence of the face points must be above")
+    upper_body_confidence: float = Field(ge=0, le=1, description="same for shoulders, elbows, wrists")
+    upper_body_visible: float = Field(ge=0, le=1, description="least share of frames with shoulders and elbows")
+    hands_visible: float = Field(ge=0, le=1, description="least share of frames with a hand")
+    second_face: float = Field(ge=0, le=1, description="greatest share of sampled frames with more than one face")
+    cut: float = Field(ge=0, le=2, description="greatest change between two frames (1 - correlation)")
+    camera_motion: float = Field(ge=0, description="greatest speed of the background, picture widths a second")
+    voice_share: float = Field(ge=0, le=1, description="least share of frames with speech")
+    av_offset: int = Field(ge=0, le=15, description="greatest offset of sound and lips, frames")
+    av_evidence: float = Field(ge=0, description="least evidence on which an offset refuses a clip")
+    require_consent: bool = Field(description="refuse clips whose consent or licence the manifest does not state")
+    holdout_every: int = Field(ge=2, description="one kept clip in so many tests, where the manifest gives no split")
+
+    def thresholds(self) -> dict[str, float]:
+        others = ("require_consent", "holdout_every")
+        return {name: value for name, value in self.model_dump().items() if name not in others}
+
+
 class Params(Section):
     seed: int
     compute: Compute
     ingest: Ingest
     media: Media
     audio: Audio
+    curate: Curate
 
 
 class ParamsError(ValueError):

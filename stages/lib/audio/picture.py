@@ -31,9 +31,10 @@ def draw_audio(
     bands = features.mel.reshape(-1, features.mel.shape[-1])
     mel.imshow(bands.T, origin="lower", aspect="auto", extent=(0, seconds, 0, bands.shape[1]), cmap="magma")
     mel.set(ylabel="mel band")
-    for row in words[words["kind"] == "word"].itertuples():
-        line.axvspan(row.start, row.end, color="tab:blue", alpha=0.15)
-        line.text((row.start + row.end) / 2, 0.5, row.text, ha="center", va="center", fontsize=7, rotation=30)
+    for word in words[words["kind"] == "word"].to_dict("records"):
+        line.axvspan(word["start"], word["end"], color="tab:blue", alpha=0.15)
+        centre = (word["start"] + word["end"]) / 2
+        line.text(centre, 0.5, word["text"], ha="center", va="center", fontsize=7, rotation=30)
     line.set(yticks=[], xlim=(0, seconds), ylabel="words", xlabel="seconds")
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=100, metadata={"Software": None})

@@ -1,0 +1,185 @@
+"""Keep or refuse every clip, with every reason, and split what is kept into training and test."""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from stages.lib import notices
+from stages.lib.artifacts import AudioFeatures, Curated, Ledger, Poses
+from stages.lib.context import Context
+from stages.lib.curation import visual
+from stages.lib.curation.offset import av_offset, mouth_opening, voice_energy
+from stages.lib.curation.picture import draw_scores
+from stages.lib.curation.seen import measure_poses
+from stages.lib.curation.split import Kept, assign_split, counts
+from stages.lib.curation.verdict import CHECKS, Score, frequent, judge, permission
+from stages.lib.curation.visual import VisualJob, measure_clip
+from stages.lib.files import code_digest, file_digest, read_json, value_digest
+from stages.lib.parallel import ClipFailure, map_clips
+from stages.lib.report import StageReport
+from stages.lib.store import ClipStore
+from stages.lib.workspace import Workspace
+from stages.params import Params
+
+STAGE = "curate"
+SPOKEN = 0.5
+"""A frame of at least this voice probability holds speech."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scores per clip, and which clips' pixels were not measured anew."""
+
+    scores: dict[str, dict[str, Score]]
+    reused: dict[str, bool]
+
+
+def run(params: Params, context: Context) -> StageReport:
+    """Write data/curated.parquet: a row per manifest row.
+
+    Raises:
+        ValueError: fewer than one clip left to train or to test with (the table is written nevertheless), or clips
+            that could not be measured.
+    """
+    begun = time.monotonic()
+    ledger = Ledger.load(context.workspace.ledger)
+    measured = _measure(params, context, ledger.usable)
+    table = _verdicts(params, ledger, measured.scores)
+    table["split"] = _split(params, table)
+    Curated(table).save(context.workspace.curated)
+    timings = {"seconds": time.monotonic() - begun, "reused": sum(measured.reused.values())}
+    report = _report(params, context.workspace, table, timings)
+    report.save(context.workspace.stage_report(STAGE))
+    _require_both(table)
+    return report
+
+
+def _measure(params: Params, context: Context, clips: list[str]) -> Measured:
+    """Pixels are measured once a clip and kept in the store; the rest is cheap and computed again."""
+    workspace = context.workspace
+    store = ClipStore(workspace.store, STAGE, value_digest([params.media.fps, code_digest(visual, notices)]))
+    jobs = [_job(clip, workspace, store, params.media.fps) for clip in clips]
+    reused = {job.clip: _fetch(job, workspace) for job in jobs}
+    missing = [job for job in jobs if not reused[job.clip]]
+    if missing:
+        _extract(missing, context)
+    if jobs:
+        store.record(reused)
+    scores = {job.clip: _scores(job, workspace, params.media.fps) for job in jobs}
+    return Measured(scores, reused)
+
+
+def _job(clip: str, workspace: Workspace, store: ClipStore, fps: float) -> VisualJob:
+    video, poses = workspace.video(clip), workspace.poses(clip)
+    for path, stage in ((video, "ingest"), (poses, "extract_poses"), (workspace.audio(clip), "extract_audio")):
+        if not path.is_file():
+            raise ValueError(f"clip {clip}: {path} is missing; run dvc repro {stage}")
+    return VisualJob(clip, video, poses, fps, store, store.key(file_digest(video), file_digest(poses)))
+
+
+def _fetch(job: VisualJob, workspace: Workspace) -> bool:
+    return job.store.fetch(job.key, {"visual.json": _visual_scores(job, workspace)})
+
+
+def _visual_scores(job: VisualJob, workspace: Workspace) -> Path:
+    return workspace.scratch / STAGE / f"{job.clip}.json"
+
+
+def _extract(jobs: list[VisualJob], context: Context) -> None:
+    failures: list[ClipFailure] = []
+    with context.progress("pixels", len(jobs)) as bar, context.executor() as executor:
+        for job, result in map_clips(measure_clip, jobs, executor, bar):
+            if isinstance(result, ClipFailure):
+                failures.append(result)
+            elif not _fetch(job, context.workspace):
+                raise RuntimeError(f"clip {job.clip}: its result vanished from {job.store.root}")
+    if failures:
+        lines = "\n".join(f"  {failure.clip}: {failure.reason}" for failure in failures)
+        raise ValueError(f"{len(failures)} of {len(jobs)} clips could not be measured (the others are kept):\n{lines}")
+
+
+def _scores(job: VisualJob, workspace: Workspace, fps: float) -> dict[str, Score]:
+    poses, features = Poses.load(job.poses), AudioFeatures.load(workspace.audio(job.clip))
+    if len(features.voice) != len(poses.confidence):
+        raise ValueError(
+            f"clip {job.clip}: {len(poses.confidence)} frames of poses but {len(features.voice)} of sound; "
+            "run dvc repro extract_poses extract_audio"
+        )
+    offset, evidence = av_offset(mouth_opening(poses), voice_energy(features))
+    return {
+        "clip_seconds": len(features.voice) / fps,
+        **measure_poses(poses),
+        **read_json(_visual_scores(job, workspace)),
+        "voice_share": float((features.voice >= SPOKEN).mean()),
+        "av_offset": offset,
+        "av_evidence": evidence,
+    }
+
+
+def _verdicts(params: Params, ledger: Ledger, scores: dict[str, dict[str, Score]]) -> pd.DataFrame:
+    """The ledger with kept, reasons, scores and thresholds; refused by ingest: no scores, ingest's reason."""
+    thresholds = params.curate.thresholds()
+    table = ledger.table.copy()
+    rows: list[dict[str, Any]] = []
+    for row in table.to_dict("records"):
+        if row["status"] != "ok":
+            rows.append({"reasons": [f"ingest: {row['reason']}"]})
+            continue
+        measured = scores[row["clip"]]
+        papers = permission(_text(row["consent"]), _text(row["licence"])) if params.curate.require_consent else []
+        rows.append({**measured, "reasons": [*papers, *judge(measured, thresholds)]})
+    for name in thresholds:
+        table[name] = pd.array([row.get(name) for row in rows], dtype="Float64")
+        table[f"{name}_threshold"] = float(thresholds[name])
+    table["kept"] = [not row["reasons"] for row in rows]
+    table["reasons"] = [json.dumps(row["reasons"], ensure_ascii=False) for row in rows]
+    return table
+
+
+def _split(params: Params, table: pd.DataFrame) -> list[str | None]:
+    rows = [row for row in table.to_dict("records") if row["kept"]]
+    kept = [Kept(row["clip"], _text(row["speaker"]), _text(row["split"])) for row in rows]
+    split = assign_split(kept, params.curate.holdout_every)
+    return [split.get(row["clip"]) if row["kept"] else None for row in table.to_dict("records")]
+
+
+def _text(value: Any) -> str | None:
+    """Null in whatever way the table says it, or text."""
+    return str(value).strip() or None if isinstance(value, str) else None
+
+
+def _require_both(table: pd.DataFrame) -> None:
+    parts = counts({row["clip"]: row["split"] for row in table[table["kept"]].to_dict("records")})
+    if parts["train"] and parts["test"]:
+        return
+    names = frequent(reason for reasons in table["reasons"] for reason in json.loads(reasons))
+    most = ", ".join(f"{name} ({count})" for name, count in names[:3]) or "none was refused"
+    raise ValueError(
+        f"{len(table)} clips named, {int(table['kept'].sum())} kept: {parts['train']} to train, {parts['test']} to "
+        f"test, and at least one of each is needed. Most frequent reasons: {most}. data/curated.parquet has every "
+        "score; add footage, or change the thresholds in the section curate"
+    )
+
+
+def _report(params: Params, workspace: Workspace, table: pd.DataFrame, timings: dict[str, float]) -> StageReport:
+    names = frequent(reason for reasons in table["reasons"] for reason in json.loads(reasons))
+    kept = table[table["kept"]]
+    parts = counts({row["clip"]: row["split"] for row in kept.to_dict("records")})
+    figures = {
+        "named": len(table),
+        "kept": len(kept),
+        "refused": len(table) - len(kept),
+        **parts,
+        "seconds_kept": round(float(kept["clip_seconds"].sum()), 2),
+        **{f"refused_{name}": count for name, count in names},
+    }
+    picture = workspace.stage_report(STAGE) / "scores.png"
+    draw_scores(picture, table, CHECKS, params.curate.thresholds())
+    why = ", ".join(f"{name} {count}" for name, count in names) or "none"
+    split = f"{parts['train']} train, {parts['test']} test"
+    summary = f"{len(kept)} of {len(table)} clips kept ({split}); reasons for refusal: {why}"
+    return StageReport(STAGE, summary, figures, timings, {"Scores and thresholds": picture})

@@ -1,0 +1,77 @@
+"""Scores against thresholds: every reason for refusing a clip, not the first one only."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Score = float | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """A score must be above (`above`), not below (`least`) or not above (`most`) the threshold of the same name."""
+
+    name: str
+    side: Literal["above", "least", "most"]
+    sentence: str
+
+    def holds(self, score: float, threshold: float) -> bool:
+        if self.side == "above":
+            return score > threshold
+        return score >= threshold if self.side == "least" else score <= threshold
+
+
+CHECKS = (
+    Check("clip_seconds", "least", "lasts {score:.2f} s, at least {threshold:g} s are needed"),
+    Check("face_confidence", "above", "the face is seen with confidence {score:.3f}, not above {threshold:g}"),
+    Check(
+        "upper_body_confidence", "above", "shoulders, elbows, wrists: confidence {score:.3f}, not above {threshold:g}"
+    ),
+    Check(
+        "upper_body_visible", "least", "shoulders and elbows visible in {score:.1%} of frames, under {threshold:.0%}"
+    ),
+    Check("hands_visible", "least", "a hand is found in {score:.1%} of frames, under {threshold:.0%}"),
+    Check("second_face", "most", "more than one face in {score:.0%} of the frames looked at, over {threshold:.0%}"),
+    Check("cut", "most", "two frames in a row differ by {score:.2f}, over {threshold:g}: a cut"),
+    Check("camera_motion", "most", "the background moves by {score:.3f} picture widths a second, over {threshold:g}"),
+    Check("voice_share", "least", "speech in {score:.1%} of frames, under {threshold:.0%}: silent, music or noise"),
+)
+"""The checks of one score each, in the order in which reasons are told."""
+
+AV_SENTENCE = "the sound is {offset:+d} frames late (evidence {evidence:.2f}), over {threshold:g} either way"
+
+
+def judge(scores: Mapping[str, Score], thresholds: Mapping[str, float]) -> list[str]:
+    """Every reason why a clip must be refused, each as "NAME: sentence"; none: keep it.
+
+    A score of None could not be measured and refuses nothing. Sound and lips out of step refuse a clip only where
+    `av_evidence` reaches its threshold.
+    """
+    reasons = []
+    for check in CHECKS:
+        score, threshold = scores[check.name], thresholds[check.name]
+        if score is not None and not check.holds(score, threshold):
+            reasons.append(f"{check.name}: " + check.sentence.format(score=score, threshold=threshold))
+    offset, evidence = scores["av_offset"], scores["av_evidence"] or 0.0
+    limit = thresholds["av_offset"]
+    if offset is not None and abs(offset) > limit and evidence >= thresholds["av_evidence"]:
+        reasons.append("av_offset: " + AV_SENTENCE.format(offset=int(offset), evidence=evidence, threshold=limit))
+    return reasons
+
+
+def permission(consent: str | None, licence: str | None) -> list[str]:
+    """Reasons for refusing a clip that its papers give: consent or licence not stated, or consent denied."""
+    reasons = []
+    said = (consent or "").strip()
+    if not said or said.lower() in {"no", "none", "false", "0", "unknown", "nan"}:
+        reasons.append(f"consent: the manifest's column consent says {said or 'nothing'!r}")
+    if not (licence or "").strip() or str(licence).strip().lower() in {"none", "unknown", "nan"}:
+        reasons.append(f"licence: the manifest's column licence says {(licence or 'nothing').strip()!r}")
+    return reasons
+
+
+def frequent(reasons: Iterable[str]) -> list[tuple[str, int]]:
+    """Names of the reasons with their counts, most frequent first."""
+    counts = Counter(reason.split(":", 1)[0] for reason in reasons)
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -1,0 +1,114 @@
+"""What only the pixels tell: other people, cuts, a moving camera. Computed once a clip and kept in the clip store."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.lib.artifacts import Poses
+from stages.lib.files import write_json
+from stages.lib.notices import without_notices
+from stages.lib.store import ClipStore
+
+SAMPLES = 8
+"""Frames in which faces are looked for."""
+CORNERS = 12
+"""With fewer corners in the background a move of the camera cannot be told."""
+PAIR_SECONDS = 0.2
+_SHOULDERS = slice(5, 7)
+
+
+@dataclass(frozen=True)
+class VisualJob:
+    clip: str
+    video: Path
+    poses: Path
+    fps: float
+    store: ClipStore
+    key: str
+
+
+def measure_clip(job: VisualJob) -> None:
+    """Put `visual.json` of one clip into the store; runs in a worker process."""
+    import tempfile
+
+    from stages.lib.media import read_frames
+
+    cv2.setNumThreads(1)
+    frames = read_frames(job.video)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "visual.json"
+        write_json(path, measure_visual(frames, Poses.load(job.poses), job.fps))
+        job.store.put(job.key, {path.name: path})
+
+
+def measure_visual(frames: np.ndarray, poses: Poses, fps: float) -> dict[str, float | None]:
+    """Scores of (T, H, W, 3) uint8 RGB; None where one cannot be measured."""
+    return {
+        "second_face": second_face(frames),
+        "cut": cut(frames),
+        "camera_motion": camera_motion(frames, poses, fps),
+    }
+
+
+def second_face(frames: np.ndarray) -> float:
+    """Share of the sampled frames that show more than one face (MediaPipe face detection, full range model)."""
+    with without_notices():
+        from mediapipe.python.solutions.face_detection import FaceDetection
+
+        chosen = np.linspace(0, len(frames) - 1, min(SAMPLES, len(frames))).round().astype(int)
+        with FaceDetection(model_selection=1, min_detection_confidence=0.5) as detector:
+            counts = [len(detector.process(np.ascontiguousarray(frames[i])).detections or []) for i in chosen]
+    return float(np.mean([count > 1 for count in counts]))
+
+
+def cut(frames: np.ndarray) -> float:
+    """The sharpest change between two frames in a row, 0..2: one minus the correlation of their grey thumbnails.
+
+    Brightness and contrast do not matter to it. A person who gestures stays under 0.1, another scene is above 0.5.
+    """
+    thumbs = np.stack([cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), (48, 48), interpolation=cv2.INTER_AREA)
+                       for f in frames]).reshape(len(frames), -1).astype(np.float64)  # fmt: skip
+    thumbs -= thumbs.mean(1, keepdims=True)
+    norms = np.maximum(np.linalg.norm(thumbs, axis=1), 1e-6)
+    if len(frames) < 2:
+        return 0.0
+    return float(1 - ((thumbs[1:] * thumbs[:-1]).sum(1) / (norms[1:] * norms[:-1])).min())
+
+
+def camera_motion(frames: np.ndarray, poses: Poses, fps: float) -> float | None:
+    """Speed of the background in picture widths a second: 90th percentile over pairs of frames 0.2 s apart.
+
+    Corners outside of the person are followed (pyramidal Lucas-Kanade); a pair's speed is the median of its corners.
+    None where the background has too little texture to tell.
+    """
+    gap = max(round(PAIR_SECONDS * fps), 1)
+    speeds = []
+    for first in range(0, len(frames) - gap, gap):
+        grey = [cv2.cvtColor(frames[i], cv2.COLOR_RGB2GRAY) for i in (first, first + gap)]
+        mask = background_mask(poses, (first, first + gap), grey[0].shape[0])
+        corners = cv2.goodFeaturesToTrack(grey[0], 100, 0.02, 6, mask=mask)
+        if corners is None or len(corners) < CORNERS:
+            continue
+        moved, found, _ = cv2.calcOpticalFlowPyrLK(grey[0], grey[1], corners, np.empty_like(corners))
+        steps = (moved - corners).reshape(-1, 2)[found.reshape(-1) == 1]
+        if len(steps) >= CORNERS // 2:
+            speeds.append(float(np.hypot(*np.median(steps, axis=0))) / grey[0].shape[1] * fps / gap)
+    return round(float(np.percentile(speeds, 90)), 6) if speeds else None
+
+
+def background_mask(poses: Poses, frames: tuple[int, ...], side: int) -> np.ndarray:
+    """(side, side) uint8: 255 where the person is in none of `frames`, with a margin for hair, clothes and blur."""
+    scale = side / poses.size
+    person = np.zeros((side, side), np.uint8)
+    for index in frames:
+        seen = poses.keypoints[index][poses.confidence[index] > 0] * scale
+        if not len(seen):
+            continue
+        below = poses.keypoints[index][_SHOULDERS] * scale * np.array([1, 0]) + np.array([0, side])
+        hull = cv2.convexHull(np.concatenate([seen, below]).clip(-side, 2 * side).astype(np.float32))
+        cv2.fillConvexPoly(person, hull.round().astype(np.int32), 255)
+    margin = math.ceil(0.08 * side)
+    return cv2.bitwise_not(cv2.dilate(person, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)))
