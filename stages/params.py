@@ -29,6 +29,25 @@ class Media(Section):
     sample_rate: int = Field(gt=0)
 
 
+class MediaPipePoses(Section):
+    detection: float = Field(gt=0, lt=1, description="least score at which a person is found")
+    tracking: float = Field(gt=0, lt=1, description="least score at which a person is followed")
+    hand: float = Field(gt=0, lt=1, description="least presence score of a hand")
+    size: int = Field(ge=0, description="smaller frames are enlarged to it before detection, pixels; 0: never")
+
+
+class DwposePoses(Section):
+    detector: Path = Field(description="ONNX file of the YOLOX person detector")
+    pose: Path = Field(description="ONNX file of the whole-body model")
+    device: Literal["cpu", "cuda"]
+
+
+class PosesSection(Section):
+    backend: Literal["mediapipe", "dwpose"]
+    mediapipe: MediaPipePoses
+    dwpose: DwposePoses
+
+
 class Audio(Section):
     features: Literal["none", "wav2vec2", "whisper"] = Field(description="learned feature beside the log-mel")
     features_model: str | None = Field(description="folder or hub name of its encoder")
@@ -74,6 +93,7 @@ class Params(Section):
     compute: Compute
     ingest: Ingest
     media: Media
+    poses: PosesSection
     audio: Audio
     curate: Curate
 

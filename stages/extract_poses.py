@@ -1,0 +1,132 @@
+"""Find the 133 keypoints of every frame of every clip, in parallel over the clips."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from stages.lib.artifacts import Ledger, Poses
+from stages.lib.context import Context
+from stages.lib.files import file_digest
+from stages.lib.media import contact_sheet, read_frames, save_png
+from stages.lib.parallel import ClipFailure, map_clips
+from stages.lib.pose import skeleton as sk
+from stages.lib.pose.detectors import Options
+from stages.lib.pose.drawing import draw_skeleton, overlay
+from stages.lib.pose.dwpose import DwposeOptions
+from stages.lib.pose.extract import POSES_FILE, PoseJob, extract_clip, salt
+from stages.lib.pose.mediapipe import MediaPipeOptions
+from stages.lib.report import StageReport
+from stages.lib.store import ClipStore
+from stages.lib.workspace import Workspace
+from stages.params import Params
+
+STAGE = "extract_poses"
+SHOWN_CLIPS = 6
+
+
+def run(params: Params, context: Context) -> StageReport:
+    """Write data/poses for every clip that ingest produced.
+
+    Raises:
+        ValueError: no clips, or some could not be worked (the message names each; what was finished is kept).
+    """
+    begun = time.monotonic()
+    workspace = context.workspace
+    ledger = Ledger.load(workspace.ledger)
+    if not ledger.usable:
+        raise ValueError(f"{workspace.ledger}: no usable clip; its column reason says why each was refused")
+    jobs = _jobs(params, workspace, ledger)
+    reused = {job.clip: _fetch(job, workspace) for job in jobs}
+    missing = [job for job in jobs if not reused[job.clip]]
+    if missing:
+        _extract(missing, context)
+    _remove_stale(workspace, set(reused))
+    jobs[0].store.record(reused)
+    report = _report(workspace, jobs, missing, time.monotonic() - begun)
+    report.save(workspace.stage_report(STAGE))
+    return report
+
+
+def _options(params: Params) -> Options:
+    if params.poses.backend == "dwpose":
+        return DwposeOptions(**params.poses.dwpose.model_dump())
+    return MediaPipeOptions(**params.poses.mediapipe.model_dump())
+
+
+def _jobs(params: Params, workspace: Workspace, ledger: Ledger) -> list[PoseJob]:
+    backend, options = params.poses.backend, _options(params)
+    store = ClipStore(workspace.store, STAGE, salt(backend, options))
+    frames = ledger.table.set_index("clip")["frames"]
+    jobs = []
+    for clip in ledger.usable:
+        video = workspace.video(clip)
+        if not video.is_file():
+            raise ValueError(f"clip {clip}: {video} is missing though {workspace.ledger} names it; run ingest again")
+        key = store.key(file_digest(video))
+        jobs.append(PoseJob(clip, video, int(frames[clip]), backend, options, store, key))
+    return jobs
+
+
+def _fetch(job: PoseJob, workspace: Workspace) -> bool:
+    return job.store.fetch(job.key, {POSES_FILE: workspace.poses(job.clip)})
+
+
+def _extract(jobs: list[PoseJob], context: Context) -> None:
+    failures: list[ClipFailure] = []
+    with context.progress("poses", len(jobs)) as bar, context.executor() as executor:
+        for job, result in map_clips(extract_clip, jobs, executor, bar):
+            if isinstance(result, ClipFailure):
+                failures.append(result)
+            elif not _fetch(job, context.workspace):
+                raise RuntimeError(f"clip {job.clip}: its result vanished from {job.store.root}")
+    if failures:
+        lines = "\n".join(f"  {failure.clip}: {failure.reason}" for failure in failures)
+        raise ValueError(f"no poses from {len(failures)} of {len(jobs)} clips (the others are kept):\n{lines}")
+
+
+def _remove_stale(workspace: Workspace, clips: set[str]) -> None:
+    for path in workspace.poses("any").parent.glob("*.safetensors"):
+        if path.stem not in clips:
+            path.unlink()
+
+
+def _report(workspace: Workspace, jobs: list[PoseJob], extracted: list[PoseJob], seconds: float) -> StageReport:
+    seen = np.concatenate([_parts_seen(Poses.load(workspace.poses(job.clip))) for job in jobs])
+    pose, face, left, right = (round(float(share), 4) for share in seen.mean(axis=0))
+    figures = {
+        "clips": len(jobs),
+        "frames": len(seen),
+        "pose_share": pose,
+        "face_share": face,
+        "left_hand_share": left,
+        "right_hand_share": right,
+        "backend": jobs[0].backend,
+    }
+    frames = sum(job.frames for job in extracted)
+    timings = {"seconds": seconds, "frames_per_second": frames / seconds, "reused": len(jobs) - len(extracted)}
+    summary = (
+        f"{len(seen)} frames of {len(jobs)} clips: body in {pose:.1%}, face in {face:.1%}, "
+        f"left hand in {left:.1%}, right hand in {right:.1%}"
+    )
+    return StageReport(STAGE, summary, figures, timings, {"Keypoints and skeletons": _picture(workspace, jobs)})
+
+
+def _parts_seen(poses: Poses) -> np.ndarray:
+    """(T, 4) bool: upper body, face, left hand, right hand."""
+    parts = (sk.UPPER_BODY, sk.FACE, sk.LEFT_HAND, sk.RIGHT_HAND)
+    return np.stack([poses.confidence[:, part].max(axis=1) > 0 for part in parts], axis=1)
+
+
+def _picture(workspace: Workspace, jobs: list[PoseJob]) -> Path:
+    """The middle frame of some clips, evenly chosen, under its keypoints; below it the skeleton for conditioning."""
+    chosen = sorted({round(place) for place in np.linspace(0, len(jobs) - 1, SHOWN_CLIPS)})
+    overlays, skeletons = [], []
+    for job in (jobs[index] for index in chosen):
+        poses, middle = Poses.load(workspace.poses(job.clip)), job.frames // 2
+        keypoints, confidence = poses.keypoints[middle], poses.confidence[middle]
+        overlays.append(overlay(read_frames(job.video)[middle], keypoints, confidence))
+        skeletons.append(draw_skeleton(keypoints, confidence, poses.size))
+    path = workspace.stage_report(STAGE) / "poses.png"
+    save_png(path, contact_sheet(np.stack(overlays + skeletons), columns=len(chosen)))
+    return path
