@@ -31,7 +31,7 @@ def speaking_clip(crops: np.ndarray, mel: np.ndarray) -> SpeakingClip:
 
 
 def draw_batch(
-    clips: Sequence[SpeakingClip], clips_a_batch: int, windows_a_clip: int, rng: np.random.Generator
+    clips: Sequence[SpeakingClip], clips_a_batch: int, windows_a_clip: int, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Windows of a few clips, several of each: the hard negatives are the same mouth at another moment.
 
@@ -41,16 +41,17 @@ def draw_batch(
         crops (B, F, 3, 48, 96) in 0..1 and mel (B, 4 * F, 80); row i of each belongs together.
     """
     crops, mels = [], []
-    for index in rng.choice(len(clips), clips_a_batch, replace=clips_a_batch > len(clips)):
-        clip = clips[index]
-        count = min(windows_a_clip, clip.windows)
-        mirror = bool(rng.random() < 0.5)
-        shift = rng.integers(-2, 3, 2).tolist()
-        gain, lift = float(rng.uniform(0.8, 1.2)), float(rng.uniform(-0.1, 0.1))
-        for start in np.sort(rng.choice(clip.windows, count, replace=False)):
+    chosen = torch.randint(len(clips), (clips_a_batch,), generator=generator).tolist()
+    if clips_a_batch <= len(clips):
+        chosen = torch.randperm(len(clips), generator=generator)[:clips_a_batch].tolist()
+    for clip in (clips[index] for index in chosen):
+        change = torch.rand(5, generator=generator)
+        shift = (change[:2] * 5).int() - 2
+        gain, lift = 0.8 + 0.4 * change[2], 0.2 * change[3] - 0.1
+        for start in torch.randperm(clip.windows, generator=generator)[:windows_a_clip].tolist():
             window = clip.crops[start : start + WINDOW].float() / 255
-            window = window.flip(-1) if mirror else window
-            crops.append(window.roll(shift, (-2, -1)) * gain + lift)
+            window = window.flip(-1) if change[4] < 0.5 else window
+            crops.append(window.roll(shift.tolist(), (-2, -1)) * gain + lift)
             mels.append(clip.mel[start : start + WINDOW].flatten(0, 1))
     return torch.stack(crops), torch.stack(mels)
 

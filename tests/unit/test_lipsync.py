@@ -34,8 +34,8 @@ def clip(seed: int, frames: int = 30) -> SpeakingClip:
 
 def test_batches_are_drawn_from_the_seed_and_rows_differ() -> None:
     clips = [clip(0), clip(1), clip(2)]
-    crops, mel = draw_batch(clips, 2, 6, np.random.default_rng(5))
-    again, _ = draw_batch(clips, 2, 6, np.random.default_rng(5))
+    crops, mel = draw_batch(clips, 2, 6, torch.Generator().manual_seed(5))
+    again, _ = draw_batch(clips, 2, 6, torch.Generator().manual_seed(5))
     assert crops.shape == (12, 5, 3, 48, 96)
     assert mel.shape == (12, 20, 80)
     torch.testing.assert_close(crops, again, atol=0, rtol=0)
@@ -47,7 +47,7 @@ def test_lips_and_speech_of_a_row_come_from_the_same_frames() -> None:
     frames = 40
     crops = np.zeros((frames, 48, 96, 3), np.uint8) + np.arange(frames, dtype=np.uint8)[:, None, None, None]
     mel = np.arange(frames, dtype=np.float32)[:, None, None] + np.zeros((frames, 4, 80), np.float32)
-    lips, speech = draw_batch([speaking_clip(crops, mel)], 1, 8, np.random.default_rng(1))
+    lips, speech = draw_batch([speaking_clip(crops, mel)], 1, 8, torch.Generator().manual_seed(1))
     per_frame = lips.mean((2, 3, 4)) * 255
     steps = (per_frame[:, 1:] - per_frame[:, :1]) / (per_frame[:, 1:2] - per_frame[:, :1])
     torch.testing.assert_close(steps, torch.arange(1.0, 5.0).expand(8, 4), atol=1e-2, rtol=0)

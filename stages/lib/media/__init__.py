@@ -1,0 +1,31 @@
+"""Video, sound and pictures in and out of files. Frames are (T, H, W, 3) uint8 RGB, speech is float32 in -1..1."""
+
+from stages.lib.media.ffmpeg import MediaError, ffmpeg_path
+from stages.lib.media.pictures import contact_sheet, save_png
+from stages.lib.media.sound import decode_speech, read_speech, write_speech
+from stages.lib.media.video import (
+    SourceInfo,
+    iter_constant_rate,
+    iter_frames,
+    iter_timed_frames,
+    probe,
+    read_frames,
+    write_video,
+)
+
+__all__ = [
+    "MediaError",
+    "SourceInfo",
+    "contact_sheet",
+    "decode_speech",
+    "ffmpeg_path",
+    "iter_constant_rate",
+    "iter_frames",
+    "iter_timed_frames",
+    "probe",
+    "read_frames",
+    "read_speech",
+    "save_png",
+    "write_speech",
+    "write_video",
+]
