@@ -88,6 +88,61 @@ class Curate(Section):
         return {name: value for name, value in self.model_dump().items() if name not in others}
 
 
+class OptimisationSection(Section):
+    """AdamW; the learning rate rises, holds, then falls as a cosine. See stages/lib/training.py."""
+
+    steps: int = Field(gt=0)
+    lr: float = Field(gt=0, description="greatest learning rate")
+    warmup: int = Field(ge=0, description="steps of rising learning rate")
+    hold: float = Field(ge=0, lt=1, description="share of the steps before the learning rate falls")
+    betas: tuple[float, float]
+    weight_decay: float = Field(ge=0)
+    clip: float = Field(gt=0, description="greatest norm of the gradient")
+    ema: float = Field(ge=0, lt=1, description="decay of the average of the weights")
+
+
+class CodecSection(Section):
+    latent_channels: int = Field(gt=0)
+    pose_channels: int = Field(gt=0, description="channels of an encoded skeleton picture")
+    encoder_width: int = Field(gt=0)
+    encoder_blocks: int = Field(ge=0)
+    decoder_width: int = Field(gt=0)
+    decoder_blocks: int = Field(ge=0)
+    detail_width: int = Field(gt=0, description="width of the decoder near the picture")
+    detail_blocks: int = Field(ge=0)
+    frames: int = Field(gt=0, description="training frames held in memory, spread over the clips")
+    batch: int = Field(gt=0)
+    crop: int = Field(gt=0, multiple_of=8, description="side of a training crop, pixels")
+    precision: Literal["fp32", "bf16"]
+    optimisation: OptimisationSection
+
+
+class CellWeightsSection(Section):
+    hands: float = Field(ge=0)
+    face: float = Field(ge=0)
+    lips: float = Field(ge=0, description="on top of face")
+
+
+class TeacherSection(Section):
+    pretrained: Path | None = Field(description="folder of a teacher to start from; null: from nothing")
+    width: int = Field(gt=0)
+    layers: int = Field(gt=0)
+    heads: int = Field(gt=0)
+    ffn_ratio: int = Field(gt=0, description="width of the feed-forward layers in widths")
+    conv_width: int = Field(gt=0, description="width of the convolutions before and after the transformer")
+    patch: int = Field(gt=0, description="side of a token in latent cells")
+    max_frames: int = Field(gt=0, description="longest window the positions reach")
+    steps: int = Field(gt=0, description="sampling steps")
+    shift: float = Field(gt=0, description="above 1: more of the steps at high noise")
+    batch: int = Field(gt=0, description="single frames a training step")
+    window: int = Field(gt=0, description="frames of a window")
+    window_batch: int = Field(gt=0, description="windows a training step")
+    window_share: float = Field(ge=0, le=1, description="share of the training steps, the last, on windows")
+    weights: CellWeightsSection
+    precision: Literal["fp32", "bf16"]
+    optimisation: OptimisationSection
+
+
 class Params(Section):
     seed: int
     compute: Compute
@@ -96,6 +151,8 @@ class Params(Section):
     poses: PosesSection
     audio: Audio
     curate: Curate
+    codec: CodecSection
+    teacher: TeacherSection
 
 
 class ParamsError(ValueError):

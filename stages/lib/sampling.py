@@ -4,6 +4,7 @@ Axes: B batch, C latent channels, T frames, h w latent cells.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 
@@ -90,7 +91,7 @@ def _integrate(
     plans = [attention(start, stop) for start, stop in spans]
     if on_state is not None:
         on_state(0, x_BCThw)
-    for index, (now, after) in enumerate(zip(times, times[1:], strict=False), start=1):
+    for index, (now, after) in enumerate(pairwise(times), start=1):
         timestep_B = x_BCThw.new_full((len(x_BCThw),), now)
         x0 = _fused(denoiser, x_BCThw, timestep_B, condition, spans, plans)
         x_BCThw = x0 + (x_BCThw - x0) * (after / now)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -51,7 +53,7 @@ def test_windows_cover_every_frame_and_are_whole(frames, window, overlap):
     covered = sorted({index for start, stop in spans for index in range(start, stop)})
     assert covered == list(range(frames))
     assert all(stop - start == min(window, frames) for start, stop in spans)
-    assert all(second[0] <= first[1] - overlap for first, second in zip(spans, spans[1:], strict=False))
+    assert all(second[0] <= first[1] - overlap for first, second in pairwise(spans))
 
 
 def test_windows_are_fused_by_temporal_index():

@@ -1,0 +1,109 @@
+"""Encode the frames and the skeleton pictures of every kept clip."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from stages.lib.artifacts import Curated, Latents, Poses
+from stages.lib.context import Context
+from stages.lib.device import pick_device
+from stages.lib.media import read_frames
+from stages.lib.nets.codec import Codec
+from stages.lib.nets.pose_encoder import PoseEncoder
+from stages.lib.pose.drawing import draw_skeleton
+from stages.lib.preview import save_sheet, to_pictures, to_tensor
+from stages.lib.report import StageReport
+from stages.lib.workspace import Workspace
+from stages.params import Params
+
+_BATCH = 16
+_AHEAD = 2
+"""Clips that are read and drawn while another is encoded; bounds the memory too."""
+
+
+class _Pictures(NamedTuple):
+    """frames, skeletons: (T, H, W, 3) uint8."""
+
+    clip: str
+    frames: np.ndarray
+    skeletons: np.ndarray
+
+
+def run(params: Params, context: Context) -> StageReport:
+    """Writes data/latents/CLIP.safetensors for every kept clip, training and test."""
+    workspace, device = context.workspace, pick_device(params.compute.device)
+    curated = Curated.load(workspace.curated)
+    clips = [*curated.clips("train"), *curated.clips("test")]
+    if not clips:
+        raise ValueError(f"{workspace.curated}: no clip is kept; see its reasons (cospeech ledger)")
+    codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval()
+    encoder = PoseEncoder.from_pretrained(workspace.model("codec") / "pose").to(device).eval()
+    folder = workspace.stage_report("encode_latents")
+    count, shown = 0, []
+    with context.progress("encode latents", len(clips)) as bar:
+        for pictures in _read_ahead(workspace, clips):
+            encoded = encode_clip(codec, encoder, pictures.frames, pictures.skeletons, device)
+            encoded.save(workspace.latents(pictures.clip))
+            count += len(encoded.latents)
+            if len(shown) < 4:
+                shown.append((pictures.frames[0], _rebuilt(codec, encoded, device), pictures.skeletons[0]))
+            bar.update(1)
+    columns = [np.stack(column) for column in zip(*shown, strict=True)]
+    sheet = save_sheet(folder / "encoded.png", columns)
+    figures = {"clips": len(clips), "frames": count, "latent_channels": codec.config.latent_channels}
+    report = StageReport(
+        "encode_latents",
+        f"{count} frames of {len(clips)} clips encoded",
+        figures,
+        pictures={"first frames: real, rebuilt, skeleton": sheet},
+    )
+    report.save(folder)
+    return report
+
+
+@torch.no_grad()
+def encode_clip(
+    codec: Codec, encoder: PoseEncoder, frames: np.ndarray, skeletons: np.ndarray, device: torch.device
+) -> Latents:
+    """frames, skeletons: (T, H, W, 3) uint8."""
+    latents, pose = [], []
+    for start in range(0, len(frames), _BATCH):
+        part = slice(start, start + _BATCH)
+        latents.append(codec.encode(to_tensor(frames[part]).to(device)).cpu())
+        drawn = (to_tensor(skeletons[part]) + 1) / 2
+        pose.append(encoder.encode(drawn.to(device)).cpu())
+    return Latents(torch.cat(latents).numpy().astype(np.float16), torch.cat(pose).numpy().astype(np.float16))
+
+
+@torch.no_grad()
+def _rebuilt(codec: Codec, encoded: Latents, device: torch.device) -> np.ndarray:
+    first = torch.from_numpy(encoded.latents[:1]).float().to(device)
+    return to_pictures(codec.decode(first))[0]
+
+
+def _read_ahead(workspace: Workspace, clips: Sequence[str]) -> Iterator[_Pictures]:
+    """Clips in order; reading and drawing go on in threads (both release the interpreter) while one is encoded."""
+    waiting: deque[Future[_Pictures]] = deque()
+    todo = iter(clips)
+    with ThreadPoolExecutor(_AHEAD) as threads:
+        waiting.extend(threads.submit(_load, workspace, clip) for clip in islice(todo, _AHEAD))
+        while waiting:
+            pictures = waiting.popleft().result()
+            waiting.extend(threads.submit(_load, workspace, clip) for clip in islice(todo, 1))
+            yield pictures
+
+
+def _load(workspace: Workspace, clip: str) -> _Pictures:
+    frames, poses = read_frames(workspace.video(clip)), Poses.load(workspace.poses(clip))
+    if len(frames) != len(poses.keypoints):
+        raise ValueError(f"{clip}: {len(frames)} frames but poses of {len(poses.keypoints)}; run dvc repro")
+    drawn = [
+        draw_skeleton(points, confidence, poses.size)
+        for points, confidence in zip(poses.keypoints, poses.confidence, strict=True)
+    ]
+    return _Pictures(clip, frames, np.stack(drawn))

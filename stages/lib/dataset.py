@@ -1,0 +1,163 @@
+"""Encoded clips in memory, and windows drawn from them.
+
+Axes: B batch, C latent channels, P pose channels, T frames, K keypoints, h w latent cells.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from stages.lib.artifacts import Curated, Latents, Poses
+from stages.lib.nets.denoiser import Condition
+from stages.lib.pose import skeleton
+from stages.lib.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class CellWeights:
+    """How much more than 1 the error of a latent cell counts near these points; lips add to face."""
+
+    hands: float
+    face: float
+    lips: float
+
+
+@dataclass(frozen=True)
+class ClipTensors:
+    """One clip. Latents and pose float16 as on disk; keypoints (T, K, 2) in 0..1; weights (T, h, w) float16."""
+
+    clip: str
+    speaker: str
+    latents_TChw: torch.Tensor
+    pose_TPhw: torch.Tensor
+    keypoints: np.ndarray
+    confidence: np.ndarray
+    weights_Thw: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.latents_TChw)
+
+    def condition(self, frames: slice, reference: int) -> Condition:
+        """For a batch of one window."""
+        return Condition(
+            self.pose_TPhw[frames].float().transpose(0, 1)[None],
+            self.latents_TChw[reference].float()[None],
+            self.pose_TPhw[reference].float()[None],
+        )
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where a window of a batch lies: frames `start` to `stop` of a clip, drawn from its frame `reference`."""
+
+    clip: ClipTensors
+    start: int
+    stop: int
+    reference: int
+
+    @property
+    def frames(self) -> slice:
+        return slice(self.start, self.stop)
+
+
+@dataclass(frozen=True)
+class Batch:
+    windows: Sequence[Window]
+    latents_BCThw: torch.Tensor
+    condition: Condition
+    weights_BThw: torch.Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(
+            self.windows, self.latents_BCThw.to(device), self.condition.to(device), self.weights_BThw.to(device)
+        )
+
+
+def load_clips(workspace: Workspace, curated: Curated, split: str, weights: CellWeights) -> list[ClipTensors]:
+    """The kept clips of `split` (train or test), in manifest order."""
+    return [load_clip(workspace, clip, curated.speaker(clip), weights) for clip in curated.clips(split)]
+
+
+def load_clip(workspace: Workspace, clip: str, speaker: str, weights: CellWeights) -> ClipTensors:
+    """Raises ValueError if latents and poses do not have the same frames."""
+    encoded, poses = Latents.load(workspace.latents(clip)), Poses.load(workspace.poses(clip))
+    if len(encoded.latents) != len(poses.keypoints):
+        raise ValueError(
+            f"{clip}: {len(encoded.latents)} frames of latents but {len(poses.keypoints)} of poses; run dvc repro"
+        )
+    keypoints = poses.keypoints / poses.size
+    height, width = encoded.latents.shape[2:]
+    cells = cell_weights(keypoints, poses.confidence, (height, width), weights)
+    latents, pose = torch.from_numpy(encoded.latents), torch.from_numpy(encoded.pose)
+    return ClipTensors(clip, speaker, latents, pose, keypoints, poses.confidence, torch.from_numpy(cells).half())
+
+
+def draw_windows(clips: Sequence[ClipTensors], count: int, frames: int, generator: torch.Generator) -> Batch:
+    """`count` windows of `frames` frames from random clips, each with a random frame of its clip as reference.
+
+    Raises:
+        ValueError: no clip is that long.
+    """
+    usable = [clip for clip in clips if len(clip) >= frames]
+    if not usable:
+        longest = max((len(clip) for clip in clips), default=0)
+        raise ValueError(f"no training clip has {frames} frames (the longest of {len(clips)} has {longest})")
+
+    def draw(below: int) -> int:
+        return int(torch.randint(below, (1,), generator=generator))
+
+    windows = []
+    for _ in range(count):
+        clip = usable[draw(len(usable))]
+        start = draw(len(clip) - frames + 1)
+        windows.append(Window(clip, start, start + frames, draw(len(clip))))
+    return collate(windows)
+
+
+def collate(windows: Sequence[Window]) -> Batch:
+    """Windows of equal length as one batch."""
+    conditions = [window.clip.condition(window.frames, window.reference) for window in windows]
+    return Batch(
+        windows,
+        torch.stack([window.clip.latents_TChw[window.frames].float().transpose(0, 1) for window in windows]),
+        Condition(
+            torch.cat([each.pose_BPThw for each in conditions]),
+            torch.cat([each.reference_BChw for each in conditions]),
+            torch.cat([each.reference_pose_BPhw for each in conditions]),
+        ),
+        torch.stack([window.clip.weights_Thw[window.frames].float() for window in windows]),
+    )
+
+
+_NEAR, _NEAR_LIPS = 1.6, 1.2
+"""Cells within which a point makes an error count more."""
+
+
+def cell_weights(
+    keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int], weights: CellWeights
+) -> np.ndarray:
+    """(T, h, w) float32, 1 far from hands and face.
+
+    Args:
+        keypoints: (T, 133, 2) in 0..1. confidence: (T, 133); points of confidence 0 count for nothing.
+    """
+    near_hand = _near(keypoints[:, skeleton.HANDS], confidence[:, skeleton.HANDS], grid, _NEAR)
+    near_face = _near(keypoints[:, skeleton.FACE], confidence[:, skeleton.FACE], grid, _NEAR)
+    near_lips = _near(keypoints[:, skeleton.MOUTH], confidence[:, skeleton.MOUTH], grid, _NEAR_LIPS)
+    face = near_face & ~near_hand
+    return (1 + weights.hands * near_hand + weights.face * face + weights.lips * near_lips).astype(np.float32)
+
+
+def _near(points: np.ndarray, confidence: np.ndarray, grid: tuple[int, int], cells: float) -> np.ndarray:
+    """(T, h, w) bool: the middle of the cell lies within `cells` cells of a seen point."""
+    height, width = grid
+    middle_y, middle_x = np.arange(height) + 0.5, np.arange(width) + 0.5
+    near = np.zeros((len(points), height, width), bool)
+    for index in range(points.shape[1]):
+        across = middle_x - points[:, index, :1] * width
+        down = middle_y - points[:, index, 1:] * height
+        inside = across[:, None, :] ** 2 + down[:, :, None] ** 2 < cells**2
+        near |= inside & (confidence[:, index] > 0)[:, None, None]
+    return near

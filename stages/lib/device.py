@@ -1,0 +1,14 @@
+"""Where tensors live."""
+
+from typing import Literal
+
+import torch
+
+
+def pick_device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
+    """`auto`: the GPU if there is one. Raises ValueError if cuda is asked for and absent."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("compute.device is cuda, but PyTorch finds no CUDA device; set it to auto or cpu")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)

@@ -1,0 +1,57 @@
+"""What teacher and codec are trained on.
+
+Axes: B batch, C latent channels, T frames, h w latent cells.
+"""
+
+import torch
+
+from .nets.denoiser import Condition, Denoiser
+
+
+def channel_weights(sensitivity_C: torch.Tensor) -> torch.Tensor:
+    """Weights (C,) of mean 1: errors in latent channels count as the decoder shows them, by the root of its gain."""
+    weight = sensitivity_C.clamp(min=0).sqrt()
+    return weight / weight.mean()
+
+
+def training_timesteps(count: int, shift: float, generator: torch.Generator) -> torch.Tensor:
+    """(count,) times in 0..1, one from each of `count` equal shares of their distribution: a calmer gradient."""
+    uniform = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    uniform = uniform[torch.randperm(count, generator=generator)]
+    return shift * uniform / (1 + (shift - 1) * uniform)
+
+
+def add_noise(latents_BCThw: torch.Tensor, noise_BCThw: torch.Tensor, timestep_B: torch.Tensor) -> torch.Tensor:
+    """x_t = (1 - t) x0 + t noise."""
+    t = timestep_B.view(-1, 1, 1, 1, 1)
+    return (1 - t) * latents_BCThw + t * noise_BCThw
+
+
+def weighted_error(
+    predicted_BCThw: torch.Tensor, truth_BCThw: torch.Tensor, channel_C: torch.Tensor, cell_BThw: torch.Tensor
+) -> torch.Tensor:
+    """Mean squared error under weights a channel and a cell, normalised to mean 1."""
+    weight = channel_C.view(1, -1, 1, 1, 1) * cell_BThw[:, None]
+    return ((predicted_BCThw - truth_BCThw).square() * weight).mean() / weight.mean()
+
+
+def denoising_loss(
+    denoiser: Denoiser,
+    latents_BCThw: torch.Tensor,
+    condition: Condition,
+    channel_C: torch.Tensor,
+    cell_BThw: torch.Tensor,
+    shift: float,
+    generator: torch.Generator,
+) -> torch.Tensor:
+    """Noise the latents to random times and compare what the denoiser makes of them."""
+    noise = torch.randn(latents_BCThw.shape, generator=generator).to(latents_BCThw)
+    timestep = training_timesteps(len(noise), shift, generator).to(latents_BCThw)
+    predicted = denoiser(add_noise(latents_BCThw, noise, timestep), timestep, condition)
+    return weighted_error(predicted, latents_BCThw, channel_C, cell_BThw)
+
+
+def reconstruction_loss(rebuilt: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    """Absolute and squared error of pixels."""
+    difference = rebuilt.float() - frames
+    return difference.abs().mean() + 2 * difference.square().mean()

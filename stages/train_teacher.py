@@ -1,0 +1,166 @@
+"""Train the teacher: a dense many-step denoiser, from nothing or from a pretrained one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stages.lib.artifacts import Curated
+from stages.lib.checkpoint import Checkpoint, run_digest
+from stages.lib.context import Context
+from stages.lib.curves import save_loss_curve
+from stages.lib.dataset import CellWeights, ClipTensors, Window, collate, draw_windows, load_clips
+from stages.lib.device import pick_device
+from stages.lib.files import atomic_path
+from stages.lib.losses import channel_weights, denoising_loss
+from stages.lib.media import read_frames
+from stages.lib.nets.codec import Codec
+from stages.lib.nets.denoiser import Denoiser
+from stages.lib.nets.precision import autocast
+from stages.lib.preview import psnr, save_sheet, to_pictures
+from stages.lib.report import Figure, StageReport
+from stages.lib.sampling import sample
+from stages.lib.training import Optimisation, Trained, seeded, train
+from stages.params import Params
+
+
+def run(params: Params, context: Context) -> StageReport:
+    """Writes models/teacher."""
+    workspace, section = context.workspace, params.teacher
+    device = pick_device(params.compute.device)
+    curated = Curated.load(workspace.curated)
+    weights = CellWeights(**section.weights.model_dump())
+    clips = load_clips(workspace, curated, "train", weights)
+    codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval().requires_grad_(False)
+    inputs = [workspace.curated, workspace.model("codec"), *(workspace.latents(clip.clip) for clip in clips)]
+    if section.pretrained is not None:
+        inputs.append(Path(section.pretrained))
+    values = {**section.model_dump(), "seed": params.seed}
+    checkpoint = Checkpoint(workspace.scratch / run_digest("train_teacher", values, inputs))
+    trained = _train(params, context, clips, codec, device, checkpoint)
+    with atomic_path(workspace.model("teacher")) as folder:
+        trained.average.save_pretrained(folder)
+    checkpoint.remove()
+    folder = workspace.stage_report("train_teacher")
+    pictures = {"training loss": save_loss_curve(folder, trained.losses, "teacher")}
+    figures, sheet = _test(params, context, curated, trained.average, codec, device, folder)
+    if sheet is not None:
+        pictures["held-out frames: reference, real, generated"] = sheet
+    figures |= {
+        "train_clips": len(clips),
+        "parameters": sum(weight.numel() for weight in trained.average.parameters()),
+        "loss": float(np.mean(trained.losses[-50:])),
+    }
+    report = StageReport("train_teacher", _summary(figures, section.steps), figures, pictures=pictures)
+    report.save(folder)
+    return report
+
+
+def _summary(figures: dict[str, Figure], steps: int) -> str:
+    if figures["psnr_seen"] is None:
+        return f"teacher of {figures['parameters']:,} parameters; no held-out clip of a person seen in training"
+    return (
+        f"teacher at {steps} steps: {figures['psnr_seen']:.2f} dB on held-out clips of people seen in training, "
+        f"where copying the reference gives {figures['copy_seen']:.2f}"
+    )
+
+
+def _new_teacher(params: Params, codec: Codec, pose_channels: int) -> Denoiser:
+    section = params.teacher
+    shape = {
+        "latent_channels": codec.config.latent_channels,
+        "pose_channels": pose_channels,
+        "width": section.width,
+        "layers": section.layers,
+        "heads": section.heads,
+        "ffn_ratio": section.ffn_ratio,
+        "conv_width": section.conv_width,
+        "patch": section.patch,
+        "max_frames": section.max_frames,
+    }
+    if section.pretrained is None:
+        with seeded(params.seed):
+            return Denoiser(**shape)
+    teacher = Denoiser.from_pretrained(section.pretrained)
+    wrong = {name: (teacher.config[name], value) for name, value in shape.items() if teacher.config[name] != value}
+    if wrong:
+        named = ", ".join(f"{name} {there} where params say {here}" for name, (there, here) in wrong.items())
+        raise ValueError(f"teacher.pretrained={section.pretrained} does not fit: {named}")
+    return teacher
+
+
+def _train(
+    params: Params,
+    context: Context,
+    clips: Sequence[ClipTensors],
+    codec: Codec,
+    device: torch.device,
+    checkpoint: Checkpoint,
+) -> Trained[Denoiser]:
+    section = params.teacher
+    if not clips:
+        raise ValueError(
+            f"{context.workspace.curated}: no clip is kept for training; see its reasons (cospeech ledger)"
+        )
+    teacher = _new_teacher(params, codec, clips[0].pose_TPhw.shape[1]).to(device)
+    settings = Optimisation(**section.optimisation.model_dump())
+    channel_C = channel_weights(codec.sensitivity)
+    first_window = round(settings.steps * (1 - section.window_share))
+
+    def loss(model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
+        # single frames teach looks at a quarter of the cost; windows then teach frames to agree
+        count, frames = (section.batch, 1) if step < first_window else (section.window_batch, section.window)
+        batch = draw_windows(clips, count, frames, generator).to(device)
+        with autocast(device, section.precision):
+            return denoising_loss(
+                model, batch.latents_BCThw, batch.condition, channel_C, batch.weights_BThw, section.shift, generator
+            )
+
+    with context.progress("train teacher", settings.steps) as bar:
+        return train(teacher, loss, settings, params.seed, bar, checkpoint)
+
+
+@torch.no_grad()
+def _test(
+    params: Params,
+    context: Context,
+    curated: Curated,
+    teacher: Denoiser,
+    codec: Codec,
+    device: torch.device,
+    folder: Path,
+) -> tuple[dict[str, Figure], Path | None]:
+    """PSNR of one window of each held-out clip, drawn from the clip's first frame, against the real frames."""
+    section, workspace = params.teacher, context.workspace
+    clips = load_clips(workspace, curated, "test", CellWeights(**section.weights.model_dump()))
+    seen_people = curated.seen_speakers()
+    scores: dict[str, list[float]] = {name: [] for name in ("psnr_seen", "copy_seen", "psnr_unseen", "copy_unseen")}
+    shown: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    with context.progress("test teacher", len(clips)) as bar:
+        for index, clip in enumerate(clips):
+            start = max(0, (len(clip) - section.window) // 2)
+            window = Window(clip, start, min(start + section.window, len(clip)), 0)
+            real = read_frames(workspace.video(clip.clip))
+            made = _draw(params, window, index, teacher, codec, device)
+            who = "seen" if clip.speaker in seen_people else "unseen"
+            scores[f"psnr_{who}"].append(float(psnr(made, real[window.frames]).mean()))
+            scores[f"copy_{who}"].append(float(psnr(np.broadcast_to(real[:1], made.shape), real[window.frames]).mean()))
+            shown.append((real[0], real[start], made[0]))
+            bar.update(1)
+    figures: dict[str, Figure] = {name: float(np.mean(each)) if each else None for name, each in scores.items()}
+    if not shown:
+        return figures, None
+    columns = [np.stack(column) for column in zip(*shown[:8], strict=True)]
+    return figures, save_sheet(folder / "held_out.png", columns)
+
+
+def _draw(
+    params: Params, window: Window, index: int, teacher: Denoiser, codec: Codec, device: torch.device
+) -> np.ndarray:
+    section = params.teacher
+    batch = collate([window])
+    noise = torch.randn(batch.latents_BCThw.shape, generator=torch.Generator().manual_seed(params.seed + index))
+    with autocast(device, section.precision):
+        latents = sample(teacher, noise.to(device), batch.condition.to(device), section.steps, section.shift)
+        return to_pictures(codec.decode(latents[0].transpose(0, 1).float()))
