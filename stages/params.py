@@ -143,6 +143,37 @@ class TeacherSection(Section):
     optimisation: OptimisationSection
 
 
+class TargetsSection(Section):
+    windows: int = Field(gt=0, description="windows of training clips that the teacher draws")
+    frames: int = Field(gt=0, description="frames of a window")
+    states: int = Field(gt=0, description="equal parts of the teacher's path whose ends are kept")
+
+
+class RegionWeightsSection(Section):
+    face: float = Field(ge=0)
+    hands: float = Field(ge=0)
+    arms: float = Field(ge=0)
+    shoulders: float = Field(ge=0)
+    body: float = Field(ge=0)
+
+
+class StudentSection(Section):
+    steps: int = Field(gt=0, description="sampling steps it is distilled for; divides targets.states")
+    past_frames: int = Field(ge=0, description="how many past frames a frame attends to")
+    batch: int = Field(gt=0, description="windows a training step")
+    adapt_share: float = Field(ge=0, lt=1, description="share of the training steps, the first, on real windows")
+    regression: float = Field(ge=0, description="weight of the error against the teacher's results; 0: off")
+    region: float = Field(ge=0, description="weight of the region loss against the real frames; 0: off")
+    regions: RegionWeightsSection = Field(description="weight of each region within the region loss")
+    optimisation: OptimisationSection
+
+    @model_validator(mode="after")
+    def _has_a_goal(self) -> "StudentSection":
+        if self.regression == 0 and self.region == 0:
+            raise ValueError("regression and region are both 0: nothing is left to learn")
+        return self
+
+
 class Params(Section):
     seed: int
     compute: Compute
@@ -153,6 +184,8 @@ class Params(Section):
     curate: Curate
     codec: CodecSection
     teacher: TeacherSection
+    targets: TargetsSection
+    student: StudentSection
 
 
 class ParamsError(ValueError):

@@ -5,6 +5,7 @@ Axes: B batch, C latent channels, T frames, h w latent cells.
 
 import torch
 
+from .attention.plan import AttentionPlan
 from .nets.denoiser import Condition, Denoiser
 
 
@@ -43,11 +44,12 @@ def denoising_loss(
     cell_BThw: torch.Tensor,
     shift: float,
     generator: torch.Generator,
+    attention: AttentionPlan | None = None,
 ) -> torch.Tensor:
-    """Noise the latents to random times and compare what the denoiser makes of them."""
+    """Noise the latents to random times and compare what the denoiser makes of them (None: dense attention)."""
     noise = torch.randn(latents_BCThw.shape, generator=generator).to(latents_BCThw)
     timestep = training_timesteps(len(noise), shift, generator).to(latents_BCThw)
-    predicted = denoiser(add_noise(latents_BCThw, noise, timestep), timestep, condition)
+    predicted = denoiser(add_noise(latents_BCThw, noise, timestep), timestep, condition, attention)
     return weighted_error(predicted, latents_BCThw, channel_C, cell_BThw)
 
 

@@ -5,6 +5,7 @@ Axes: T frames, H W pixels, N tokens of a frame, h w token grid.
 
 import numpy as np
 
+from ..regions import FACE, HANDS
 from .plan import AttentionPlan
 
 _COLOURS = np.array([(128, 128, 128), (255, 170, 60), (255, 60, 60), (60, 200, 90), (240, 230, 70), (70, 130, 255)])
@@ -36,6 +37,18 @@ def draw_attention(
     own_hw = np.arange(region_TN.shape[1]).reshape(grid) == token
     panels.append(_tint(frames_THW3[t], np.where(own_hw[..., None], 255, 0), np.where(own_hw, 1.0, 0.0)))
     return np.concatenate(panels, axis=1)
+
+
+def attention_sheet(frames_THW3: np.ndarray, plan: AttentionPlan, frame: int, grid: tuple[int, int]) -> np.ndarray:
+    """The regions of a frame and of its past frames; below, what the middle token of its hands and of its face sees."""
+    region_TN = plan.region_BTN[0].cpu().numpy()
+    past = sorted(index for index in plan.past_BTK[0, frame].tolist() if index >= 0)
+    rows = [np.concatenate([draw_regions(frames_THW3[t], region_TN[t], grid) for t in (*past, frame)], axis=1)]
+    for region in (HANDS, FACE):
+        tokens = np.flatnonzero(region_TN[frame] == region)
+        if len(tokens):
+            rows.append(draw_attention(frames_THW3, plan, (frame, int(tokens[len(tokens) // 2])), grid))
+    return np.concatenate(rows)
 
 
 def _tint(frame_HW3: np.ndarray, colour_hw3: np.ndarray, strength_hw: np.ndarray) -> np.ndarray:

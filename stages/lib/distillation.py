@@ -1,0 +1,97 @@
+"""What the student is distilled with: the teacher's trajectories, and the truth where people look.
+
+Axes: B batch, C latent channels, T frames, h w latent cells.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from stages.lib.artifacts import Targets
+from stages.lib.attention.plan import AttentionPlan, join_plans, plan_attention
+from stages.lib.dataset import ClipTensors, Window
+from stages.lib.regions import region_tokens
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A window of a training clip as the teacher drew it.
+
+    times: (n,) from 1 to 0. states: (n, C, T, h, w) float16, noise first, the teacher's result last.
+    """
+
+    window: Window
+    times: torch.Tensor
+    states: torch.Tensor
+
+    def state(self, step: int, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """What a sampler of `steps` steps holds before step 0 .. steps - 1: its state (C, T, h, w) float32 and time."""
+        index = step * (len(self.states) - 1) // steps
+        return self.states[index].float(), self.times[index]
+
+    @property
+    def result(self) -> torch.Tensor:
+        """(C, T, h, w) float32."""
+        return self.states[-1].float()
+
+
+def attach(targets: Targets, clips: Mapping[str, ClipTensors]) -> Trajectory:
+    """Targets with the clip they were drawn for.
+
+    Raises:
+        ValueError: the clip is not there, or is shorter than the window.
+    """
+    first, last = int(targets.frames[0]), int(targets.frames[-1])
+    clip = clips.get(targets.clip)
+    if clip is None or len(clip) <= max(last, targets.reference):
+        found = "is not a kept training clip" if clip is None else f"has {len(clip)} frames"
+        raise ValueError(
+            f"teacher targets name frames {first} to {last} of {targets.clip}, which {found}; run dvc repro"
+        )
+    window = Window(clip, first, last + 1, targets.reference)
+    return Trajectory(window, torch.from_numpy(targets.timesteps), torch.from_numpy(targets.states))
+
+
+def plan_windows(windows: Sequence[Window], patch: int, past_frames: int) -> AttentionPlan:
+    """The input-aware attention of a batch of windows: tokens are `patch` x `patch` latent cells."""
+    plans = []
+    for window in windows:
+        height, width = window.clip.latents_TChw.shape[2:]
+        grid = (height // patch, width // patch)
+        keypoints, confidence = window.clip.keypoints[window.frames], window.clip.confidence[window.frames]
+        plans.append(plan_attention(keypoints, confidence, grid, past_frames))
+    return join_plans(plans)
+
+
+def region_cells(windows: Sequence[Window]) -> torch.Tensor:
+    """The region of each latent cell, (B, T, h, w) int64: the m_r of eq. 6, arXiv 2510.02617, as one map."""
+    maps = []
+    for window in windows:
+        grid = tuple(window.clip.latents_TChw.shape[2:])
+        region_TN = region_tokens(
+            window.clip.keypoints[window.frames], window.clip.confidence[window.frames], (grid[0], grid[1])
+        )
+        maps.append(region_TN.reshape(-1, *grid))
+    return torch.from_numpy(np.stack(maps))
+
+
+def region_loss(
+    predicted_BCThw: torch.Tensor,
+    truth_BCThw: torch.Tensor,
+    region_BThw: torch.Tensor,
+    channel_C: torch.Tensor,
+    weights: Mapping[int, float],
+) -> torch.Tensor:
+    """sum_r lambda_r L_r(m_r * x, m_r * x') (eq. 5 and 6): L_r is the mean squared error over the cells of region r.
+
+    weights: region to lambda_r. A region that is nowhere in the batch adds nothing.
+    """
+    error_BThw = ((predicted_BCThw - truth_BCThw).square() * channel_C.view(1, -1, 1, 1, 1)).mean(1)
+    total = error_BThw.new_zeros(())
+    for region, weight in weights.items():
+        inside = region_BThw == region
+        if weight > 0 and inside.any():
+            total = total + weight * error_BThw[inside].mean()
+    return total

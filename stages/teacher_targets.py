@@ -1,0 +1,167 @@
+"""Let the teacher draw windows of the training clips and keep its path from noise to result, for the student."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stages.lib.artifacts import Curated, Targets
+from stages.lib.checkpoint import run_digest
+from stages.lib.context import Context
+from stages.lib.dataset import CellWeights, ClipTensors, Window, collate, load_clips
+from stages.lib.device import pick_device
+from stages.lib.files import atomic_path
+from stages.lib.media import read_frames
+from stages.lib.nets.codec import Codec
+from stages.lib.nets.denoiser import Denoiser
+from stages.lib.nets.precision import autocast
+from stages.lib.preview import psnr, save_sheet, to_pictures
+from stages.lib.report import Figure, StageReport
+from stages.lib.sampling import OnState, sample, timesteps
+from stages.lib.training import step_generator
+from stages.params import Params
+
+
+def run(params: Params, context: Context) -> StageReport:
+    """Writes data/targets/CLIP-START.safetensors, one a window."""
+    workspace, section = context.workspace, params.targets
+    if params.teacher.steps % section.states:
+        raise ValueError(
+            f"targets.states is {section.states}, which does not divide the {params.teacher.steps} steps of the teacher"
+        )
+    curated = Curated.load(workspace.curated)
+    clips = load_clips(workspace, curated, "train", CellWeights(**params.teacher.weights.model_dump()))
+    windows = choose_windows(clips, section.windows, section.frames, params.seed)
+    drawer = _Drawer(params, context)
+    inputs = [workspace.curated, workspace.model("teacher"), *(workspace.latents(clip.clip) for clip in clips)]
+    values = {**section.model_dump(), **params.teacher.model_dump(), "seed": params.seed}
+    scratch = workspace.scratch / run_digest("teacher_targets", values, inputs)
+    drawn, reused = [], 0
+    with context.progress("teacher targets", len(windows)) as bar:
+        for index, window in enumerate(windows):
+            path = scratch / _name(window)
+            targets = _kept(path)
+            reused += targets is not None
+            if targets is None:
+                targets = drawer.draw(window, index)
+                targets.save(path)
+            drawn.append(targets)
+            bar.update(1)
+    report = _report(params, context, drawer, windows, drawn, reused)
+    with atomic_path(workspace.targets) as folder:
+        folder.mkdir()
+        for window in windows:
+            shutil.copyfile(scratch / _name(window), folder / _name(window))
+    shutil.rmtree(scratch)
+    return report
+
+
+def choose_windows(clips: Sequence[ClipTensors], count: int, frames: int, seed: int) -> list[Window]:
+    """`count` different windows, spread evenly over the clips, each with a random frame of its clip as reference.
+
+    Raises:
+        ValueError: the clips do not have so many windows.
+    """
+    usable = [clip for clip in clips if len(clip) >= frames]
+    generator = step_generator(seed, 0)
+    starts = [torch.randperm(len(clip) - frames + 1, generator=generator).tolist() for clip in usable]
+    rounds = -(-count // max(len(usable), 1))
+    if not usable or any(len(each) < rounds for each in starts[: count - (rounds - 1) * len(usable)]):
+        raise ValueError(
+            f"targets.windows asks for {count} windows of {frames} frames; {len(clips)} clips are too short"
+        )
+    windows = []
+    for index in range(count):
+        clip, start = usable[index % len(usable)], starts[index % len(usable)][index // len(usable)]
+        reference = int(torch.randint(len(clip), (1,), generator=generator))
+        windows.append(Window(clip, start, start + frames, reference))
+    return windows
+
+
+def _name(window: Window) -> str:
+    return f"{window.clip.clip}-{window.start}.safetensors"
+
+
+def _kept(path: Path) -> Targets | None:
+    """What an interrupted run left; a damaged file counts as absent."""
+    try:
+        return Targets.load(path)
+    except ValueError:
+        return None
+
+
+class _Drawer:
+    """The teacher and the codec, loaded once."""
+
+    def __init__(self, params: Params, context: Context) -> None:
+        self.params, self.workspace = params, context.workspace
+        self.device = pick_device(params.compute.device)
+        self.teacher = Denoiser.from_pretrained(self.workspace.model("teacher")).to(self.device).eval()
+        self.codec = Codec.from_pretrained(self.workspace.model("codec") / "image").to(self.device).eval()
+
+    def draw(self, window: Window, index: int) -> Targets:
+        """The teacher's path over one window; every k-th state of its steps is kept, the first and the last too."""
+        teacher = self.params.teacher
+        every = teacher.steps // self.params.targets.states
+        kept: list[torch.Tensor] = []
+        shape = collate([window]).latents_BCThw.shape
+        noise = torch.randn(shape, generator=step_generator(self.params.seed, 1 + index)).half()  # as it is stored
+
+        def keep(step: int, state: torch.Tensor) -> None:
+            if step % every == 0:
+                kept.append(state[0].half().cpu())
+
+        self._sample(window, noise.float(), teacher.steps, keep)
+        return Targets(
+            clip=window.clip.clip,
+            frames=np.arange(window.start, window.stop),
+            reference=window.reference,
+            timesteps=np.array(timesteps(teacher.steps, teacher.shift)[::every], np.float32),
+            states=torch.stack(kept).numpy(),
+        )
+
+    def one_step(self, targets: Targets, window: Window) -> torch.Tensor:
+        """The teacher's result (C, T, h, w) in a single step from the same noise."""
+        return self._sample(window, torch.from_numpy(targets.states[:1]).float(), 1)[0]
+
+    def decode(self, latents_CThw: torch.Tensor) -> np.ndarray:
+        """(T, H, W, 3) uint8."""
+        with torch.no_grad(), autocast(self.device, self.params.teacher.precision):
+            return to_pictures(self.codec.decode(latents_CThw.transpose(0, 1).to(self.device).float()))
+
+    def _sample(self, window: Window, noise: torch.Tensor, steps: int, on_state: OnState | None = None) -> torch.Tensor:
+        teacher, condition = self.params.teacher, collate([window]).condition.to(self.device)
+        with autocast(self.device, teacher.precision):
+            return sample(self.teacher, noise.to(self.device), condition, steps, teacher.shift, on_state=on_state)
+
+
+def _report(
+    params: Params, context: Context, drawer: _Drawer, windows: Sequence[Window], drawn: Sequence[Targets], reused: int
+) -> StageReport:
+    """PSNR against the real frames of the teacher's result and of its single step: the student learns the former."""
+    workspace, steps = context.workspace, params.teacher.steps
+    scores, shown = [], []
+    for window, targets in zip(windows, drawn, strict=True):
+        real = read_frames(workspace.video(window.clip.clip))
+        truth, many = real[window.frames], drawer.decode(torch.from_numpy(targets.states[-1]))
+        one = drawer.decode(drawer.one_step(targets, window))
+        copied = np.broadcast_to(real[window.reference], truth.shape)
+        scores.append([psnr(made, truth).mean() for made in (many, one, copied)])
+        shown.append((real[window.reference], truth[0], one[0], many[0]))
+    many_db, one_db, copy_db = np.mean(scores, axis=0).tolist()
+    figures: dict[str, Figure] = {
+        "windows": len(windows), "frames": params.targets.frames, "psnr": many_db, "psnr_one_step": one_db,
+        "psnr_copy": copy_db,
+    }  # fmt: skip
+    summary = f"{len(windows)} windows of training clips: {many_db:.2f} dB at {steps} steps, {one_db:.2f} at one"
+    if many_db < one_db:
+        summary += "; a student of these paths learns to be worse than the teacher's single step"
+    folder = workspace.stage_report("teacher_targets")
+    columns = [np.stack(column) for column in zip(*shown[:6], strict=True)]
+    sheet = save_sheet(folder / "targets.png", columns)
+    caption = f"training frames: reference, real, teacher at 1 step, at {steps} steps"
+    report = StageReport("teacher_targets", summary, figures, {"windows_reused": reused}, {caption: sheet})
+    report.save(folder)
+    return report
