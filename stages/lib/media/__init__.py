@@ -10,6 +10,7 @@ from stages.lib.media.video import (
     iter_timed_frames,
     probe,
     read_frames,
+    sample_frames,
     write_video,
 )
 
@@ -25,6 +26,7 @@ __all__ = [
     "probe",
     "read_frames",
     "read_speech",
+    "sample_frames",
     "save_png",
     "write_speech",
     "write_video",

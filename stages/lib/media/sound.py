@@ -43,6 +43,9 @@ def decode_speech(path: Path, sample_rate: int, start: float, seconds: float) ->
 
     Returns:
         (round(seconds * sample_rate),) float32 in -1..1.
+
+    Raises:
+        MediaError: the sound is damaged.
     """
     import av
 
@@ -59,8 +62,9 @@ def decode_speech(path: Path, sample_rate: int, start: float, seconds: float) ->
                 place = _put(track, resampler.resample(frame), place)
                 if place >= len(track):
                     return track
-        except av.error.InvalidDataError:
-            pass  # a damaged tail: what was heard so far stands, the rest is silent
+        except av.error.FFmpegError as error:
+            reached = max(place or 0, 0) / sample_rate
+            raise MediaError(f"{path}: the sound is damaged {reached:.2f} s into the video") from error
         _put(track, resampler.resample(None), place or 0)
     return track
 

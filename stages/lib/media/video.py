@@ -100,6 +100,26 @@ def iter_timed_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
         raise MediaError(f"{path}: decoding stopped ({_plain(error)}); is the file damaged or cut off?") from error
 
 
+def sample_frames(path: Path, count: int) -> list[np.ndarray]:
+    """About `count` upright frames, evenly spread over the video; fewer where it is short or cut off."""
+    import av
+
+    frames: list[np.ndarray] = []
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            length = float(stream.duration * stream.time_base if stream.duration else (container.duration or 0) / 1e6)
+            start = None
+            for frame in container.decode(stream):  # every frame is decoded, a seek would land on the few key frames
+                start = frame.time if start is None else start
+                if (frame.time or 0) - (start or 0) >= length * (len(frames) + 0.5) / count:
+                    frames.append(upright(frame))
+    except (av.error.FFmpegError, IndexError) as error:
+        if not frames:
+            raise MediaError(f"{path}: decoding stopped ({_plain(error)}); is the file damaged or cut off?") from error
+    return frames
+
+
 def iter_constant_rate(path: Path, fps: int) -> Iterator[np.ndarray]:
     """Frames at a constant rate: frame k is what is on the screen in the middle of its interval.
 

@@ -1,0 +1,176 @@
+"""Turn the manifest's sources into clips: square, constant rate, sound in step; a ledger row each, whatever happens."""
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.lib.artifacts import Ledger
+from stages.lib.artifacts.tables import LEDGER_COLUMNS
+from stages.lib.audio.words import manifest_rows
+from stages.lib.context import Context
+from stages.lib.files import atomic_path, read_json, value_digest
+from stages.lib.footage.cut import CUT_FACTS, FACTS, SPEECH, VIDEO, Cut, CutJob, CutSettings, cut_clip, salt
+from stages.lib.footage.manifest import MANIFEST_NAME, ManifestRow, parse_manifest
+from stages.lib.footage.storage import Storage
+from stages.lib.media import contact_sheet, iter_frames, save_png
+from stages.lib.parallel import ClipFailure, map_clips
+from stages.lib.report import StageReport
+from stages.lib.store import ClipStore
+from stages.lib.workspace import Workspace, clip_id
+from stages.params import Params
+
+STAGE = "ingest"
+_SHOWN_CLIPS = 12
+Row = dict[str, Any]
+
+
+def run(params: Params, context: Context) -> StageReport:
+    """Writes data/clips and data/clips.parquet: a row per manifest row, in its order, ok or refused with a reason.
+
+    Raises:
+        ManifestError, StorageError: the manifest itself cannot be read (both are ValueErrors).
+    """
+    begun = time.monotonic()
+    workspace, storage = context.workspace, Storage(params.ingest.endpoint_url)
+    source = params.ingest.source
+    manifest = storage.join(source, MANIFEST_NAME)
+    rows = parse_manifest(storage.read_text(manifest), manifest)
+    settings = CutSettings(params.media.fps, params.media.size, params.media.sample_rate)
+    store = ClipStore(workspace.store, STAGE, salt(settings))
+    outcomes = _cut_all([storage.join(source, row.uri) for row in rows], settings, storage, store, context)
+    workspace.clips.mkdir(parents=True, exist_ok=True)
+    ledger_rows, reused = _place(rows, outcomes, source, storage, store, workspace)
+    _remove_stale(workspace, {row["clip"] for row in ledger_rows if row["status"] == "ok"})
+    ledger = Ledger(pd.DataFrame(ledger_rows, columns=list(LEDGER_COLUMNS)))
+    ledger.save(workspace.ledger)
+    store.record(reused)
+    timings = {"seconds": time.monotonic() - begun, "reused": sum(reused.values())}
+    report = _report(workspace, Ledger.load(workspace.ledger), params.media.size, timings)
+    report.save(workspace.stage_report(STAGE))
+    return report
+
+
+def _cut_all(
+    uris: Sequence[str], settings: CutSettings, storage: Storage, store: ClipStore, context: Context
+) -> dict[str, Cut | ClipFailure]:
+    """uri -> where its clip is, or why there is none. A uri that stands in several rows is cut once."""
+    jobs = [CutJob(uri, storage, settings, store) for uri in dict.fromkeys(uris)]
+    with context.progress("ingest", len(jobs)) as bar, context.executor() as executor:
+        return {job.clip: result for job, result in map_clips(cut_clip, jobs, executor, bar)}
+
+
+def _place(
+    rows: Sequence[ManifestRow],
+    outcomes: Mapping[str, Cut | ClipFailure],
+    source: str,
+    storage: Storage,
+    store: ClipStore,
+    workspace: Workspace,
+) -> tuple[list[Row], dict[str, bool]]:
+    """Copy each clip out of the store and write its ledger row; the first of equal sources is the one that counts."""
+    placed: list[Row] = []
+    reused: dict[str, bool] = {}
+    lines: dict[str, int] = {}  # sha256 of a source -> manifest line
+    taken: set[str] = set()
+    for row in rows:
+        outcome = outcomes[storage.join(source, row.uri)]
+        try:
+            if isinstance(outcome, ClipFailure):
+                raise ValueError(outcome.reason)
+            facts = _facts(store, outcome)
+            first = lines.setdefault(facts["sha256"], row.line)
+            if first != row.line:
+                raise ValueError(f"the same video as in line {first} of the manifest")
+            clip = clip_id(row.uri, facts["sha256"])
+            _copy(clip, row, outcome, facts, source, storage, store, workspace)
+            placed.append({**_named(row, clip), "status": "ok", **{name: facts[name] for name in CUT_FACTS}})
+            reused[clip] = outcome.reused
+        except ValueError as error:
+            clip = clip_id(row.uri, value_digest([row.uri, row.line if row.uri in taken else 0]))
+            placed.append({**_named(row, clip), "status": "refused", "reason": _short(str(error))})
+        taken.add(row.uri)
+    return placed, reused
+
+
+def _facts(store: ClipStore, outcome: Cut) -> Row:
+    return dict(read_json(store.entry(outcome.key) / FACTS))
+
+
+def _copy(
+    clip: str,
+    row: ManifestRow,
+    outcome: Cut,
+    facts: Row,
+    source: str,
+    storage: Storage,
+    store: ClipStore,
+    workspace: Workspace,
+) -> None:
+    targets = {
+        VIDEO: workspace.video(clip),
+        SPEECH: workspace.speech(clip),
+        FACTS: workspace.scratch / STAGE / f"{clip}.json",
+    }
+    alignment = workspace.alignment(clip)
+    alignment.unlink(missing_ok=True)
+    if row.alignment is not None:
+        with storage.fetched(storage.join(source, row.alignment)) as brought, atomic_path(alignment) as path:
+            shutil.copyfile(brought, path)
+            manifest_rows(clip, path, facts["samples"] / facts["sample_rate"])
+    if not store.fetch(outcome.key, targets):
+        raise RuntimeError(f"clip {clip}: its result vanished from {store.root}")
+
+
+def _named(row: ManifestRow, clip: str) -> Row:
+    return {
+        **dict.fromkeys(LEDGER_COLUMNS),
+        "clip": clip,
+        "uri": row.uri,
+        "speaker": row.speaker,
+        "licence": row.licence,
+        "consent": row.consent,
+        "split": row.split,
+    }
+
+
+def _short(reason: str) -> str:
+    """Without the type name that a worker's failure starts with."""
+    kind, _, rest = reason.partition(": ")
+    return rest if rest and kind.isidentifier() and kind.endswith("Error") else reason
+
+
+def _remove_stale(workspace: Workspace, clips: set[str]) -> None:
+    for path in workspace.clips.iterdir():
+        if path.stem not in clips:
+            path.unlink()
+
+
+def _report(workspace: Workspace, ledger: Ledger, size: int, timings: Mapping[str, float]) -> StageReport:
+    table = ledger.table
+    refused = table[table["status"] == "refused"]
+    usable = table[table["status"] == "ok"]
+    frames = int(usable["frames"].sum())
+    figures = {
+        "sources": len(table),
+        "clips": len(usable),
+        "refused": len(refused),
+        "frames": frames,
+        "enlarged": int((usable["crop_size"] < size).sum()),
+    }
+    reasons = "".join(f"; {row.uri}: {row.reason}" for row in refused.head(5).itertuples())
+    summary = f"{len(usable)} of {len(table)} sources became clips ({frames} frames), {len(refused)} refused{reasons}"
+    pictures = {"Clips": _picture(workspace, ledger.usable)} if len(usable) else {}
+    return StageReport(STAGE, summary, figures, dict(timings), pictures)
+
+
+def _picture(workspace: Workspace, clips: Sequence[str]) -> Path:
+    chosen = [clips[index] for index in sorted(set(np.linspace(0, len(clips) - 1, _SHOWN_CLIPS).astype(int).tolist()))]
+    frames = [next(iter_frames(workspace.video(clip))) for clip in chosen]
+    path = workspace.stage_report(STAGE) / "clips.png"
+    save_png(path, contact_sheet(np.stack(frames), 6))
+    return path

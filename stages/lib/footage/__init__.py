@@ -1,0 +1,1 @@
+"""From a source manifest to clips: read, fetch, find the speaker, cut."""

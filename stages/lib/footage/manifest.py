@@ -1,0 +1,87 @@
+"""The source manifest: a CSV file with a row a video."""
+
+import csv
+import difflib
+import io
+from dataclasses import dataclass
+
+REQUIRED = ("uri", "speaker", "licence", "consent")
+OPTIONAL = ("split", "transcript", "alignment")
+SPLITS = ("train", "test")
+MANIFEST_NAME = "manifest.csv"
+
+
+class ManifestError(ValueError):
+    """The manifest as a whole cannot be used; a single bad video never raises this."""
+
+
+@dataclass(frozen=True)
+class ManifestRow:
+    """uri, alignment: as written. split: train, test or None. line: in the file, from 1."""
+
+    line: int
+    uri: str
+    speaker: str
+    licence: str
+    consent: str
+    split: str | None
+    transcript: str | None
+    alignment: str | None
+
+
+def parse_manifest(text: str, name: str) -> list[ManifestRow]:
+    """The rows in order.
+
+    Raises:
+        ManifestError: no rows, missing or unknown columns, a row without uri or speaker, or an unknown split.
+    """
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
+    columns = [column.strip() for column in reader.fieldnames or []]
+    _check_columns(columns, name)
+    reader.fieldnames = columns
+    try:
+        rows = [_row(reader.line_num, values, name) for values in reader]
+    except csv.Error as error:
+        raise ManifestError(f"{name}, line {reader.line_num}: not CSV: {error}") from error
+    if not rows:
+        raise ManifestError(f"{name}: no rows under the header; add one a video ({', '.join(REQUIRED)})")
+    return rows
+
+
+def _check_columns(columns: list[str], name: str) -> None:
+    if not columns:
+        raise ManifestError(f"{name}: the file is empty; its first line must be: {','.join(REQUIRED)}")
+    known = (*REQUIRED, *OPTIONAL)
+    problems = [f"column {column} is missing" for column in REQUIRED if column not in columns]
+    for column in columns:
+        if column not in known:
+            near = difflib.get_close_matches(column.lower(), known, 1, 0.6)
+            problems.append(f"unknown column {column!r}" + (f" (did you mean {near[0]}?)" if near else ""))
+    problems += [f"column {column} stands twice" for column in known if columns.count(column) > 1]
+    if problems:
+        raise ManifestError(
+            f"{name}: {'; '.join(problems)}. Found: {', '.join(columns)}. Expected: {', '.join(REQUIRED)}, and "
+            f"optionally {', '.join(OPTIONAL)}"
+        )
+
+
+def _row(line: int, values: dict, name: str) -> ManifestRow:
+    if None in values or None in values.values():
+        raise ManifestError(f"{name}, line {line}: another number of fields than the header has; quote commas")
+    clean = {key: value.strip() for key, value in values.items()}
+    for key in ("uri", "speaker"):
+        if not clean[key]:
+            raise ManifestError(f"{name}, line {line}: {key} is empty")
+    split = clean.get("split") or None
+    if split is not None and split not in SPLITS:
+        raise ManifestError(f"{name}, line {line}: split is {split!r}; it must be train, test or empty")
+    return ManifestRow(
+        line,
+        clean["uri"],
+        clean["speaker"],
+        clean["licence"],
+        clean["consent"],
+        split,
+        clean.get("transcript") or None,
+        clean.get("alignment") or None,
+    )
