@@ -1,0 +1,65 @@
+"""How near generated frames are to the real ones, and how steady they are.
+
+Axes: T frames, H W pixels, 3 colours (RGB, uint8).
+"""
+
+import cv2
+import numpy as np
+
+
+def psnr(made: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Peak signal-to-noise ratio of every frame.
+
+    10 log10(255^2 / mean squared error over all pixels and colours). dB, from 0 upwards, 88 where frames are equal;
+    higher is better. (T, H, W, 3) uint8 twice -> (T,).
+    """
+    error = np.square(_same_shape(made, truth).astype(np.float32) - truth).mean((1, 2, 3), dtype=np.float64)
+    return 10 * np.log10(255**2 / np.maximum(error, 1e-4))
+
+
+def ssim(made: np.ndarray, truth: np.ndarray, batch: int = 16) -> np.ndarray:
+    """Structural similarity of every frame: torchmetrics' functional form, Gaussian window of 11 pixels, sigma 1.5.
+
+    Mean over pixels and colours of (2 m_x m_y + c_1)(2 s_xy + c_2) / ((m_x^2 + m_y^2 + c_1)(s_x^2 + s_y^2 + c_2)).
+    Without unit, -1..1, 1 where frames are equal; higher is better. Wang et al., IEEE TIP 2004.
+    (T, H, W, 3) uint8 twice -> (T,).
+    """
+    import torch
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    _same_shape(made, truth)
+    scores = []
+    for start in range(0, len(made), batch):
+        pair = [
+            torch.from_numpy(np.ascontiguousarray(frames[start : start + batch])).permute(0, 3, 1, 2).float()
+            for frames in (made, truth)
+        ]
+        scores.append(structural_similarity_index_measure(*pair, data_range=255.0, reduction="none").reshape(-1))
+    return torch.cat(scores).numpy().astype(np.float64)
+
+
+def flicker(frames: np.ndarray) -> float | None:
+    """What changes from frame to frame beyond motion: the warped frame difference.
+
+    Mean over frames and pixels of |x_t - warp(x_t-1)| / 255, where the warp follows the video's own optical flow
+    (Farneback 2003). Share of the grey range, 0..1, 0 for a still picture; lower is steadier, and real footage gives
+    the value to compare with: blurred or frozen video goes below it. After the warping error of Lai et al., ECCV 2018.
+    (T, H, W, 3) uint8; None where there is no second frame.
+    """
+    if len(frames) < 2:
+        return None
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    columns, rows = np.meshgrid(np.arange(frames.shape[2]), np.arange(frames.shape[1]))
+    place = np.stack([columns, rows], -1).astype(np.float32)
+    differences = []
+    for before, after in zip(grey, grey[1:], strict=False):
+        flow = cv2.calcOpticalFlowFarneback(after, before, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+        warped = cv2.remap(before, place + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        differences.append(np.abs(after.astype(np.float32) - warped).mean() / 255)
+    return float(np.mean(differences))
+
+
+def _same_shape(made: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    if made.shape != truth.shape:
+        raise ValueError(f"frames of shape {made.shape} cannot be compared with real ones of shape {truth.shape}")
+    return made
