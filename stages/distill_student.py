@@ -16,7 +16,7 @@ from stages.lib.context import Context
 from stages.lib.curves import save_loss_curve
 from stages.lib.dataset import CellWeights, ClipTensors, Window, collate, draw_windows, load_clips
 from stages.lib.device import pick_device
-from stages.lib.distillation import Trajectory, attach, plan_windows, region_cells, region_loss
+from stages.lib.distillation import Trajectory, attach, plan_windows, region_cells, region_loss, token_grid
 from stages.lib.files import atomic_path
 from stages.lib.losses import channel_weights, denoising_loss, weighted_error
 from stages.lib.media import read_frames, save_png
@@ -122,7 +122,8 @@ def _distillation_loss(
         total = total + section.regression * weighted_error(made_BCThw, drawn_BCThw, channel_C, batch.weights_BThw)
     if section.region > 0:
         weights = {REGION_NAMES.index(name): weight for name, weight in section.regions.model_dump().items()}
-        regions = region_cells(batch.windows).to(device)
+        patch = model.config.patch
+        regions = region_cells(plan, token_grid(batch.windows[0].clip, patch), patch)
         total = total + section.region * region_loss(made_BCThw, batch.latents_BCThw, regions, channel_C, weights)
     return total
 
@@ -242,8 +243,8 @@ def _pictures(
         np.stack([each.student[params.student.steps].pictures[0] for each in compared]),
     ]
     first = compared[0]
-    rows, cells = (side // patch for side in first.window.clip.latents_TChw.shape[2:])
-    save_png(folder / "attention.png", attention_sheet(first.truth, plan, len(first.truth) - 1, (rows, cells)))
+    grid = token_grid(first.window.clip, patch)
+    save_png(folder / "attention.png", attention_sheet(first.truth, plan, len(first.truth) - 1, grid))
     return {
         "held-out frames: reference, real, teacher, student": save_sheet(folder / "held_out.png", columns),
         "regions, and what a token of a hand and one of the face see": folder / "attention.png",

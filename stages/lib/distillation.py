@@ -6,13 +6,11 @@ Axes: B batch, C latent channels, T frames, h w latent cells.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from stages.lib.artifacts import Targets
 from stages.lib.attention.plan import AttentionPlan, join_plans, plan_attention
 from stages.lib.dataset import ClipTensors, Window
-from stages.lib.regions import region_tokens
 
 
 @dataclass(frozen=True)
@@ -56,25 +54,31 @@ def attach(targets: Targets, clips: Mapping[str, ClipTensors]) -> Trajectory:
 
 def plan_windows(windows: Sequence[Window], patch: int, past_frames: int) -> AttentionPlan:
     """The input-aware attention of a batch of windows: tokens are `patch` x `patch` latent cells."""
-    plans = []
-    for window in windows:
-        height, width = window.clip.latents_TChw.shape[2:]
-        grid = (height // patch, width // patch)
-        keypoints, confidence = window.clip.keypoints[window.frames], window.clip.confidence[window.frames]
-        plans.append(plan_attention(keypoints, confidence, grid, past_frames))
-    return join_plans(plans)
+    return join_plans(
+        [
+            plan_attention(
+                window.clip.keypoints[window.frames],
+                window.clip.confidence[window.frames],
+                token_grid(window.clip, patch),
+                past_frames,
+            )
+            for window in windows
+        ]
+    )
 
 
-def region_cells(windows: Sequence[Window]) -> torch.Tensor:
-    """The region of each latent cell, (B, T, h, w) int64: the m_r of eq. 6, arXiv 2510.02617, as one map."""
-    maps = []
-    for window in windows:
-        grid = tuple(window.clip.latents_TChw.shape[2:])
-        region_TN = region_tokens(
-            window.clip.keypoints[window.frames], window.clip.confidence[window.frames], (grid[0], grid[1])
-        )
-        maps.append(region_TN.reshape(-1, *grid))
-    return torch.from_numpy(np.stack(maps))
+def token_grid(clip: ClipTensors, patch: int) -> tuple[int, int]:
+    """Tokens down and across, of `patch` x `patch` latent cells."""
+    height, width = clip.latents_TChw.shape[2:]
+    return height // patch, width // patch
+
+
+def region_cells(plan: AttentionPlan, grid: tuple[int, int], patch: int) -> torch.Tensor:
+    """The region of each latent cell, that of its token: (B, T, h, w); the m_r of eq. 6, arXiv 2510.02617, in one map.
+
+    grid: tokens down and across. patch: side of a token in latent cells.
+    """
+    return plan.region_BTN.unflatten(2, grid).repeat_interleave(patch, 2).repeat_interleave(patch, 3)
 
 
 def region_loss(

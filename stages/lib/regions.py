@@ -28,8 +28,11 @@ _ARMS = np.array(
     ]
 )
 _FACE = np.array([(point, sk.NOSE_BRIDGE[-1]) for point in (*sk.JAW, *sk.RIGHT_BROW, *sk.LEFT_BROW)])
+_HIPS = np.array([sk.LEFT_HIP, sk.RIGHT_HIP])
 _ACROSS = np.linspace(0, 1, 7)
 """Where the lines of the torso run: from the left side to the right."""
+_TRUNK = 1.5
+"""From the shoulders to the hips, in shoulder widths."""
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,27 @@ def find_parts(keypoints: np.ndarray, confidence: np.ndarray) -> list[Part]:
     def joined(region: int, pairs: np.ndarray, reach: float) -> Part:
         return Part(region, keypoints[:, pairs], confidence[:, pairs].min(-1) >= SEEN, reach)
 
-    shoulders, hips = np.array([sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER]), np.array([sk.LEFT_HIP, sk.RIGHT_HIP])
-    sides = np.stack([1 - _ACROSS, _ACROSS])
-    top, bottom = (np.einsum("sl,tsd->tld", sides, keypoints[:, pair]) for pair in (shoulders, hips))
-    torso_seen = (confidence[:, np.r_[shoulders, hips]] >= SEEN).all(-1, keepdims=True)
-    torso = Part(BODY, np.stack([top, bottom], axis=2), np.repeat(torso_seen, len(_ACROSS), axis=1), 0.12)
     return [
         joined(HANDS, _HAND, 0.09),
         joined(FACE, _FACE, 0.09),
         joined(ARMS, _ARMS, 0.14),
-        joined(SHOULDERS, shoulders[None], 0.16),
-        torso,
+        joined(SHOULDERS, sk.SHOULDERS[None], 0.16),
+        _torso(keypoints, confidence),
     ]
+
+
+def _torso(keypoints: np.ndarray, confidence: np.ndarray) -> Part:
+    """From the shoulders to the hips, or as far straight down as `_TRUNK` says where a hip is out of the picture."""
+    top_T22 = keypoints[:, sk.SHOULDERS]
+    across_T2 = top_T22[:, 0] - top_T22[:, 1]
+    down_T2 = np.stack([-across_T2[:, 1], across_T2[:, 0]], axis=-1)
+    down_T2 = np.where(down_T2[:, 1:] < 0, -down_T2, down_T2)
+    hips_seen = confidence[:, _HIPS, None] >= SEEN
+    bottom_T22 = np.where(hips_seen, keypoints[:, _HIPS], top_T22 + _TRUNK * down_T2[:, None])
+    sides = np.stack([1 - _ACROSS, _ACROSS])
+    ends_TL22 = np.stack([np.einsum("sl,tsd->tld", sides, ends) for ends in (top_T22, bottom_T22)], axis=2)
+    seen_T = confidence[:, sk.SHOULDERS].min(-1) >= SEEN
+    return Part(BODY, ends_TL22, np.repeat(seen_T[:, None], len(_ACROSS), axis=1), 0.12)
 
 
 def shoulder_width(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
@@ -95,14 +107,16 @@ def rasterise(parts: list[Part], unit_T: np.ndarray, grid: tuple[int, int]) -> n
 
 
 def _distance(point_N2: np.ndarray, part: Part) -> np.ndarray:
-    """From each point to the nearest seen line of the part, (T, N); infinite where none is seen."""
-    nearest_TN = np.full((len(part.ends_TL22), len(point_N2)), np.inf)
-    for line in range(part.ends_TL22.shape[1]):
-        start_T12, end_T12 = part.ends_TL22[:, line, 0, None], part.ends_TL22[:, line, 1, None]
-        along_T12 = end_T12 - start_T12
-        length = np.maximum((along_T12**2).sum(-1), 1e-12)
-        offset_TN2 = point_N2 - start_T12
-        share_TN = np.clip((offset_TN2 * along_T12).sum(-1) / length, 0, 1)
-        distance_TN = np.linalg.norm(offset_TN2 - share_TN[..., None] * along_T12, axis=-1)
-        nearest_TN = np.where(part.seen_TL[:, line, None], np.minimum(nearest_TN, distance_TN), nearest_TN)
-    return nearest_TN
+    """From each point to the nearest seen line of the part, (T, N); infinite where none is seen.
+
+    With a the start and d the direction of a line, the nearest of its points is a + s d, s = (p - a) d / d^2 within
+    0..1; everything comes from two matrix products.
+    """
+    start_TL2, along_TL2 = part.ends_TL22[:, :, 0], part.ends_TL22[:, :, 1] - part.ends_TL22[:, :, 0]
+    length_TL1 = np.maximum((along_TL2**2).sum(-1, keepdims=True), 1e-12)
+    offset_TLN = along_TL2 @ point_N2.T - (start_TL2 * along_TL2).sum(-1, keepdims=True)
+    square_TLN = (point_N2**2).sum(-1) - 2 * start_TL2 @ point_N2.T + (start_TL2**2).sum(-1, keepdims=True)
+    share_TLN = np.clip(offset_TLN / length_TL1, 0, 1)
+    square_TLN -= share_TLN * (2 * offset_TLN - share_TLN * length_TL1)
+    nearest_TN = np.where(part.seen_TL[..., None], square_TLN, np.inf).min(axis=1, initial=np.inf)
+    return np.sqrt(np.maximum(nearest_TN, 0))

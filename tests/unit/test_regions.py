@@ -56,6 +56,12 @@ def test_points_of_low_confidence_are_ignored() -> None:
     assert (region == FACE).any()
 
 
+def test_the_body_goes_on_where_the_hips_are_out_of_the_picture() -> None:
+    points, confidence = person()
+    confidence[0, [sk.LEFT_HIP, sk.RIGHT_HIP]] = 0
+    assert at(region_tokens(points, confidence, GRID), 0.5, 0.65) == BODY
+
+
 def test_nobody_is_all_background() -> None:
     assert not region_tokens(person()[0], np.zeros((1, sk.KEYPOINTS)), GRID).any()
 
@@ -63,6 +69,7 @@ def test_nobody_is_all_background() -> None:
 def test_regions_move_with_the_person_and_differ_in_size() -> None:
     points, confidence = person()
     points, confidence = np.concatenate([points, points]), np.concatenate([confidence, confidence])
+    points += 0.0037  # no token lies exactly at a part's reach
     points[1] += [4 / 16, 0]  # four tokens to the right, so that one hand leaves the frame
     first, second = region_tokens(points, confidence, GRID).reshape(2, *GRID)
     np.testing.assert_array_equal(first[:, :12], second[:, 4:])

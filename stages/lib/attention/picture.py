@@ -4,6 +4,7 @@ Axes: T frames, H W pixels, N tokens of a frame, h w token grid.
 """
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
 from ..regions import FACE, HANDS
 from .plan import AttentionPlan
@@ -40,14 +41,15 @@ def draw_attention(
 
 
 def attention_sheet(frames_THW3: np.ndarray, plan: AttentionPlan, frame: int, grid: tuple[int, int]) -> np.ndarray:
-    """The regions of a frame and of its past frames; below, what the middle token of its hands and of its face sees."""
+    """The regions of a frame and of its past frames; below, what a token amid its hands and one amid its face see."""
     region_TN = plan.region_BTN[0].cpu().numpy()
     past = sorted(index for index in plan.past_BTK[0, frame].tolist() if index >= 0)
     rows = [np.concatenate([draw_regions(frames_THW3[t], region_TN[t], grid) for t in (*past, frame)], axis=1)]
     for region in (HANDS, FACE):
-        tokens = np.flatnonzero(region_TN[frame] == region)
-        if len(tokens):
-            rows.append(draw_attention(frames_THW3, plan, (frame, int(tokens[len(tokens) // 2])), grid))
+        inside_hw = (region_TN[frame] == region).reshape(grid)
+        if inside_hw.any():
+            deepest = int(distance_transform_edt(np.pad(inside_hw, 1))[1:-1, 1:-1].argmax())
+            rows.append(draw_attention(frames_THW3, plan, (frame, deepest), grid))
     return np.concatenate(rows)
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
-from stages.lib.attention.picture import draw_attention, draw_regions
+from stages.lib.attention.picture import attention_sheet, draw_attention, draw_regions
 from stages.lib.attention.plan import AttentionPlan
+from stages.lib.regions import FACE
 
 
 def test_it_is_bright_where_the_query_sees() -> None:
@@ -26,3 +27,13 @@ def test_regions_are_tinted_and_the_background_is_not() -> None:
     changed = (picture[::2, ::2] != 100).any(-1)
     np.testing.assert_array_equal(changed, [[False, True, True], [False, False, False], [False, False, True]])
     assert len({tuple(picture[y, x]) for y, x in ((0, 2), (0, 4), (4, 4))}) == 3
+
+
+def test_the_sheet_has_a_row_for_each_part_that_is_there() -> None:
+    region = torch.zeros(1, 2, 9, dtype=torch.int64)
+    region[0, :, 4] = FACE
+    plan = AttentionPlan(torch.tensor([[[-1], [0]]]), region)
+    frames = np.full((2, 6, 6, 3), 90, np.uint8)
+    sheet = attention_sheet(frames, plan, frame=1, grid=(3, 3))
+    assert sheet.shape == (12, 12, 3)
+    assert (sheet[8:10, 8:10] == 255).all()
