@@ -20,7 +20,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.cospeech/dvc
 
-.PHONY: help env demo run ui stop test test-fast lint format lock corpus clean
+.PHONY: help env demo run ui stop test test-fast lint format deps lock corpus clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -54,11 +54,11 @@ stop: env ## stop the dashboard
 	@python -m flows.server stop
 
 test: env ## all tests, the whole pipeline on params/smoke.yaml included
-	@python -m pytest -n 2 --dist loadgroup -m "not e2e" $(PYTEST)
+	@python -m pytest -n 2 --dist loadfile -m "not e2e" $(PYTEST)
 	@python -m pytest -m e2e $(PYTEST)
 
 test-fast: env ## the tests without the whole pipeline
-	@python -m pytest -n 2 --dist loadgroup -m "not e2e" $(PYTEST)
+	@python -m pytest -n 2 --dist loadfile -m "not e2e" $(PYTEST)
 
 lint: env ## style, types, import rules, parameter files, the DVC graph
 	@ruff check
@@ -70,6 +70,9 @@ lint: env ## style, types, import rules, parameter files, the DVC graph
 format: env ## put the code in the project's style
 	@ruff check --fix
 	@ruff format
+
+deps: env ## write into dvc.yaml which code each stage depends on
+	@python -m flows.graph
 
 lock: ## renew requirements.lock from pyproject.toml
 	@test -x $(UV) || { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/python -m pip install --quiet uv==$(UV_VERSION); }

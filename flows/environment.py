@@ -15,8 +15,6 @@ PRIVATE = {
     "PYANNOTE_METRICS_ENABLED": "false",
     "NO_ALBUMENTATIONS_UPDATE": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    # nothing is fetched unless the user sets HF_HUB_OFFLINE=0
-    "HF_HUB_OFFLINE": "1",
     # what native libraries say on every start
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "GLOG_minloglevel": "2",
@@ -37,6 +35,7 @@ def state_folder(root: Path) -> Path:
 def prepare_environment(root: Path) -> None:
     """Set what is not already set; children inherit it."""
     folder = state_folder(root)
+    folder.mkdir(exist_ok=True)
     local = {"PREFECT_HOME": folder / "prefect", "DVC_SITE_CACHE_DIR": folder / "dvc"}
     for name, value in [*PRIVATE.items(), *local.items()]:
         os.environ.setdefault(name, str(value))

@@ -1,17 +1,22 @@
 """What dvc.yaml must say of each stage, read from the code: the library files it imports and the sections it reads.
 
 DVC reruns a stage when a dependency changes, so a library file that is missing there gives stale results, and a file
-too many gives runs for nothing.
+too many gives runs for nothing. `make deps` (`python -m flows.graph`) writes these lists; `make lint` compares.
 """
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-FRAME = frozenset(f"stages/lib/{name}.py" for name in ("context", "files", "parallel", "report", "store", "workspace"))
+from stages.lib.files import atomic_path
+
+FRAME = frozenset(
+    f"stages/lib/{name}.py" for name in ("context", "files", "notices", "parallel", "report", "store", "workspace")
+)
 """Files that carry results and do not make them: a change there makes nothing stale."""
 
 
@@ -46,7 +51,11 @@ def library_closure(root: Path, stage: str) -> set[str]:
 def _imports(root: Path, path: str) -> set[str]:
     package = Path(path).parent.parts
     found: set[str] = set()
-    for node in ast.walk(ast.parse((root / path).read_text(encoding="utf-8"))):
+    tree = ast.parse((root / path).read_text(encoding="utf-8"))
+    for block in (node for node in ast.walk(tree) if isinstance(node, ast.If)):
+        if ast.unparse(block.test) == "TYPE_CHECKING":
+            block.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules = [alias.name.split(".") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -103,16 +112,58 @@ def sections(root: Path, stage: str) -> set[str]:
     } - {"compute"}
 
 
+def stage_deps(root: Path, stage: str) -> list[str]:
+    """All of the code that makes the outputs of a stage."""
+    return [f"stages/{stage}.py", *library_deps(root, stage)]
+
+
+def stage_params(root: Path, stage: str) -> list[str]:
+    """The sections it reads, in the order of params.yaml."""
+    order = [*yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8")), *sorted(sections(root, stage))]
+    return sorted(sections(root, stage), key=order.index)
+
+
 def problems(root: Path, stage: str) -> list[str]:
     """Sentences on what the entry of `stage` in dvc.yaml lacks or has too much of."""
     entry = load_graph(root)[stage]
-    listed = {dep for dep in entry["deps"] if dep.startswith("stages/lib")}
-    needed = set(library_deps(root, stage))
-    said = {str(name).split(".")[0] for name in entry.get("params", [])}
-    read = sections(root, stage)
-    found = [f"deps: add {path}" for path in sorted(needed - listed)]
-    found += [f"deps: drop {path}" for path in sorted(listed - needed)]
-    found += [f"deps: add stages/{stage}.py"] if f"stages/{stage}.py" not in entry["deps"] else []
-    found += [f"params: add {name}" for name in sorted(read - said)]
-    found += [f"params: drop {name}" for name in sorted(said - read)]
-    return [f"dvc.yaml: {stage}: {line}" for line in found]
+    lists = {
+        "deps": ({dep for dep in entry["deps"] if dep.startswith("stages/")}, set(stage_deps(root, stage))),
+        "params": (set(entry.get("params", [])), sections(root, stage)),
+    }
+    found = []
+    for key, (listed, needed) in lists.items():
+        found += [f"dvc.yaml: {stage}: {key}: add {name}" for name in sorted(needed - listed)]
+        found += [f"dvc.yaml: {stage}: {key}: drop {name}" for name in sorted(listed - needed)]
+    return found
+
+
+def rewrite(root: Path) -> str:
+    """The text of dvc.yaml with the code under `deps`, and `params`, of each stage as they should be.
+
+    Only lists in block style are touched, one entry a line; comments and all else stay as they are.
+    """
+    text = (root / "dvc.yaml").read_text(encoding="utf-8")
+    for stage in load_graph(root):
+        if not (root / f"stages/{stage}.py").is_file():
+            continue
+        start = re.search(rf"^  {stage}:\n", text, re.MULTILINE)
+        assert start is not None, stage
+        after = re.search(r"^  \w+:\n", text[start.end() :], re.MULTILINE)
+        end = start.end() + after.start() if after else len(text)
+        body = text[start.end() : end]
+        deps = "".join(f"      - {name}\n" for name in stage_deps(root, stage))
+        body = re.sub(r"(?:      - stages/\S+\n)+", deps, body, count=1)
+        body = re.sub(r"    params: \[.*\]\n", f"    params: [{', '.join(stage_params(root, stage))}]\n", body)
+        text = text[: start.end()] + body + text[end:]
+    return text
+
+
+def main() -> None:
+    root = Path.cwd()
+    text = rewrite(root)
+    with atomic_path(root / "dvc.yaml") as path:
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -21,7 +21,12 @@ GRACE_SECONDS = 8.0
 SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh"}
 
 
-def run_group(command: Sequence[str], environment: Mapping[str, str], on_line: Callable[[str], None]) -> int:
+def run_group(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    on_line: Callable[[str], None],
+    grace: float = GRACE_SECONDS,
+) -> int:
     """Run `command` in a session of its own, stream its output, return its exit status.
 
     Whatever ends this call, a signal or a cancelled flow too, ends every process of the group first. On a terminal the
@@ -40,7 +45,7 @@ def run_group(command: Sequence[str], environment: Mapping[str, str], on_line: C
         _stream(reading, child, on_line)
         return child.wait()
     finally:
-        end_group_of(child.pid)
+        end_group_of(child.pid, grace)
         child.wait()
         os.close(reading)
 
@@ -67,12 +72,12 @@ def _stream(reading: int, child: subprocess.Popen, on_line: Callable[[str], None
             on_line(line.rstrip(b"\r").split(b"\r")[-1].decode("utf-8", "replace"))
 
 
-def end_group_of(leader: int) -> None:
-    """Ask every process of the leader's group to end, insist after GRACE_SECONDS, and wait until none is left."""
+def end_group_of(leader: int, grace: float = GRACE_SECONDS) -> None:
+    """Ask every process of the leader's group to end, insist after `grace` seconds, and wait until none is left."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader, number)
-        deadline = time.monotonic() + GRACE_SECONDS
+        deadline = time.monotonic() + grace
         while _group_alive(leader):
             if time.monotonic() > deadline:
                 break

@@ -19,7 +19,9 @@ from flows.processes import end_group_of
 from stages.lib.files import read_json, write_json
 
 HOST = "127.0.0.1"
-PORT = int(os.environ.get("COSPEECH_SERVER_PORT", "4200"))
+PORT = 4200
+"""Prefect's usual one; COSPEECH_SERVER_PORT names another."""
+
 START_SECONDS = 90.0
 
 
@@ -28,7 +30,7 @@ def api_url(root: Path) -> str:
     if url := os.environ.get("PREFECT_API_URL"):
         return url.rstrip("/")
     record = _record(root)
-    return str(record["url"]) if record else f"http://{HOST}:{PORT}/api"
+    return str(record["url"]) if record else f"http://{HOST}:{_wanted_port()}/api"
 
 
 def answers(url: str, timeout: float = 1.0) -> bool:
@@ -116,9 +118,13 @@ def _record(root: Path) -> dict[str, Any] | None:
     return record if alive else None
 
 
+def _wanted_port() -> int:
+    return int(os.environ.get("COSPEECH_SERVER_PORT", PORT))
+
+
 def _free_port() -> int:
-    """PORT if nobody listens there, else any free one."""
-    for port in (PORT, 0):
+    """The wanted port if nobody listens there, else any free one."""
+    for port in (_wanted_port(), 0):
         with socket.socket() as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

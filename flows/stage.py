@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -11,7 +12,6 @@ from pathlib import Path
 from flows.artifacts import publish_stage
 from flows.environment import prepare_environment, state_folder
 from flows.locks import exclusive
-from flows.noise import quiet_native_libraries
 from flows.observed import USER_ERRORS, observed_progress, run_observed
 from flows.processes import end_with_dvc, exit_on_sigterm
 from flows.server import api_url
@@ -35,7 +35,8 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
     log_to_terminal()
     try:
         params = load_params(root / "params.yaml")
-        with quiet_native_libraries(), exclusive(state_folder(root) / "locks", name, _say):
+        os.environ.setdefault("HF_HUB_OFFLINE", "0" if params.audio.hub else "1")
+        with exclusive(state_folder(root) / "locks", name, _say):
             context = make_context(params, root)
             report = run_observed(name, lambda: load()(params, context), publish_stage, api_url(root))
     except USER_ERRORS as error:
@@ -65,17 +66,11 @@ def _keep_traceback(root: Path, name: str) -> Path:
     return path.relative_to(root)
 
 
-class _Terminal(logging.Handler):
-    """Lines of the stages' own loggers; looks `sys.stderr` up each time, as it changes while noise is kept out."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        _say(self.format(record))
-
-
 def log_to_terminal() -> None:
+    """The bare lines of the stages' own loggers."""
     logger = logging.getLogger("stages")
     logger.setLevel(logging.INFO)
-    logger.addHandler(_Terminal())
+    logger.addHandler(logging.StreamHandler())
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,9 +11,9 @@ import pytest  # noqa: E402
 
 from flows.environment import PRIVATE  # noqa: E402
 
-os.environ.update(PRIVATE)
-
 ROOT = Path(__file__).resolve().parents[1]
+os.environ.update(PRIVATE, HF_HUB_OFFLINE="1", PREFECT_HOME=str(ROOT / ".cospeech/tests/prefect"))
+(ROOT / ".cospeech/tests").mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,12 @@ from tests.flows.support import Start
 FAKE_STAGE = Path(__file__).with_name("fake_stage.py")
 OWN_VARIABLES = ("PREFECT_API_URL", "PREFECT_HOME", "DVC_SITE_CACHE_DIR", "COSPEECH_PARENT_RUN", "DVC_STAGE")
 NOBODY = "http://127.0.0.1:9/api"
+
+DVC_YAML = """
+stages:
+  first: {cmd: "python fake_stage.py ok", outs: [reports/stages/fake]}
+  second: {cmd: "python fake_stage.py {behaviour}", deps: [reports/stages/fake]}
+"""
 
 
 @pytest.fixture
@@ -57,6 +64,26 @@ def start_stage(project: Path, environment: dict[str, str]) -> Iterator[Start]:
         except ProcessLookupError:
             continue
         process.wait()
+
+
+@pytest.fixture
+def start_pipeline(project: Path, environment: dict[str, str]) -> Any:
+    """Start the pipeline on two fake stages, the second with the given behaviour."""
+
+    def start(behaviour: str, **variables: str) -> "subprocess.Popen[str]":
+        shutil.copy(Path(__file__).with_name("fake_stage.py"), project / "fake_stage.py")
+        (project / "dvc.yaml").write_text(DVC_YAML.replace("{behaviour}", behaviour))
+        subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=project, check=True)
+        return subprocess.Popen(
+            [sys.executable, "-m", "flows.pipeline"],
+            cwd=project,
+            env={**environment, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -1,22 +1,18 @@
-"""The same runner with a real Prefect server: flow runs, their parent, artifacts, progress, logs."""
+"""With a real Prefect server: flow runs, their parent, artifacts, progress, logs. All tests that need one are here."""
 
 import time
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, FlowRunFilter, FlowRunFilterParentFlowRunId, LogFilter
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.client.schemas.filters import ArtifactFilter, LogFilter
 from prefect.states import Running
 
-from tests.flows.support import Start
-
-pytestmark = pytest.mark.xdist_group("prefect server")
+from tests.flows.support import Start, children_of, prefect_client
 
 
 @pytest.fixture
 def client(prefect_server: str) -> Any:
-    with temporary_settings({PREFECT_API_URL: prefect_server}), get_client(sync_client=True) as client:
+    with prefect_client(prefect_server) as client:
         yield client
 
 
@@ -24,12 +20,6 @@ def _parent(client: Any) -> Any:
     from prefect import Flow
 
     return client.create_flow_run(Flow(lambda: None, name="pipeline"), name="pipeline", state=Running())
-
-
-def _children(client: Any, parent: Any) -> list[Any]:
-    return client.read_flow_runs(
-        flow_run_filter=FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[parent.id]))
-    )
 
 
 def _artifacts(client: Any, run: Any) -> list[Any]:
@@ -43,7 +33,7 @@ def test_a_stage_is_a_flow_run_under_its_parent_with_artifacts(
     process = start_stage("long", PREFECT_API_URL=prefect_server, COSPEECH_PARENT_RUN=str(parent.id))
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 0, output
-    [run] = _children(client, parent)
+    [run] = children_of(client, parent)
     assert run.name == "fake"
     assert run.state.is_completed()
     task = client.read_task_run(run.parent_task_run_id)
@@ -65,7 +55,7 @@ def test_a_user_error_is_the_message_of_the_failed_run(client: Any, prefect_serv
     assert process.returncode == 1
     assert "Traceback" not in output
     assert output.count("at least 25 are needed") == 1
-    [run] = _children(client, parent)
+    [run] = children_of(client, parent)
     assert run.state.is_failed()
     assert run.state.message == "clip bergsee-01: 12 frames, at least 25 are needed; give a longer clip"
     assert client.read_task_run(run.parent_task_run_id).state.is_failed()
@@ -88,3 +78,16 @@ def test_an_unknown_parent_does_not_stop_the_stage(prefect_server: str, start_st
     output = process.communicate(timeout=60)[0]
     assert process.returncode == 0, output
     assert f"the parent run {nobody} is not on this server" in output
+
+
+def test_all_stages_show_under_one_run(prefect_server: str, start_pipeline: Any) -> None:
+    process = start_pipeline("ok", PREFECT_API_URL=prefect_server)
+    output = process.communicate(timeout=90)[0]
+    assert process.returncode == 0, output
+    assert "Running stage 'second'" in output
+    with prefect_client(prefect_server) as client:
+        run = max(client.read_flow_runs(), key=lambda each: (each.name == "pipeline", each.created))
+        children = children_of(client, run)
+    assert run.state.is_completed()
+    assert {child.name for child in children} == {"first", "second"}
+    assert all(child.state.is_completed() for child in children)

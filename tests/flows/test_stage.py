@@ -47,12 +47,6 @@ def test_a_wrong_parameter_is_named(start_stage: Start, project: Path) -> None:
     assert "Traceback" not in output
 
 
-def test_known_noise_is_dropped_and_nothing_else(start_stage: Start) -> None:
-    output = start_stage("noise").communicate(timeout=60)[0]
-    assert "something real" in output
-    assert "TensorFlow Lite" not in output
-
-
 def test_a_second_runner_waits_and_says_for_whom(start_stage: Start, project: Path) -> None:
     first = start_stage("hold")
     assert wait_for((project / "holding").exists)

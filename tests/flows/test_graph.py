@@ -1,0 +1,49 @@
+"""dvc.yaml says what the code needs, stage by stage."""
+
+from pathlib import Path
+
+import pytest
+
+from flows.graph import library_closure, load_graph, problems, sections
+
+STAGES = list(load_graph(Path(__file__).parents[2]))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_entry_agrees_with_the_code(repository: Path, stage: str) -> None:
+    assert problems(repository, stage) == []
+
+
+@pytest.mark.parametrize("stage", ["ingest", "extract_poses", "extract_audio", "curate"])
+def test_a_change_in_a_net_does_not_rerun_extraction(repository: Path, stage: str) -> None:
+    closure = library_closure(repository, stage)
+    assert not [path for path in closure if path.startswith(("stages/lib/nets", "stages/lib/attention"))]
+
+
+def test_closure_follows_every_form_of_import(tmp_path: Path) -> None:
+    lib = tmp_path / "stages/lib"
+    (lib / "pose").mkdir(parents=True)
+    (tmp_path / "stages/a.py").write_text(
+        "import numpy\nfrom stages.lib.context import Context\n\n"
+        "def run(params, context):\n    from stages.lib import late\n    return params.media, params.compute.device\n"
+    )
+    (lib / "context.py").write_text("")
+    (lib / "late.py").write_text("import stages.lib.plain\nfrom .pose import draw\n")
+    (lib / "plain.py").write_text("")
+    (lib / "unused.py").write_text("")
+    (lib / "pose/__init__.py").write_text('"""Only words."""\n')
+    (lib / "pose/draw.py").write_text("from . import table\nfrom ..deep import thing\n")
+    (lib / "pose/table.py").write_text("")
+    (lib / "deep.py").write_text("thing = 1\n")
+    expected = {"late.py", "plain.py", "pose/draw.py", "pose/table.py", "deep.py"}
+    assert library_closure(tmp_path, "a") == {f"stages/lib/{name}" for name in expected}
+    assert sections(tmp_path, "a") == {"media"}
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n  a:\n    cmd: x\n    deps: [stages/a.py, stages/lib/late.py, stages/lib/plain.py, stages/lib/pose,\n"
+        "      stages/lib/unused.py]\n    params: [media, seed]\n"
+    )
+    assert problems(tmp_path, "a") == [
+        "dvc.yaml: a: deps: add stages/lib/deep.py",
+        "dvc.yaml: a: deps: drop stages/lib/unused.py",
+        "dvc.yaml: a: params: drop seed",
+    ]
