@@ -29,7 +29,7 @@ def without_notices() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message=r".*GetPrototype\(\) is deprecated")
+                warnings.filterwarnings("ignore", message=r".*(GetPrototype|label)\(\) is deprecated")
                 yield
         finally:
             sys.stderr.flush()
