@@ -56,6 +56,8 @@ def _jobs(params: Params, workspace: Workspace, ledger: Ledger) -> list[AudioJob
     for clip in ledger.usable:
         frames = int(ledger.table.loc[ledger.table["clip"] == clip, "frames"].iloc[0])
         speech, recognise = workspace.speech(clip), not workspace.alignment(clip).is_file()
+        if not speech.is_file():
+            raise ValueError(f"clip {clip}: {speech} is missing though {workspace.ledger} names it; run ingest again")
         key = store.key(clip, file_digest(speech), str(frames), str(recognise))
         jobs.append(AudioJob(clip, speech, frames, recognise, settings, store, key))
     return jobs

@@ -40,7 +40,9 @@ class SpeechEncoder:
             hidden = self._encode_chunk(part)
             centres = start + self.offset + np.arange(len(hidden)) * self.step
             lowest = start + OVERLAP / 2 if start else -np.inf
-            highest = start + len(part) - OVERLAP / 2 if start != starts[-1] else start + max(len(part), 1)
+            highest = (
+                start + len(part) - OVERLAP / 2 if start != starts[-1] else start + max(len(part), self.offset + 1)
+            )
             keep = (centres >= lowest) & (centres < highest)
             features.append(hidden[keep])
             times.append(centres[keep] / MODEL_RATE)

@@ -15,6 +15,7 @@ PEAK = 2
 """Shifts this near to the best one belong to the same peak."""
 _UPPER, _LOWER = [84, 85, 86], [90, 89, 88]
 _EYES = slice(59, 71)
+_OPEN = slice(10, 40)
 
 
 def mouth_opening(poses: Poses) -> np.ndarray:
@@ -26,8 +27,8 @@ def mouth_opening(poses: Poses) -> np.ndarray:
 
 
 def voice_energy(features: AudioFeatures) -> np.ndarray:
-    """(T,) logarithm of the power in the frame."""
-    return np.log(np.exp(features.mel.astype(np.float64)).mean((1, 2)))
+    """(T,) logarithm of the power in the frame between about 400 and 1700 Hz, where open vowels are loud."""
+    return np.log(np.exp(features.mel[..., _OPEN].astype(np.float64)).mean((1, 2)))
 
 
 def av_offset(opening: np.ndarray, energy: np.ndarray) -> tuple[int | None, float]:

@@ -16,8 +16,15 @@ SAMPLES = 8
 """Frames in which faces are looked for."""
 CORNERS = 12
 """With fewer corners in the background a move of the camera cannot be told."""
+TEXTURE = 5e-4
+"""Least eigenvalue of a corner: ten times what compression leaves on a plain wall."""
 PAIR_SECONDS = 0.2
+CELLS = 4
+"""They must also lie in this many of the 4 x 4 parts of the picture: one moving thing is no camera."""
 _SHOULDERS = slice(5, 7)
+_FACE = slice(23, 91)
+_HAIR = 0.7
+"""How far the head may reach above the brows, in distances from brows to chin."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +96,16 @@ def camera_motion(frames: np.ndarray, poses: Poses, fps: float) -> float | None:
     for first in range(0, len(frames) - gap, gap):
         grey = [cv2.cvtColor(frames[i], cv2.COLOR_RGB2GRAY) for i in (first, first + gap)]
         mask = background_mask(poses, (first, first + gap), grey[0].shape[0])
+        mask[cv2.cornerMinEigenVal(grey[0], 3) < TEXTURE] = 0
         corners = cv2.goodFeaturesToTrack(grey[0], 100, 0.02, 6, mask=mask)
-        if corners is None or len(corners) < CORNERS:
+        if corners is None:
             continue
         moved, found, _ = cv2.calcOpticalFlowPyrLK(grey[0], grey[1], corners, np.empty_like(corners))
-        steps = (moved - corners).reshape(-1, 2)[found.reshape(-1) == 1]
-        if len(steps) >= CORNERS // 2:
-            speeds.append(float(np.hypot(*np.median(steps, axis=0))) / grey[0].shape[1] * fps / gap)
+        followed = found.reshape(-1) == 1
+        cells = np.unique(corners.reshape(-1, 2)[followed] * 4 // grey[0].shape[0], axis=0)
+        if followed.sum() >= CORNERS and len(cells) >= CELLS:
+            step = np.median((moved - corners).reshape(-1, 2)[followed], axis=0)
+            speeds.append(float(np.hypot(*step)) / grey[0].shape[1] * fps / gap)
     return round(float(np.percentile(speeds, 90)), 6) if speeds else None
 
 
@@ -107,8 +117,16 @@ def background_mask(poses: Poses, frames: tuple[int, ...], side: int) -> np.ndar
         seen = poses.keypoints[index][poses.confidence[index] > 0] * scale
         if not len(seen):
             continue
+        face = poses.keypoints[index][_FACE] * scale
+        low, high = face.min(0), face.max(0)
+        crown = np.array(
+            [
+                [x, low[1] - _HAIR * (high[1] - low[1])]
+                for x in (1.25 * low[0] - 0.25 * high[0], 1.25 * high[0] - 0.25 * low[0])
+            ]
+        )
         below = poses.keypoints[index][_SHOULDERS] * scale * np.array([1, 0]) + np.array([0, side])
-        hull = cv2.convexHull(np.concatenate([seen, below]).clip(-side, 2 * side).astype(np.float32))
+        hull = cv2.convexHull(np.concatenate([seen, crown, below]).clip(-side, 2 * side).astype(np.float32))
         cv2.fillConvexPoly(person, hull.round().astype(np.int32), 255)
     margin = math.ceil(0.08 * side)
     return cv2.bitwise_not(cv2.dilate(person, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)))
