@@ -46,7 +46,10 @@ def clip_overview(workspace: Workspace) -> list[ClipState]:
             state, reasons = "refused", [row["reason"]]
         states.append(
             ClipState(
-                *(row[name] for name in ("clip", "uri", "speaker", "status")),
+                clip,
+                row["uri"],
+                row["speaker"],
+                row["status"],
                 state,
                 split if isinstance(split, str) else None,
                 reasons,
