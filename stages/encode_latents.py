@@ -44,7 +44,8 @@ def run(params: Params, context: Context) -> StageReport:
     codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval()
     encoder = PoseEncoder.from_pretrained(workspace.model("codec") / "pose").to(device).eval()
     folder = workspace.stage_report("encode_latents")
-    count, shown = 0, []
+    count = 0
+    shown: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     with context.progress("encode latents", len(clips)) as bar:
         for pictures in _read_ahead(workspace, clips):
             encoded = encode_clip(codec, encoder, pictures.frames, pictures.skeletons, device)
@@ -55,7 +56,7 @@ def run(params: Params, context: Context) -> StageReport:
             bar.update(1)
     columns = [np.stack(column) for column in zip(*shown, strict=True)]
     sheet = save_sheet(folder / "encoded.png", columns)
-    figures = {"clips": len(clips), "frames": count, "latent_channels": codec.config.latent_channels}
+    figures = {"clips": len(clips), "frames": count, "latent_channels": codec.config["latent_channels"]}
     report = StageReport(
         "encode_latents",
         f"{count} frames of {len(clips)} clips encoded",

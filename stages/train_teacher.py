@@ -69,7 +69,7 @@ def _summary(figures: dict[str, Figure], steps: int) -> str:
 def _new_teacher(params: Params, codec: Codec, pose_channels: int) -> Denoiser:
     section = params.teacher
     shape = {
-        "latent_channels": codec.config.latent_channels,
+        "latent_channels": codec.config["latent_channels"],
         "pose_channels": pose_channels,
         "width": section.width,
         "layers": section.layers,

@@ -96,7 +96,9 @@ def train(
     optimiser = torch.optim.AdamW(
         weights, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay, fused=True
     )
-    run = _Run(model, copy.deepcopy(model).eval().requires_grad_(False), optimiser, [])
+    average = copy.deepcopy(model).eval()
+    average.requires_grad_(False)
+    run = _Run(model, average, optimiser, [])
     done = run.restore(checkpoint)
     progress.update(done)
     model.train()
@@ -107,7 +109,7 @@ def train(
             if checkpoint is not None and checkpoint.due() and step + 1 < settings.steps:
                 checkpoint.save(step + 1, run.state())
     model.eval()
-    return Trained(run.average, run.losses)
+    return Trained(average, run.losses)
 
 
 def _step(

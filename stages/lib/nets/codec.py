@@ -8,8 +8,8 @@ Axes: B batch, C channels, H W pixels, h w latent cells.
 
 import torch
 import torch.nn.functional as F
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
 from torch import nn
 
 from .patches import fit_patches
@@ -26,6 +26,11 @@ class _Residual(nn.Module):
 
     def forward(self, x_BCHW: torch.Tensor) -> torch.Tensor:
         return x_BCHW + self.second(F.silu(self.first(F.silu(x_BCHW))))
+
+
+def _silence(layer: nn.Conv2d) -> None:
+    for weight in layer.parameters():
+        nn.init.zeros_(weight)
 
 
 def _stack(width: int, blocks: int) -> nn.Sequential:
@@ -64,8 +69,7 @@ class Codec(ModelMixin, ConfigMixin):
         self.detail_body = _stack(detail_width, detail_blocks)
         self.decode_out = nn.Conv2d(detail_width, pixels, 3, padding=1)
         for layer in (self.encode_out, self.decode_out):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            _silence(layer)
         self.register_buffer("latent_mean", torch.zeros(latent_channels))
         self.register_buffer("latent_std", torch.ones(latent_channels))
         self.register_buffer("sensitivity", torch.ones(latent_channels))
@@ -88,22 +92,22 @@ class Codec(ModelMixin, ConfigMixin):
     def decode_raw(self, raw_BChw: torch.Tensor) -> torch.Tensor:
         raw = raw_BChw.contiguous(memory_format=torch.channels_last)
         x = self.decode_up(self.decode_body(self.decode_in(raw)))
-        x = F.pixel_shuffle(x, self.config.patch // _HALFWAY).contiguous(memory_format=torch.channels_last)
+        x = F.pixel_shuffle(x, self.config["patch"] // _HALFWAY).contiguous(memory_format=torch.channels_last)
         detail = F.pixel_shuffle(self.decode_out(self.detail_body(x)), _HALFWAY)
         return self.decode_patches(raw).float() + detail.float()
 
     @torch.no_grad()
     def fit_patches(self, frames_BCHW: torch.Tensor) -> None:
         """Set the linear part to the principal components of the frames' patches, scaled to unit variance."""
-        patch, channels = self.config.patch, self.config.latent_channels
+        patch, channels = self.config["patch"], self.config["latent_channels"]
         mean, basis, deviation = fit_patches(frames_BCHW, patch, channels)
         scale = deviation.clamp(min=1e-4)
         inwards, outwards = (basis / scale).T, (basis * scale).T
-        self.encode_patches.weight.copy_(inwards.reshape(channels, 3, patch, patch))
-        self.encode_patches.bias.copy_(-inwards @ mean)
-        self.decode_patches.weight.copy_(outwards.reshape(channels, 3, patch, patch))
+        shape = (channels, 3, patch, patch)
+        self.encode_patches.load_state_dict({"weight": inwards.reshape(shape), "bias": -inwards @ mean})
         # a transposed convolution has one bias a colour: the mean's own pattern over a patch is lost, it is tiny
-        self.decode_patches.bias.copy_(mean.reshape(3, -1).mean(1))
+        colour = mean.reshape(3, -1).mean(1)
+        self.decode_patches.load_state_dict({"weight": outwards.reshape(shape), "bias": colour})
 
     @torch.no_grad()
     def fit_statistics(self, frames_BCHW: torch.Tensor, generator: torch.Generator, batch: int = 16) -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
-from diffusers import ConfigMixin, ModelMixin, WanTransformer3DModel
-from diffusers.configuration_utils import register_to_config
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import nn
 
 from ..attention.plan import AttentionPlan
@@ -83,8 +84,8 @@ class Denoiser(ModelMixin, ConfigMixin):
         self.conv_out1 = _conv(w, w)
         self.conv_out2 = _conv(w, w)
         self.conv_last = _conv(w, latent_channels + 1)
-        nn.init.zeros_(self.conv_last.weight)
-        nn.init.zeros_(self.conv_last.bias)
+        for weight in self.conv_last.parameters():
+            nn.init.zeros_(weight)
         self.self_attention = WanSelfAttention()
         for block in self.transformer.blocks:
             block.attn1.set_processor(self.self_attention)

@@ -5,8 +5,8 @@ Axes: B batch, C colours, H W pixels, P channels, h w cells.
 
 import torch
 import torch.nn.functional as F
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
 
 from .patches import fit_patches
 
@@ -26,7 +26,7 @@ class PoseEncoder(ModelMixin, ConfigMixin):
     @torch.no_grad()
     def fit(self, pictures_BCHW: torch.Tensor) -> None:
         """Set the components from pictures (B, 3, H, W) in 0..1; each channel then has unit variance."""
-        mean, basis, deviation = fit_patches(pictures_BCHW, self.config.patch, self.config.channels)
+        mean, basis, deviation = fit_patches(pictures_BCHW, self.config["patch"], self.config["channels"])
         # components that hardly occur in these pictures must not turn into noise on others
         inwards = (basis / deviation.clamp(min=1e-3)).T
         self.weight.copy_(inwards.reshape(self.weight.shape))
@@ -35,5 +35,5 @@ class PoseEncoder(ModelMixin, ConfigMixin):
     @torch.no_grad()
     def encode(self, pictures_BCHW: torch.Tensor) -> torch.Tensor:
         """Pictures (B, 3, H, W) in 0..1 -> (B, P, h, w) float32."""
-        encoded = F.conv2d(pictures_BCHW, self.weight, self.bias, stride=self.config.patch)
+        encoded = F.conv2d(pictures_BCHW, self.weight, self.bias, stride=self.config["patch"])
         return encoded.float().clamp(-_LIMIT, _LIMIT)
