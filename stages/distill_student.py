@@ -47,6 +47,11 @@ def run(params: Params, context: Context) -> StageReport:
         raise ValueError(f"{workspace.targets}: no teacher targets; run the stage teacher_targets (dvc repro)")
     by_name = {clip.clip: clip for clip in clips}
     trajectories = [attach(Targets.load(path), by_name) for path in targets]
+    parts = len(trajectories[0].times) - 1
+    if parts % params.student.steps:
+        raise ValueError(
+            f"student.steps is {params.student.steps}, which does not divide the {parts} parts of the targets"
+        )
     device = pick_device(params.compute.device)
     codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval().requires_grad_(False)
 
