@@ -16,7 +16,7 @@ from stages.lib.pose.drawing import draw_skeleton, overlay
 from stages.lib.pose.dwpose import DwposeOptions
 from stages.lib.pose.extract import POSES_FILE, PoseJob, extract_clip, salt
 from stages.lib.pose.mediapipe import MediaPipeOptions
-from stages.lib.report import StageReport
+from stages.lib.report import Figure, StageReport
 from stages.lib.store import ClipStore
 from stages.lib.workspace import Workspace
 from stages.params import Params
@@ -94,7 +94,7 @@ def _remove_stale(workspace: Workspace, clips: set[str]) -> None:
 def _report(workspace: Workspace, jobs: list[PoseJob], extracted: list[PoseJob], seconds: float) -> StageReport:
     seen = np.concatenate([_parts_seen(Poses.load(workspace.poses(job.clip))) for job in jobs])
     pose, face, left, right = (round(float(share), 4) for share in seen.mean(axis=0))
-    figures = {
+    figures: dict[str, Figure] = {
         "clips": len(jobs),
         "frames": len(seen),
         "pose_share": pose,
