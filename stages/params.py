@@ -174,6 +174,49 @@ class StudentSection(Section):
         return self
 
 
+class MotionSection(Section):
+    """Voice to motion; see stages/lib/nets/motion.py."""
+
+    components: int = Field(gt=0, description="principal components of the training motion")
+    width: int = Field(gt=0)
+    layers: int = Field(gt=0)
+    lookahead: int = Field(ge=0, description="frames of voice heard ahead")
+    window: int = Field(gt=1, description="frames of a training window")
+    batch: int = Field(gt=0, description="windows a training step")
+    sampling_steps: int = Field(gt=0)
+    optimisation: OptimisationSection
+
+
+class SyncSection(Section):
+    """The lip-sync expert; see stages/lib/nets/sync.py."""
+
+    width: int = Field(gt=0, multiple_of=8)
+    embedding: int = Field(gt=0)
+    clips_a_batch: int = Field(gt=0)
+    windows_a_clip: int = Field(gt=1, description="of each clip of a batch; they are each other's hard negatives")
+    precision: Literal["fp32", "bf16"]
+    optimisation: OptimisationSection
+
+
+class EvaluateSection(Section):
+    clips: int = Field(gt=0, description="most held-out clips that are drawn")
+    frames: int = Field(gt=0, description="of each, from its middle, drawn by teacher and student")
+    window: int = Field(gt=0, description="frames drawn at once")
+    overlap: int = Field(ge=0, description="frames that windows share")
+    samples: int = Field(ge=0, description="most clips of which videos are kept")
+
+    @model_validator(mode="after")
+    def _windows_advance(self) -> "EvaluateSection":
+        if self.overlap >= self.window:
+            raise ValueError(f"overlap {self.overlap} must be less than window {self.window}")
+        return self
+
+
+class ExportSection(Section):
+    name: str = Field(description="of the model, for its card")
+    licence: str = Field(description="under which you give the model on; the card says it")
+
+
 class Params(Section):
     seed: int
     compute: Compute
@@ -186,6 +229,10 @@ class Params(Section):
     teacher: TeacherSection
     targets: TargetsSection
     student: StudentSection
+    motion: MotionSection
+    sync: SyncSection
+    evaluate: EvaluateSection
+    export: ExportSection
 
 
 class ParamsError(ValueError):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from stages.lib.metrics.sync import REACH, sync_score
 from stages.lib.nets.sync import WINDOW
 
 
@@ -56,37 +57,11 @@ def draw_batch(
     return torch.stack(crops), torch.stack(mels)
 
 
-def shift_distances(lips_ND: torch.Tensor, speech_ND: torch.Tensor, max_shift: int = 15) -> torch.Tensor:
-    """Mean distance between lips and the speech `shift` frames later, for shift -max_shift..max_shift.
+def stretch_offsets(lips_ND: np.ndarray, speech_ND: np.ndarray, frames: int, reach: int = REACH) -> list[int]:
+    """The offset found in each stretch of `frames` frames, half overlapping; positive where the audio is late.
 
-    Returns:
-        (2 * max_shift + 1,); the place of the least is the offset: positive where the audio comes late.
+    Within a stretch the lips stand still and the speech is looked up to `reach` frames around it.
     """
-    count = len(lips_ND)
-    if count <= max_shift:
-        raise ValueError(f"{count} windows of lips are too few to try shifts up to {max_shift} frames")
-    means = []
-    for shift in range(-max_shift, max_shift + 1):
-        lips = lips_ND[max(0, -shift) : count - max(0, shift)]
-        speech = speech_ND[max(0, shift) : count - max(0, -shift)]
-        means.append((lips - speech).norm(dim=1).mean())
-    return torch.stack(means)
-
-
-def window_offsets(
-    lips_ND: torch.Tensor, speech_ND: torch.Tensor, seconds: float, fps: int, max_shift: int = 15
-) -> list[int]:
-    """The offset found in each stretch of `seconds`, half overlapping; frames.
-
-    Within a stretch the lips stand still and the speech is looked up to `max_shift` frames around it.
-    """
-    length = round(seconds * fps) - WINDOW + 1
-    offsets = []
-    for start in range(max_shift, len(lips_ND) - length - max_shift + 1, max(1, length // 2)):
-        lips = lips_ND[start : start + length]
-        means = [
-            (lips - speech_ND[start + shift : start + shift + length]).norm(dim=1).mean().item()
-            for shift in range(-max_shift, max_shift + 1)
-        ]
-        offsets.append(int(np.argmin(means)) - max_shift)
-    return offsets
+    length = frames - WINDOW + 1
+    starts = range(reach, len(lips_ND) - length - reach + 1, max(1, length // 2))
+    return [sync_score(lips_ND[start : start + length], speech_ND, start, reach).offset for start in starts]
