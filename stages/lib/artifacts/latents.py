@@ -50,7 +50,7 @@ class Targets:
         assert self.states.shape[2] == len(self.frames)
 
     def save(self, path: Path) -> None:
-        arrays = {
+        arrays: dict[str, np.ndarray] = {
             "frames": self.frames.astype(np.int64),
             "timesteps": self.timesteps.astype(np.float32),
             "states": self.states.astype(np.float16),

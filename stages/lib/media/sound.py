@@ -57,7 +57,7 @@ def decode_speech(path: Path, sample_rate: int, start: float, seconds: float) ->
         try:
             for frame in container.decode(stream):
                 if place is None:
-                    first = float(frame.pts * frame.time_base) if frame.pts is not None else start
+                    first = start if frame.time is None else frame.time
                     place = round((first - start) * sample_rate)
                 place = _put(track, resampler.resample(frame), place)
                 if place >= len(track):

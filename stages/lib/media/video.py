@@ -50,10 +50,9 @@ def probe(path: Path) -> SourceInfo:
             if frame is None:
                 raise MediaError(f"{path}: no frame could be decoded")
             height, width = upright(frame).shape[:2]
-            start = float(frame.pts * stream.time_base) if frame.pts is not None else 0.0
-            length = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / 1_000_000
+            start, length = frame.time or 0.0, _seconds(stream, container)
             rate = float(stream.average_rate or stream.guessed_rate or 0)
-            return SourceInfo(width, height, rate, float(length), start, bool(container.streams.audio))
+            return SourceInfo(width, height, rate, length, start, bool(container.streams.audio))
     except (av.error.FFmpegError, UnicodeDecodeError) as error:
         raise MediaError(f"{path}: not a readable video ({_plain(error)}); is it damaged or cut off?") from error
 
@@ -94,8 +93,7 @@ def iter_timed_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
             stream = container.streams.video[0]
             stream.thread_type = "SLICE"
             for index, frame in enumerate(container.decode(stream)):
-                time = frame.pts * stream.time_base if frame.pts is not None else index / (stream.average_rate or 25)
-                yield float(time), upright(frame)
+                yield index / 25 if frame.time is None else frame.time, upright(frame)
     except (av.error.FFmpegError, IndexError) as error:
         raise MediaError(f"{path}: decoding stopped ({_plain(error)}); is the file damaged or cut off?") from error
 
@@ -108,8 +106,7 @@ def sample_frames(path: Path, count: int) -> list[np.ndarray]:
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
-            length = float(stream.duration * stream.time_base if stream.duration else (container.duration or 0) / 1e6)
-            start = None
+            length, start = _seconds(stream, container), None
             for frame in container.decode(stream):  # every frame is decoded, a seek would land on the few key frames
                 start = frame.time if start is None else start
                 if (frame.time or 0) - (start or 0) >= length * (len(frames) + 0.5) / count:
@@ -184,6 +181,13 @@ def _feed(process, path: Path, first: np.ndarray, frames: Iterator[np.ndarray]) 
         _, message = process.communicate()
     if process.returncode:
         raise MediaError(f"{path}: ffmpeg failed: {message.decode(errors='replace').strip()[-300:]}")
+
+
+def _seconds(stream, container) -> float:  # type: ignore[no-untyped-def]
+    """Length of a stream; of the file where the stream does not say."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return float(container.duration or 0) / 1_000_000
 
 
 def _plain(error: Exception) -> str:
