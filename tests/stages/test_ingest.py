@@ -1,0 +1,270 @@
+"""Ingest on real files made for each case: what is good becomes a clip, what is not a ledger row with a reason."""
+
+import csv
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stages import ingest
+from stages.lib.artifacts import Ledger
+from stages.lib.context import Context
+from stages.lib.media import probe, read_frames, read_speech
+from stages.lib.report import StageReport
+from stages.lib.workspace import Workspace
+from stages.params import load_params
+from tests.footage import make_flash_and_beep, make_video, run_ffmpeg
+from tests.stages.small_project import Counting, no_bar
+
+PAPERS = {"speaker": "ann", "licence": "CC0-1.0", "consent": "yes"}
+
+
+class Footage:
+    """A source folder and the project that ingests it at 64 pixels; `worked`: uris of the last run's jobs."""
+
+    def __init__(self, root: Path, repository: Path) -> None:
+        self.folder, self.workspace = root / "my footage", Workspace(root / "project")
+        self.folder.mkdir()
+        self.worked: list[str] = []
+        self._params = load_params(repository / "params.yaml")
+
+    def manifest(self, *uris: str, **columns: list[str]) -> None:
+        rows = [{"uri": uri, **PAPERS} for uri in uris]
+        for name, values in columns.items():
+            for row, value in zip(rows, values, strict=True):
+                row[name] = value
+        with (self.folder / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def run(self, source: str | None = None, endpoint: str | None = None) -> StageReport:
+        section = self._params.ingest.model_copy(
+            update={"source": source or str(self.folder), "endpoint_url": endpoint}
+        )
+        media = self._params.media.model_copy(update={"size": 64})
+        self.worked.clear()
+        context = Context(self.workspace, lambda: Counting(self.worked), no_bar)
+        return ingest.run(self._params.model_copy(update={"ingest": section, "media": media}), context)
+
+    @property
+    def ledger(self) -> pd.DataFrame:
+        return Ledger.load(self.workspace.ledger).table
+
+    def reason(self, uri: str) -> str:
+        row = self.ledger.set_index("uri").loc[uri]
+        assert row["status"] == "refused", row
+        return str(row["reason"])
+
+    def files(self) -> dict[str, bytes]:
+        root = self.workspace.root
+        places = [self.workspace.clips, self.workspace.stage_report("ingest")]
+        found = {str(file.relative_to(root)): file.read_bytes() for place in places for file in place.rglob("*.*")}
+        return found | {"ledger": self.workspace.ledger.read_bytes()}
+
+
+@pytest.fixture
+def footage(tmp_path: Path, repository: Path) -> Footage:
+    return Footage(tmp_path, repository)
+
+
+def test_one_bad_source_never_loses_the_others(footage: Footage) -> None:
+    folder = footage.folder
+    make_video(folder / "good.mp4")
+    make_video(folder / "long.mp4", "-g", "10", seconds=4)
+    whole = (folder / "long.mp4").read_bytes()
+    (folder / "no header.mp4").write_bytes(whole[: len(whole) // 2])
+    run_ffmpeg("-i", str(folder / "long.mp4"), "-c", "copy", "-movflags", "+faststart", str(folder / "front.mp4"))
+    front = (folder / "front.mp4").read_bytes()
+    (folder / "cut off.mp4").write_bytes(front[: len(front) // 2])
+    (folder / "empty.mp4").write_bytes(b"")
+    make_video(folder / "voice.m4a", picture=False)
+    make_video(folder / "mute.mp4", sound=False)
+    shutil.copy(folder / "good.mp4", folder / "copy.mp4")
+    names = ["good.mp4", "no header.mp4", "cut off.mp4", "absent.mp4", "empty.mp4", "voice.m4a", "mute.mp4", "copy.mp4"]
+    footage.manifest(*names, "long.mp4")
+    report = footage.run()
+    assert footage.ledger["uri"].tolist() == [*names, "long.mp4"]
+    assert footage.ledger["status"].tolist() == ["ok", *["refused"] * 7, "ok"]
+    for name, said in {
+        "no header.mp4": "damaged or cut off",
+        "cut off.mp4": "cut off",
+        "absent.mp4": "no such file",
+        "empty.mp4": "0 bytes",
+        "voice.m4a": "no video stream",
+        "mute.mp4": "no audio stream",
+        "copy.mp4": "same video as in line 2",
+    }.items():
+        assert said in footage.reason(name)
+    assert report.figures["clips"] == 2
+    assert report.figures["refused"] == 7
+    assert footage.ledger["clip"].is_unique
+    assert {path.suffix for path in footage.workspace.clips.iterdir()} == {".mp4", ".wav"}
+    assert len(list(footage.workspace.clips.iterdir())) == 4
+
+
+def test_a_row_twice_is_refused_once(footage: Footage) -> None:
+    make_video(footage.folder / "good.mp4")
+    footage.manifest("good.mp4", "good.mp4")
+    footage.run()
+    assert footage.ledger["status"].tolist() == ["ok", "refused"]
+    assert "line 2" in footage.ledger["reason"][1]
+
+
+def test_all_kinds_of_good_sources_become_the_same_kind_of_clip(footage: Footage) -> None:
+    folder = footage.folder
+    make_video(folder / "Zoë & 李雷 1.MOV")
+    make_video(folder / "deep.mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p10le")
+    make_video(folder / "odd.mp4", "-vf", "format=yuv444p,scale=131:131", "-c:v", "libx264", "-pix_fmt", "yuv444p")
+    run_ffmpeg("-display_rotation", "90", "-i", str(folder / "deep.mp4"), "-c", "copy", str(folder / "turned.mp4"))
+    make_video(folder / "film.mkv", rate="24000/1001", seconds=2)
+    drop = "not(eq(mod(n,5),2)+eq(mod(n,7),3))"
+    make_flash_and_beep(folder / "uneven.mp4", "30", 1.2, 0, 0.3, drop)
+    names = ["Zoë & 李雷 1.MOV", "deep.mp4", "odd.mp4", "turned.mp4", "film.mkv", "uneven.mp4"]
+    footage.manifest(*names)
+    footage.run()
+    table = footage.ledger
+    assert table["status"].tolist() == ["ok"] * 6, table["reason"].tolist()
+    for row in table.itertuples():
+        video, (speech, rate) = footage.workspace.video(row.clip), read_speech(footage.workspace.speech(row.clip))
+        info, frames = probe(video), read_frames(video)
+        assert (info.width, info.height, info.fps, info.audio) == (64, 64, 25, False)
+        assert (len(frames), len(speech), rate) == (row.frames, row.samples, 16000)
+        assert row.samples == row.frames * 640
+        assert row.clip.isascii()
+    uneven = table["clip"][5]
+    flash = int(np.argmax(read_frames(footage.workspace.video(uneven)).mean((1, 2, 3)) > 128)) / 25
+    beep = int(np.argmax(np.abs(read_speech(footage.workspace.speech(uneven))[0]) > 0.2)) / 16000
+    assert abs(flash - beep) <= 1 / 25
+    assert abs(flash - 1.2) <= 1 / 25
+
+
+def test_one_clip_more_costs_one_clip_and_two_runs_give_the_same_bytes(footage: Footage) -> None:
+    for index in range(3):
+        make_video(footage.folder / f"{index}.mp4", seconds=0.4 + 0.2 * index)
+    footage.manifest("0.mp4", "1.mp4")
+    footage.run()
+    first = footage.files()
+    assert footage.run().timings["reused"] == 2
+    assert footage.files() == first
+    footage.manifest("0.mp4", "1.mp4", "2.mp4")
+    assert footage.run().timings["reused"] == 2
+    record = pd.read_parquet(footage.workspace.store / "records/ingest.parquet")
+    assert record["reused"].tolist() == [True, True, False]
+    footage.manifest("1.mp4")
+    footage.run()
+    assert len(list(footage.workspace.clips.iterdir())) == 2
+    shutil.rmtree(footage.workspace.store)
+    footage.manifest("0.mp4", "1.mp4")
+    assert footage.run().timings["reused"] == 0
+    assert footage.files() == first
+
+
+def test_alignment_comes_along_and_is_checked(footage: Footage) -> None:
+    words = {"words": [{"text": "hi", "start": 0.1, "end": 0.4}], "phones": []}
+    for index, end in enumerate((0.4, 9.0)):
+        make_video(footage.folder / f"{index}.mp4", seconds=1 + index / 5)
+        words["words"][0]["end"] = end
+        (footage.folder / f"{index}.json").write_text(json.dumps(words))
+    footage.manifest("0.mp4", "1.mp4", alignment=["0.json", "1.json"], split=["test", ""])
+    footage.run()
+    assert footage.ledger["status"].tolist() == ["ok", "refused"]
+    assert footage.ledger["split"][0] == "test"
+    clip = footage.ledger["clip"][0]
+    assert json.loads(footage.workspace.alignment(clip).read_text())["words"][0]["text"] == "hi"
+    assert "9.0" in footage.reason("1.mp4")
+    assert len(list(footage.workspace.clips.iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the file is empty"),
+        ("uri,speaker,licence,consent\n", "no rows"),
+        ("file,speaker,license,consent\na.mp4,a,b,c\n", "column uri is missing.*did you mean licence.*Found: file"),
+        ("uri,speaker,licence,consent\na.mp4,a,b,c,d\n", "line 2"),
+        ("uri,speaker,licence,consent,split\na.mp4,a,b,c,dev\n", "'dev'"),
+        (None, "no such file"),
+    ],
+)
+def test_a_wrong_manifest_keeps_what_was_there(footage: Footage, text: str | None, said: str) -> None:
+    make_video(footage.folder / "good.mp4", seconds=0.4)
+    footage.manifest("good.mp4")
+    footage.run()
+    before = footage.files()
+    manifest = footage.folder / "manifest.csv"
+    manifest.unlink() if text is None else manifest.write_text(text)
+    with pytest.raises(ValueError, match=said):
+        footage.run()
+    assert footage.files() == before
+
+
+def test_the_speaker_is_found_in_real_footage(footage: Footage, real_clip_30fps: Path) -> None:
+    short = ["-t", "1", "-vf", "scale=540:960", "-preset", "ultrafast", str(footage.folder / "real.mp4")]
+    run_ffmpeg("-i", str(real_clip_30fps), *short)
+    make_video(footage.folder / "nobody.mp4", size="160x96")
+    footage.manifest("real.mp4", "nobody.mp4")
+    footage.run()
+    row = footage.ledger.iloc[0]
+    assert (row["width"], row["height"], row["frames"]) == (540, 960, 25)
+    assert 300 < row["crop_size"] <= 540
+    assert 150 < row["crop_y"] < 260  # the hair begins at about 260
+    assert "nobody was found" in footage.reason("nobody.mp4")
+
+
+@pytest.fixture
+def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
+    """(endpoint, folder whose subfolders are its buckets) of an S3 server of our own on the loopback."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    root = tmp_path / "s3"
+    (root / "takes").mkdir(parents=True)
+    command = [str(Path(sys.executable).with_name("rclone")), "serve", "s3", str(root), "--auth-key", "key,secret"]
+    server = subprocess.Popen([*command, "--addr", f"127.0.0.1:{port}", "--config", str(tmp_path / "none")])
+    try:
+        for _ in range(100):
+            with socket.socket() as probe_socket:
+                if probe_socket.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        yield f"http://127.0.0.1:{port}", root
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_footage_on_s3(footage: Footage, s3: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint, root = s3
+    make_video(footage.folder / "take 1é.mp4", seconds=0.4)
+    footage.manifest("take 1é.mp4", "absent.mp4", "s3://elsewhere/a.mp4")
+    shutil.copytree(footage.folder, root / "takes/may")
+    footage.run("s3://takes/may", endpoint)
+    assert footage.ledger["status"].tolist() == ["ok", "refused", "refused"]
+    assert "no such object" in footage.reason("absent.mp4")
+    assert "bucket elsewhere" in footage.reason("s3://elsewhere/a.mp4")
+    clip = footage.workspace.video(footage.ledger["clip"][0]).read_bytes()
+    assert footage.run("s3://takes/may", endpoint).timings["reused"] == 1
+    before = footage.files()
+    with pytest.raises(ValueError, match="bucket missing"):
+        footage.run("s3://missing/may", endpoint)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(ValueError, match="S3 refused the credentials"):
+        footage.run("s3://takes/may", endpoint)
+    assert footage.files() == before
+    assert footage.workspace.video(footage.ledger["clip"][0]).read_bytes() == clip
