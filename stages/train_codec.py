@@ -12,7 +12,6 @@ from stages.lib.context import Context
 from stages.lib.curves import save_loss_curve
 from stages.lib.device import pick_device
 from stages.lib.files import atomic_path
-from stages.lib.losses import reconstruction_loss
 from stages.lib.media import read_frames
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.pose_encoder import PoseEncoder
@@ -92,10 +91,11 @@ def _train(
             noise = torch.randn(raw.shape, generator=generator).to(raw)
             rebuilt = model.decode_raw(raw + _LATENT_NOISE * noise)
         # patches start at unit variance; the penalty keeps latents from growing to drown the noise
-        return reconstruction_loss(rebuilt, batch) + 1e-4 * raw.float().square().mean()
+        error = rebuilt - batch
+        return error.abs().mean() + 2 * error.square().mean() + 1e-4 * raw.float().square().mean()
 
     inputs = [workspace.curated, *(workspace.video(clip) for clip in curated.clips("train"))]
-    values = {**section.model_dump(), "seed": params.seed}
+    values = {**section.model_dump(mode="json"), "seed": params.seed}
     checkpoint = Checkpoint(workspace.scratch / run_digest("train_codec", values, inputs))
     with context.progress("train codec", settings.steps) as bar:
         trained = train(codec, loss, settings, params.seed, bar, checkpoint)

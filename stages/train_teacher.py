@@ -36,7 +36,7 @@ def run(params: Params, context: Context) -> StageReport:
     inputs = [workspace.curated, workspace.model("codec"), *(workspace.latents(clip.clip) for clip in clips)]
     if section.pretrained is not None:
         inputs.append(Path(section.pretrained))
-    values = {**section.model_dump(), "seed": params.seed}
+    values = {**section.model_dump(mode="json"), "seed": params.seed}
     checkpoint = Checkpoint(workspace.scratch / run_digest("train_teacher", values, inputs))
     trained = _train(params, context, clips, codec, device, checkpoint)
     with atomic_path(workspace.model("teacher")) as folder:

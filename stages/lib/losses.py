@@ -1,4 +1,4 @@
-"""What teacher and codec are trained on.
+"""What denoisers are trained on.
 
 Axes: B batch, C latent channels, T frames, h w latent cells.
 """
@@ -51,9 +51,3 @@ def denoising_loss(
     timestep = training_timesteps(len(noise), shift, generator).to(latents_BCThw)
     predicted = denoiser(add_noise(latents_BCThw, noise, timestep), timestep, condition, attention)
     return weighted_error(predicted, latents_BCThw, channel_C, cell_BThw)
-
-
-def reconstruction_loss(rebuilt: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
-    """Absolute and squared error of pixels."""
-    difference = rebuilt.float() - frames
-    return difference.abs().mean() + 2 * difference.square().mean()

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ class Bar:
         self.done += n
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -57,13 +58,13 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path, killed_at):
 
     def mortal(model, step, generator):
         if step == killed_at:
-            raise Killed
+            raise KilledError
         return loss(model, step, generator)
 
     def checkpoint():
         return Checkpoint(tmp_path / "run", every_seconds=0)
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(tiny_model(), mortal, SETTINGS, 0, Bar(), checkpoint())
     resumed_model, bar, steps = tiny_model(), Bar(), []
 
@@ -112,7 +113,7 @@ def test_learning_rate_rises_holds_and_falls():
     rates = [SETTINGS.lr_at(step) for step in range(12)]
     assert rates[:3] == pytest.approx([0.02 / 3, 0.04 / 3, 0.02])
     assert rates[2:7] == [0.02] * 5
-    assert all(a > b for a, b in zip(rates[6:], rates[7:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[6:]))
     assert rates[-1] < 0.15 * 0.02
 
 
