@@ -67,6 +67,11 @@ class Workspace:
         return self.root / "reports/metrics.json"
 
     @property
+    def plots(self) -> Path:
+        """Tables for `dvc plots`."""
+        return self.root / "reports/plots"
+
+    @property
     def samples(self) -> Path:
         return self.root / "reports/samples"
 

@@ -98,4 +98,4 @@ def eye_distance(keypoints: np.ndarray) -> np.ndarray:
 
 def face_found(confidence: np.ndarray) -> np.ndarray:
     """(T, 133) -> (T,) bool."""
-    return (confidence[:, sk.FACE] > 0).any(1)
+    return np.any(confidence[:, sk.FACE] > 0, axis=1)

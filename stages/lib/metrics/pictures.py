@@ -3,6 +3,8 @@
 Axes: T frames, H W pixels, 3 colours (RGB, uint8).
 """
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 
@@ -18,7 +20,8 @@ def psnr(made: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def ssim(made: np.ndarray, truth: np.ndarray, batch: int = 16) -> np.ndarray:
-    """Structural similarity of every frame: torchmetrics' functional form, Gaussian window of 11 pixels, sigma 1.5.
+    """Structural similarity of every frame: torchmetrics' functional form, Gaussian window of 11 pixels, sigma 1.5,
+    the picture mirrored at its border.
 
     Mean over pixels and colours of (2 m_x m_y + c_1)(2 s_xy + c_2) / ((m_x^2 + m_y^2 + c_1)(s_x^2 + s_y^2 + c_2)).
     Without unit, -1..1, 1 where frames are equal; higher is better. Wang et al., IEEE TIP 2004.
@@ -27,14 +30,18 @@ def ssim(made: np.ndarray, truth: np.ndarray, batch: int = 16) -> np.ndarray:
     import torch
     from torchmetrics.functional.image import structural_similarity_index_measure
 
+    def tensor(frames: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float()
+
     _same_shape(made, truth)
     scores = []
     for start in range(0, len(made), batch):
-        pair = [
-            torch.from_numpy(np.ascontiguousarray(frames[start : start + batch])).permute(0, 3, 1, 2).float()
-            for frames in (made, truth)
-        ]
-        scores.append(structural_similarity_index_measure(*pair, data_range=255.0, reduction="none").reshape(-1))
+        part = slice(start, start + batch)
+        score = structural_similarity_index_measure(
+            tensor(made[part]), tensor(truth[part]), data_range=255.0, reduction="none"
+        )
+        assert isinstance(score, torch.Tensor)  # a pair only where the whole map is asked for
+        scores.append(score.reshape(-1))
     return torch.cat(scores).numpy().astype(np.float64)
 
 
@@ -51,10 +58,11 @@ def flicker(frames: np.ndarray) -> float | None:
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     columns, rows = np.meshgrid(np.arange(frames.shape[2]), np.arange(frames.shape[1]))
     place = np.stack([columns, rows], -1).astype(np.float32)
+    no_guess, no_second_map = np.zeros_like(place), np.empty(0, np.float32)
     differences = []
-    for before, after in zip(grey, grey[1:], strict=False):
-        flow = cv2.calcOpticalFlowFarneback(after, before, None, 0.5, 3, 15, 3, 5, 1.2, 0)
-        warped = cv2.remap(before, place + flow, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    for before, after in pairwise(grey):
+        flow = cv2.calcOpticalFlowFarneback(after, before, no_guess, 0.5, 3, 15, 3, 5, 1.2, 0)
+        warped = cv2.remap(before, place + flow, no_second_map, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         differences.append(np.abs(after.astype(np.float32) - warped).mean() / 255)
     return float(np.mean(differences))
 

@@ -35,9 +35,14 @@ def sync_score(lips_ND: np.ndarray, speech_MD: np.ndarray, start: int = 0, reach
     Raises:
         ValueError: some shift leaves no window to compare.
     """
-    distances = shift_distances(lips_ND, speech_MD, start, reach)
-    least = int(distances.argmin())
-    return SyncScore(float(np.median(distances) - distances[least]), float(distances[least]), least - reach)
+    return score_of(shift_distances(lips_ND, speech_MD, start, reach))
+
+
+def score_of(distances: np.ndarray) -> SyncScore:
+    """The score of mean distances at the shifts -reach..reach, (2 * reach + 1,)."""
+    place = int(distances.argmin())
+    least = float(distances[place])
+    return SyncScore(float(np.median(distances)) - least, least, place - len(distances) // 2)
 
 
 def shift_distances(lips_ND: np.ndarray, speech_MD: np.ndarray, start: int = 0, reach: int = REACH) -> np.ndarray:

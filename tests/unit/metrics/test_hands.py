@@ -3,8 +3,7 @@ import pytest
 
 from stages.lib.metrics.hands import hand_missing, hand_pck, hkc, hkv, shoulder_width
 from stages.lib.pose import skeleton as sk
-
-from .people import person
+from tests.unit.metrics.people import person
 
 
 def test_a_removed_hand_lowers_hkc_by_its_share() -> None:

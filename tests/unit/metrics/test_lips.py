@@ -4,8 +4,7 @@ from scipy.optimize import minimize
 
 from stages.lib.metrics.lips import align, bilabial_closure, eye_distance, lip_gap, lmd
 from stages.lib.pose import skeleton as sk
-
-from .people import person
+from tests.unit.metrics.people import person
 
 
 def test_lmd_does_not_see_the_place_size_and_turn_of_the_head() -> None:

@@ -49,5 +49,5 @@ def test_confidence_is_median_minus_least() -> None:
 
 
 def test_a_stretch_outside_the_speech_is_an_error() -> None:
-    with pytest.raises(ValueError, match="3 windows of lips from 0 .* shift of -15"):
+    with pytest.raises(ValueError, match=r"3 windows of lips from 0 .* shift of -15"):
         sync_score(speech(3), speech(60))

@@ -1,0 +1,1 @@
+"""Generated video against real video: drawing it, finding its keypoints, measuring it, showing it."""

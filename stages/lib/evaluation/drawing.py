@@ -1,0 +1,91 @@
+"""Draw a stretch of a held-out clip with the teacher or the student, and time it."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from stages.lib.attention.plan import AttentionPlan
+from stages.lib.dataset import Window
+from stages.lib.distillation import plan_windows
+from stages.lib.nets.codec import Codec
+from stages.lib.nets.denoiser import Denoiser
+from stages.lib.nets.precision import Precision, autocast
+from stages.lib.preview import to_pictures
+from stages.lib.sampling import sample_windows
+from stages.lib.training import step_generator
+
+_DECODED_TOGETHER = 16
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A denoiser and how it is run. window, overlap: frames. past_frames: of the sparse attention; None: dense."""
+
+    denoiser: Denoiser
+    codec: Codec
+    steps: int
+    shift: float
+    window: int
+    overlap: int
+    past_frames: int | None
+    precision: Precision
+
+    @property
+    def device(self) -> torch.device:
+        return self.codec.sensitivity.device
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """frames: (T, H, W, 3) uint8. Seconds from noise to latents (planning of the attention included), to frames."""
+
+    frames: np.ndarray
+    denoise_seconds: float
+    decode_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        return self.denoise_seconds + self.decode_seconds
+
+
+@torch.no_grad()
+def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
+    """The frames of `stretch` from noise, its poses and its reference frame.
+
+    seed, index: equal ones draw equal noise, whatever the sampler.
+    """
+    device, clip = sampler.device, stretch.clip
+    condition = clip.condition(stretch.frames, stretch.reference).to(device)
+    channels, height, width = clip.latents_TChw.shape[1:]
+    shape = (1, channels, stretch.stop - stretch.start, height, width)
+    noise = torch.randn(shape, generator=step_generator(seed, index)).to(device)
+
+    def attention(start: int, stop: int) -> AttentionPlan | None:
+        if sampler.past_frames is None:
+            return None
+        part = Window(clip, stretch.start + start, stretch.start + stop, stretch.reference)
+        return plan_windows([part], sampler.denoiser.config.patch, sampler.past_frames).to(device)
+
+    began = _now(device)
+    with autocast(device, sampler.precision):
+        latents = sample_windows(
+            sampler.denoiser, noise, condition, sampler.steps, sampler.shift, sampler.window, sampler.overlap, attention
+        )
+        denoised = _now(device)
+        frames = decode(sampler.codec, latents[0].transpose(0, 1))
+    return Drawn(frames, denoised - began, _now(device) - denoised)
+
+
+@torch.no_grad()
+def decode(codec: Codec, latents_TChw: torch.Tensor) -> np.ndarray:
+    """(T, H, W, 3) uint8."""
+    parts = latents_TChw.float().to(codec.sensitivity.device).split(_DECODED_TOGETHER)
+    return np.concatenate([to_pictures(codec.decode(part)) for part in parts])
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
