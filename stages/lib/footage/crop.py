@@ -24,6 +24,11 @@ class Crop:
         return frame[self.y : self.y + self.size, self.x : self.x + self.size]
 
 
+def shows_face(confidence: np.ndarray) -> bool:
+    """Whether a detection, confidence (133,), has a face; without one its head cannot be placed."""
+    return bool(confidence[23:91].max() > _SEEN)
+
+
 def find_crop(people: Sequence[tuple[np.ndarray, np.ndarray]], width: int, height: int) -> Crop:
     """The smallest square around head, shoulders, elbows and hands in all sampled frames, with a margin.
 
@@ -31,7 +36,7 @@ def find_crop(people: Sequence[tuple[np.ndarray, np.ndarray]], width: int, heigh
     the head is kept rather than what is below.
 
     Args:
-        people: keypoints (133, 2) in pixels and confidence (133,) of sampled frames.
+        people: keypoints (133, 2) in pixels and confidence (133,) of sampled frames that show a face.
     """
     boxes = np.array([_box(keypoints, confidence) for keypoints, confidence in people])
     left, top = np.quantile(boxes[:, :2], 0.05, axis=0)

@@ -12,7 +12,7 @@ import numpy as np
 
 from stages.lib.files import code_digest, file_digest, value_digest, write_json
 from stages.lib.footage import crop
-from stages.lib.footage.crop import Crop, find_crop
+from stages.lib.footage.crop import Crop, find_crop, shows_face
 from stages.lib.footage.storage import Storage
 from stages.lib.media import (
     MediaError,
@@ -32,6 +32,8 @@ VIDEO, SPEECH, FACTS = "video.mp4", "speech.wav", "facts.json"
 CUT_FACTS = ("sha256", "width", "height", "fps", "seconds", "crop_x", "crop_y", "crop_size", "frames", "samples")
 _SAMPLED_FRAMES = 12
 _LEAST_DECODED = 0.9
+_LEAST_FOUND = 0.25
+"""Share of the sampled frames that must show a speaker: detectors now and then see somebody in a pattern."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,12 @@ def _speaker(source: Path, width: int, height: int) -> Crop:
     if width == height:
         return Crop(0, 0, width)
     found = [_detector().detect_image(frame) for frame in sample_frames(source, _SAMPLED_FRAMES)]
-    people = [person for person in found if person is not None]
-    if not people:
-        raise MediaError(f"nobody was found in {len(found)} sampled frames of {width} x {height} pixels")
+    people = [person for person in found if person is not None and shows_face(person[1])]
+    if len(people) < max(1, _LEAST_FOUND * len(found)):
+        raise MediaError(
+            f"no speaker: a person with a face is seen in {len(people)} of {len(found)} sampled frames of "
+            f"{width} x {height} pixels, {_LEAST_FOUND:.0%} are needed"
+        )
     return find_crop(people, width, height)
 
 
