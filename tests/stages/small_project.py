@@ -1,7 +1,7 @@
 """A project folder with clips made by hand, for stages after ingest, and a context that counts what is worked."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,10 +47,10 @@ class Counting(Executor):
 class SmallProject:
     """Clips are added one by one; `context` and `worked` (the clips that were extracted since it was last emptied)."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, rows: Sequence[dict[str, Any]] = ()) -> None:
         self.workspace = Workspace(root)
-        self.workspace.clips.mkdir(parents=True)
-        self.rows: list[dict[str, Any]] = []
+        self.workspace.clips.mkdir(parents=True, exist_ok=True)
+        self.rows = list(rows)
         self.worked: list[str] = []
         self.context = Context(self.workspace, lambda: Counting(self.worked), no_bar)
 

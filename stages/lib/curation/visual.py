@@ -23,6 +23,8 @@ CELLS = 4
 """They must also lie in this many of the 4 x 4 parts of the picture: one moving thing is no camera."""
 _SHOULDERS = slice(5, 7)
 _FACE = slice(23, 91)
+_PERSON = [*range(13), *range(23, 133)]
+"""All but the legs."""
 _HAIR = 0.7
 """How far the head may reach above the brows, in distances from brows to chin."""
 
@@ -114,9 +116,7 @@ def background_mask(poses: Poses, frames: tuple[int, ...], side: int) -> np.ndar
     scale = side / poses.size
     person = np.zeros((side, side), np.uint8)
     for index in frames:
-        seen = poses.keypoints[index][poses.confidence[index] > 0] * scale
-        if not len(seen):
-            continue
+        body = poses.keypoints[index][_PERSON] * scale  # where they were guessed too: rather too much than too little
         face = poses.keypoints[index][_FACE] * scale
         low, high = face.min(0), face.max(0)
         crown = np.array(
@@ -126,7 +126,7 @@ def background_mask(poses: Poses, frames: tuple[int, ...], side: int) -> np.ndar
             ]
         )
         below = poses.keypoints[index][_SHOULDERS] * scale * np.array([1, 0]) + np.array([0, side])
-        hull = cv2.convexHull(np.concatenate([seen, crown, below]).clip(-side, 2 * side).astype(np.float32))
+        hull = cv2.convexHull(np.concatenate([body, crown, below]).clip(-side, 2 * side).astype(np.float32))
         cv2.fillConvexPoly(person, hull.round().astype(np.int32), 255)
     margin = math.ceil(0.08 * side)
     return cv2.bitwise_not(cv2.dilate(person, np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)))
