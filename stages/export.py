@@ -1,0 +1,113 @@
+"""Give the student on: weights, settings, card, provenance, and the code to run it without this repository."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from stages.lib import motion, speaker
+from stages.lib.artifacts import Curated
+from stages.lib.context import Context
+from stages.lib.exporting.card import model_card, provenance, training_clips
+from stages.lib.exporting.closure import Closure, import_closure
+from stages.lib.files import atomic_path, read_json, write_json
+from stages.lib.nets import motion as motion_net
+from stages.lib.report import StageReport
+from stages.lib.workspace import Workspace
+from stages.params import Params
+
+STAGE = "export"
+RUNTIME = "cospeech_runtime"
+_LIBRARY = Path(speaker.__file__).parent
+
+
+def run(params: Params, context: Context) -> StageReport:
+    """Writes models/export.
+
+    Raises:
+        ValueError: a model or the metrics are not there.
+    """
+    workspace = context.workspace
+    curated, metrics = Curated.load(workspace.curated), _metrics(workspace)
+    parts = {
+        "student": workspace.model("student"),
+        "codec": workspace.model("codec") / "image",
+        "pose_encoder": workspace.model("codec") / "pose",
+    }
+    roots = [speaker.__file__]
+    if workspace.model("motion").is_dir():
+        parts["motion"] = workspace.model("motion")
+        roots += [motion.__file__, motion_net.__file__]
+    settings = _settings(params)
+    name, licence = params.export.name, params.export.licence
+    closure = import_closure(_LIBRARY, [Path(root).relative_to(_LIBRARY).as_posix() for root in roots])
+    with atomic_path(workspace.model("export")) as folder:
+        for part, source in parts.items():
+            _copy_model(source, folder / part)
+        write_json(folder / "sampling.json", asdict(settings))
+        write_runtime(folder / RUNTIME, closure)
+        card = model_card(name, licence, asdict(settings), metrics, curated, closure.packages)
+        (folder / "README.md").write_text(card, encoding="utf-8")
+        inputs = {"data/curated.parquet": workspace.curated}
+        write_json(folder / "provenance.json", provenance(name, licence, folder, curated, inputs, metrics))
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    report = StageReport(
+        STAGE,
+        f"{name}: {', '.join(parts)} and {len(closure.files)} modules, {size / 1e6:.1f} MB, in models/export",
+        {
+            "modules": len(closure.files),
+            "needs": ", ".join(closure.packages),
+            "motion": "motion" in parts,
+            "training_clips": len(training_clips(curated)),
+        },
+    )
+    report.save(workspace.stage_report(STAGE))
+    return report
+
+
+def _settings(params: Params) -> speaker.Settings:
+    return speaker.Settings(
+        steps=params.student.steps,
+        shift=params.teacher.shift,
+        window=params.evaluate.window,
+        overlap=params.evaluate.overlap,
+        past_frames=params.student.past_frames,
+        precision=params.teacher.precision,
+        size=params.media.size,
+        fps=params.media.fps,
+    )
+
+
+def _metrics(workspace: Workspace) -> dict:
+    if not workspace.metrics.is_file():
+        raise ValueError(f"{workspace.metrics}: no such file; an export says how good it is, so run evaluate first")
+    return dict(read_json(workspace.metrics))
+
+
+def _copy_model(source: Path, target: Path) -> None:
+    if not (source / "config.json").is_file():
+        raise ValueError(f"{source}: no model there (config.json is missing); run the stage that trains it (dvc repro)")
+    target.mkdir(parents=True)
+    for path in sorted(source.iterdir()):
+        if path.suffix in (".json", ".safetensors"):
+            shutil.copyfile(path, target / path.name)
+
+
+def write_runtime(folder: Path, closure: Closure) -> None:
+    """The package: copies of the modules, and an __init__ that offers `load` and `Speaker`."""
+    for path in closure.files:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_LIBRARY / path, target)
+    for package in _packages(closure.files):
+        (folder / package / "__init__.py").touch()
+    (folder / "__init__.py").write_text(
+        '"""Runs the model that lies beside this package: `load(folder)`, then `animate`."""\n\n'
+        "from .speaker import Speaker, load\n\n"
+        '__all__ = ["Speaker", "load"]\n',
+        encoding="utf-8",
+    )
+
+
+def _packages(files: Sequence[Path]) -> set[Path]:
+    return {parent for path in files for parent in path.parents if parent != Path()}

@@ -1,0 +1,1 @@
+"""The export: which code goes along, and what its card says."""

@@ -1,0 +1,161 @@
+"""The student as people use it: one picture and keypoints in, video out. Goes into the export as it stands.
+
+Axes: B batch, C latent channels, P pose channels, T frames, H W pixels, h w latent cells.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from .attention.plan import AttentionPlan, plan_attention
+from .nets.codec import Codec
+from .nets.denoiser import Condition, Denoiser
+from .nets.pose_encoder import PoseEncoder
+from .nets.precision import Precision, autocast
+from .pose.drawing import draw_skeleton
+from .sampling import sample_windows
+
+_TOGETHER = 16
+"""Pictures encoded or decoded at once."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the student is run: sampling.json of the export. size: pixels a side; fps: of the footage it learned from."""
+
+    steps: int
+    shift: float
+    window: int
+    overlap: int
+    past_frames: int
+    precision: Precision
+    size: int
+    fps: int
+
+
+def load(folder: str | Path, device: str = "cpu") -> "Speaker":
+    """The model in an export folder.
+
+    Raises:
+        ValueError: a part is missing.
+    """
+    folder = Path(folder)
+    parts = {name: folder / name for name in ("student", "codec", "pose_encoder", "sampling.json")}
+    missing = [name for name, path in parts.items() if not path.exists()]
+    if missing:
+        raise ValueError(f"{folder} is not a complete export: {', '.join(missing)} missing")
+    settings = Settings(**json.loads(parts["sampling.json"].read_text(encoding="utf-8")))
+    return Speaker(
+        Denoiser.from_pretrained(parts["student"]).to(device).eval(),
+        Codec.from_pretrained(parts["codec"]).to(device).eval(),
+        PoseEncoder.from_pretrained(parts["pose_encoder"]).to(device).eval(),
+        settings,
+        torch.device(device),
+    )
+
+
+@dataclass(frozen=True)
+class Speaker:
+    student: Denoiser
+    codec: Codec
+    pose_encoder: PoseEncoder
+    settings: Settings
+    device: torch.device
+
+    @torch.no_grad()
+    def animate(
+        self,
+        reference_image: np.ndarray,
+        keypoints: np.ndarray,
+        confidence: np.ndarray,
+        reference_keypoints: np.ndarray | None = None,
+        reference_confidence: np.ndarray | None = None,
+        seed: int = 0,
+    ) -> np.ndarray:
+        """Let the person in a picture move like keypoints: (T, size, size, 3) uint8 RGB.
+
+        Args:
+            reference_image: (S, S, 3) uint8 RGB, square, head and shoulders to hips.
+            keypoints: (T, 133, 2), COCO-WholeBody, pixels of the reference image. confidence: (T, 133), 0 to 1.
+            reference_keypoints, reference_confidence: (133, 2) and (133,) of the picture; None: those of
+                the first frame.
+
+        Raises:
+            ValueError: shapes that do not fit.
+        """
+        _check(reference_image, keypoints, confidence)
+        size = self.settings.size
+        scale = size / len(reference_image)
+        picture = cv2.resize(reference_image, (size, size), interpolation=cv2.INTER_AREA)
+        points = keypoints * scale
+        if reference_keypoints is None or reference_confidence is None:
+            still = points[0], confidence[0]
+        else:
+            still = reference_keypoints * scale, reference_confidence
+        condition = self._condition(picture, points, confidence, *still)
+        height, width = condition.reference_BChw.shape[2:]
+        shape = (1, self.codec.config.latent_channels, len(points), height, width)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(self.device)
+        with autocast(self.device, self.settings.precision):
+            latents_BCThw = sample_windows(
+                self.student,
+                noise,
+                condition,
+                self.settings.steps,
+                self.settings.shift,
+                self.settings.window,
+                self.settings.overlap,
+                lambda start, stop: self._plan(points[start:stop] / size, confidence[start:stop], (height, width)),
+            )
+            return self._decode(latents_BCThw[0].transpose(0, 1))
+
+    def _condition(
+        self,
+        picture: np.ndarray,
+        points: np.ndarray,
+        confidence: np.ndarray,
+        still_points: np.ndarray,
+        still_confidence: np.ndarray,
+    ) -> Condition:
+        pose_TPhw = torch.cat(
+            [
+                self._encode_pose(p, c) for p, c in zip(points, confidence, strict=True)
+            ]  # drawn one by one: little memory
+        )
+        pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float().to(self.device) / 127.5 - 1
+        return Condition(
+            pose_TPhw.transpose(0, 1)[None],
+            self.codec.encode(pixels),
+            self._encode_pose(still_points, still_confidence),
+        )
+
+    def _encode_pose(self, points: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
+        drawn = torch.from_numpy(draw_skeleton(points, confidence, self.settings.size))
+        return self.pose_encoder.encode(drawn.permute(2, 0, 1)[None].float().to(self.device) / 255)
+
+    def _plan(self, points: np.ndarray, confidence: np.ndarray, cells: tuple[int, int]) -> AttentionPlan:
+        patch = self.student.config.patch
+        grid = (cells[0] // patch, cells[1] // patch)
+        return plan_attention(points, confidence, grid, self.settings.past_frames).to(self.device)
+
+    def _decode(self, latents_TChw: torch.Tensor) -> np.ndarray:
+        parts: list[Any] = []
+        for part in latents_TChw.float().split(_TOGETHER):
+            pixels = ((self.codec.decode(part).float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+            parts.append(pixels.permute(0, 2, 3, 1).cpu().numpy())
+        return np.concatenate(parts)
+
+
+def _check(picture: np.ndarray, keypoints: np.ndarray, confidence: np.ndarray) -> None:
+    if picture.ndim != 3 or picture.shape[0] != picture.shape[1] or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        raise ValueError(f"the reference must be a square RGB picture of uint8, got {picture.shape} of {picture.dtype}")
+    frames = len(keypoints)
+    if frames == 0 or keypoints.shape != (frames, 133, 2) or confidence.shape != (frames, 133):
+        raise ValueError(
+            f"expected keypoints (T, 133, 2) and confidence (T, 133), got {keypoints.shape} and {confidence.shape}"
+        )

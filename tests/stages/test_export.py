@@ -1,0 +1,163 @@
+"""The export runs by itself, and draws what the student draws here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stages import evaluate, export
+from stages.lib.dataset import CellWeights, Window, load_clip
+from stages.lib.distillation import plan_windows
+from stages.lib.evaluation.drawing import decode
+from stages.lib.exporting.closure import import_closure
+from stages.lib.files import file_digest, read_json
+from stages.lib.media import read_frames
+from stages.lib.nets.motion import MotionModel
+from stages.lib.sampling import sample_windows
+from stages.lib.workspace import Workspace
+from tests.stages.tiny_run import context_of, make_workspace, tiny_params
+
+ALONE = """
+import sys
+import numpy as np
+import torch
+torch.set_num_threads(1)
+sys.path.insert(0, sys.argv[1])
+from cospeech_runtime import load
+given = np.load(sys.argv[2])
+frames = load(sys.argv[1]).animate(given["reference"], given["keypoints"], given["confidence"], seed=3)
+assert not [name for name, module in sys.modules.items() if module and name.split(".")[0] in ("stages", "flows")]
+np.save(sys.argv[3], frames)
+"""
+
+
+@pytest.fixture(scope="module")
+def exported(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = make_workspace(tmp_path_factory.mktemp("export"))
+    MotionModel(components=4, width=16, layers=2).save_pretrained(workspace.model("motion"))
+    params = tiny_params(repository)
+    evaluate.run(params, context_of(workspace))
+    export.run(params, context_of(workspace))
+    return workspace
+
+
+def run_alone(script: str, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """In another folder, in a Python that does not see the repository (-I: no PYTHONPATH, no working folder)."""
+    blocked = "import sys; sys.modules['stages'] = sys.modules['flows'] = None\n"
+    return subprocess.run(
+        [sys.executable, "-I", "-c", blocked + script, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, repository: Path, tmp_path: Path) -> None:
+    clip = load_clip(exported, "bob-1", "bob", CellWeights(0, 0, 0))
+    keypoints = (clip.keypoints * 64).astype(np.float32)
+    reference = read_frames(exported.video("bob-1"))[0]
+    np.savez(tmp_path / "given.npz", reference=reference, keypoints=keypoints, confidence=clip.confidence)
+    ran = run_alone(
+        ALONE, tmp_path, str(exported.model("export")), str(tmp_path / "given.npz"), str(tmp_path / "frames.npy")
+    )
+    assert ran.returncode == 0, ran.stderr
+    frames = np.load(tmp_path / "frames.npy")
+
+    params = tiny_params(repository)
+    student = evaluate.load_samplers(params, exported)["student"]
+    noise = torch.randn((1, 4, len(clip), 8, 8), generator=torch.Generator().manual_seed(3))
+    window, past = (student.window, student.overlap), params.student.past_frames
+    latents = sample_windows(
+        student.denoiser, noise, clip.condition(slice(0, len(clip)), 0), student.steps, student.shift, *window,
+        lambda start, stop: plan_windows([Window(clip, start, stop, 0)], 2, past),
+    )  # fmt: skip
+    expected = decode(student.codec, latents[0].transpose(0, 1))
+    difference = np.abs(frames.astype(int) - expected)
+    assert frames.shape == (40, 64, 64, 3)
+    assert difference.mean() < 0.1  # latents on disk are rounded to float16, the runtime's are not
+    assert difference.max() <= 3
+    assert expected.std() > 5
+
+
+def test_nothing_of_the_training_goes_along(exported: Workspace) -> None:
+    runtime = exported.model("export") / export.RUNTIME
+    files = {path.relative_to(runtime).as_posix() for path in runtime.rglob("*.py")}
+    assert {"__init__.py", "speaker.py", "sampling.py", "regions.py", "nets/denoiser.py", "attention/plan.py"} <= files
+    assert "nets/motion.py" in files
+    assert not files & {"training.py", "dataset.py", "files.py", "nets/sync.py"}
+    needs = read_json(exported.stage_report("export") / "report.json")["figures"]["needs"]
+    assert set(needs.split(", ")) <= {"cv2", "diffusers", "numpy", "safetensors", "scipy", "torch"}
+
+
+def test_card_and_provenance(exported: Workspace) -> None:
+    folder = exported.model("export")
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert card.startswith('---\nlicense: "CC0-1.0"\n')
+    assert "| CC0-1.0 | written | 1 |" in card
+    assert f"| PSNR, dB | {read_json(exported.metrics)['student']['psnr']:.2f} |" in card
+    record = read_json(folder / "provenance.json")
+    assert [clip["clip"] for clip in record["training_clips"]] == ["ann-1"]
+    assert {"student", "codec", "pose_encoder", "motion"} <= {name.split("/")[0] for name in record["files"]}
+    for name, digest in record["files"].items():
+        assert file_digest(folder / name) == digest
+
+
+def digests(folder: Path) -> dict[Path, str]:
+    """Of all files but what Python compiles when they run."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {path.relative_to(folder): file_digest(path) for path in files}
+
+
+def test_two_exports_have_the_same_bytes(exported: Workspace, repository: Path) -> None:
+    folder = exported.model("export")
+    before = digests(folder)
+    export.run(tiny_params(repository), context_of(exported))
+    assert before == digests(folder)
+
+
+def test_a_wrong_picture_is_named(exported: Workspace) -> None:
+    from stages.lib.speaker import load
+
+    speaker = load(exported.model("export"))
+    points, seen = np.zeros((3, 133, 2), np.float32), np.ones((3, 133), np.float32)
+    with pytest.raises(ValueError, match=r"square RGB picture.*\(64, 80, 3\)"):
+        speaker.animate(np.zeros((64, 80, 3), np.uint8), points, seen)
+    with pytest.raises(ValueError, match=r"\(3, 133, 2\) and \(2, 133\)"):
+        speaker.animate(np.zeros((64, 64, 3), np.uint8), points, seen[:2])
+    with pytest.raises(ValueError, match="not a complete export: student, codec"):
+        load(exported.root / "data")
+
+
+def test_without_metrics_there_is_no_export(repository: Path, tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    with pytest.raises(ValueError, match=r"metrics.json: no such file.*run evaluate first"):
+        export.run(tiny_params(repository), context_of(workspace))
+
+
+def test_closure_follows_relative_imports_and_refuses_others(tmp_path: Path) -> None:
+    (tmp_path / "deep/er").mkdir(parents=True)
+    (tmp_path / "deep/__init__.py").write_text('"""A package."""\n')
+    (tmp_path / "a.py").write_text("import json\nimport numpy as np\nfrom .deep import b\n")
+    (tmp_path / "deep/b.py").write_text("from ..c import thing\nfrom .er.d import other\n")
+    (tmp_path / "deep/er/d.py").write_text("from torch import nn\n")
+    (tmp_path / "c.py").write_text("thing = 1\n")
+    (tmp_path / "unused.py").write_text("")
+    closure = import_closure(tmp_path, ["a.py"])
+    assert [path.as_posix() for path in closure.files] == [
+        "a.py",
+        "c.py",
+        "deep/__init__.py",
+        "deep/b.py",
+        "deep/er/d.py",
+    ]
+    assert closure.packages == ("numpy", "torch")
+    (tmp_path / "c.py").write_text("from stages.lib.files import read_json\n")
+    with pytest.raises(ValueError, match=r"c.py imports the project absolutely"):
+        import_closure(tmp_path, ["a.py"])
+    (tmp_path / "c.py").write_text("from ..outside import x\n")
+    with pytest.raises(ValueError, match="from above"):
+        import_closure(tmp_path, ["a.py"])
