@@ -25,7 +25,11 @@ def draw_scores(path: Path, table: pd.DataFrame, checks: Sequence[Check], thresh
         values = table[name].to_numpy(dtype=np.float64, na_value=np.nan)
         rows = np.flatnonzero(np.isfinite(values))
         check, limit = sides.get(name), thresholds[name]
-        passes = np.array([check.holds(v, limit) if check else abs(v) <= limit for v in values[rows]], dtype=bool)
+        if check is None:
+            sure = table["av_evidence"].to_numpy(dtype=np.float64, na_value=0.0)[rows] >= thresholds["av_evidence"]
+            passes = (np.abs(values[rows]) <= limit) | ~sure
+        else:
+            passes = np.array([check.holds(value, limit) for value in values[rows]], dtype=bool)
         colours = np.where(passes, "tab:blue", "tab:red") if len(rows) else None
         panel.scatter(rows, values[rows], s=14, c=colours)
         panel.axhline(limit, color="0.3", linewidth=0.8, linestyle="--")
