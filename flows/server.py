@@ -22,7 +22,7 @@ HOST = "127.0.0.1"
 PORT = 4200
 """Prefect's usual one; COSPEECH_SERVER_PORT names another."""
 
-START_SECONDS = 90.0
+START_SECONDS = 180.0
 
 
 def api_url(root: Path) -> str:

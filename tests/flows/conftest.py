@@ -96,9 +96,9 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory, repository: Path) -
     inherited = {name: value for name, value in os.environ.items() if name not in OWN_VARIABLES}
     environment = {**inherited, "PYTHONPATH": str(repository), "COSPEECH_SERVER_PORT": str(port)}
     command = [sys.executable, "-m", "flows.server"]
-    subprocess.run([*command, "start"], cwd=root, env=environment, check=True, timeout=120)
+    subprocess.run([*command, "start"], cwd=root, env=environment, check=True, timeout=240)
     url = f"http://127.0.0.1:{port}/api"
     assert answers(url)
     yield url
-    subprocess.run([*command, "stop"], cwd=root, env=environment, check=True, timeout=60)
+    subprocess.run([*command, "stop"], cwd=root, env=environment, check=True, timeout=120)
     assert not answers(url)

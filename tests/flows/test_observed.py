@@ -31,7 +31,7 @@ def test_a_stage_is_a_flow_run_under_its_parent_with_artifacts(
 ) -> None:
     parent = _parent(client)
     process = start_stage("long", PREFECT_API_URL=prefect_server, COSPEECH_PARENT_RUN=str(parent.id))
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=180)[0]
     assert process.returncode == 0, output
     [run] = children_of(client, parent)
     assert run.name == "fake"
@@ -51,7 +51,7 @@ def test_a_stage_is_a_flow_run_under_its_parent_with_artifacts(
 def test_a_user_error_is_the_message_of_the_failed_run(client: Any, prefect_server: str, start_stage: Start) -> None:
     parent = _parent(client)
     process = start_stage("user error", PREFECT_API_URL=prefect_server, COSPEECH_PARENT_RUN=str(parent.id))
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=180)[0]
     assert process.returncode == 1
     assert "Traceback" not in output
     assert output.count("at least 25 are needed") == 1
@@ -75,14 +75,14 @@ def _logged(client: Any, run: Any, text: str) -> bool:
 def test_an_unknown_parent_does_not_stop_the_stage(prefect_server: str, start_stage: Start) -> None:
     nobody = "00000000-0000-4000-8000-000000000000"
     process = start_stage("ok", PREFECT_API_URL=prefect_server, COSPEECH_PARENT_RUN=nobody)
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=180)[0]
     assert process.returncode == 0, output
     assert f"the parent run {nobody} is not on this server" in output
 
 
 def test_all_stages_show_under_one_run(prefect_server: str, start_pipeline: Any) -> None:
     process = start_pipeline("ok", PREFECT_API_URL=prefect_server)
-    output = process.communicate(timeout=90)[0]
+    output = process.communicate(timeout=240)[0]
     assert process.returncode == 0, output
     assert "Running stage 'second'" in output
     with prefect_client(prefect_server) as client:

@@ -15,7 +15,7 @@ from tests.flows.support import wait_for
 
 def test_a_failed_stage_fails_the_pipeline_with_one_line(start_pipeline: Any) -> None:
     process = start_pipeline("'user error'")
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=180)[0]
     assert process.returncode == 1
     assert "error in second: clip bergsee-01" in output
     assert "error: dvc repro ended with status" in output

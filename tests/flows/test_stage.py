@@ -13,7 +13,7 @@ from tests.flows.support import Start, wait_for
 
 def test_without_server_the_plain_function_runs_and_says_so(start_stage: Start) -> None:
     process = start_stage("ok")
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=180)[0]
     assert process.returncode == 0, output
     assert output.count("no Prefect server answers at http://127.0.0.1:9/api") == 1
     assert "fake: 2 clips kept" in output
@@ -22,7 +22,7 @@ def test_without_server_the_plain_function_runs_and_says_so(start_stage: Start) 
 
 def test_a_user_error_is_one_message_and_no_traceback(start_stage: Start, project: Path) -> None:
     process = start_stage("user error")
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=180)[0]
     assert process.returncode == 1
     assert "error in fake: clip bergsee-01: 12 frames, at least 25 are needed; give a longer clip" in output
     assert "Traceback" not in output
@@ -31,7 +31,7 @@ def test_a_user_error_is_one_message_and_no_traceback(start_stage: Start, projec
 
 def test_an_unexpected_error_keeps_its_traceback(start_stage: Start) -> None:
     process = start_stage("bug")
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=180)[0]
     assert process.returncode == 1
     assert "Traceback" in output
     assert "RuntimeError: this should not happen" in output
@@ -41,7 +41,7 @@ def test_a_wrong_parameter_is_named(start_stage: Start, project: Path) -> None:
     params = project / "params.yaml"
     params.write_text(params.read_text() + "\nsampling_rate: 16000\n")
     process = start_stage("ok")
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=180)[0]
     assert process.returncode == 1
     assert "sampling_rate: unknown key" in output
     assert "Traceback" not in output
