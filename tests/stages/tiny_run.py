@@ -12,7 +12,7 @@ import torch
 from stages.encode_latents import encode_clip
 from stages.lib.artifacts import AudioFeatures, Curated, Poses, Words
 from stages.lib.context import Context
-from stages.lib.media import write_speech, write_video
+from stages.lib.media import read_frames, write_speech, write_video
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.pose_encoder import PoseEncoder
@@ -98,7 +98,7 @@ def _save_clip(workspace: Workspace, clip: str, seed: int) -> tuple[np.ndarray, 
     write_speech(workspace.speech(clip), rng.normal(0, 0.1, FRAMES * 640).astype(np.float32), 16000)
     mel = rng.normal(size=(FRAMES, 4, 80)).astype(np.float32)
     AudioFeatures(mel, np.ones(FRAMES, np.float32), None).save(workspace.audio(clip))
-    return frames, skeletons
+    return read_frames(workspace.video(clip)), skeletons
 
 
 def _save_models(workspace: Workspace, pictures: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[Codec, PoseEncoder]:

@@ -76,10 +76,8 @@ def training_clips(curated: Curated) -> pd.DataFrame:
 
 
 def _rights(training: pd.DataFrame) -> list[dict[str, Any]]:
-    counted = training.groupby(["licence", "consent"]).size()
-    return [
-        {"licence": licence, "consent": consent, "clips": int(count)} for (licence, consent), count in counted.items()
-    ]
+    counted = training.groupby(["licence", "consent"]).size().reset_index(name="clips")
+    return [{str(name): value for name, value in row.items()} for row in counted.to_dict("records")]
 
 
 def _shown(value: float | None, measure: Measure | None = None) -> str:
