@@ -17,15 +17,7 @@ import torch
 from stages.lib.audio.features import convolution_clock
 from stages.lib.audio.timing import MODEL_RATE
 from stages.lib.audio.weights import load_pretrained
-
-
-@dataclass(frozen=True)
-class Span:
-    """A piece of text between two times in seconds."""
-
-    text: str
-    start: float
-    end: float
+from stages.lib.audio.words import Span
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from stages.lib.audio.ctc import CtcModel, Span, align_words
+from stages.lib.audio.ctc import CtcModel, align_words
 from stages.lib.audio.timing import MODEL_RATE, resampled
 from stages.lib.audio.voice import load_segmentation, speech_probability
+from stages.lib.audio.words import Span
 
 ONSET, OFFSET = 0.5, 0.363
 """Speech begins above the one and ends below the other; whisperx's own values."""

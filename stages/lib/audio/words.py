@@ -1,11 +1,21 @@
 """Words and phones of one clip as rows of `artifacts.Words`: brought by the source, or recognised."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.lib.audio.ctc import Span
 from stages.lib.files import read_json
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of text between two times in seconds."""
+
+    text: str
+    start: float
+    end: float
+
 
 KINDS = {"words": "word", "phones": "phone"}
 

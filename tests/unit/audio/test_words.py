@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from stages.lib.audio.ctc import Span
-from stages.lib.audio.words import manifest_rows, rows
+from stages.lib.audio.words import Span, manifest_rows, rows
 
 
 def write(path: Path, value: Any) -> Path:
