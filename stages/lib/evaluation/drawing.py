@@ -39,15 +39,17 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Drawn:
-    """frames: (T, H, W, 3) uint8. Seconds from noise to latents (planning of the attention included), to frames."""
+    """frames: (T, H, W, 3) uint8. Seconds to the condition (the reference deformed to the poses, where the model wants
+    it; not the drawing of skeletons), on to latents (planning of the attention included), on to frames."""
 
     frames: np.ndarray
+    condition_seconds: float
     denoise_seconds: float
     decode_seconds: float
 
     @property
     def seconds(self) -> float:
-        return self.denoise_seconds + self.decode_seconds
+        return self.condition_seconds + self.denoise_seconds + self.decode_seconds
 
 
 @torch.no_grad()
@@ -57,7 +59,6 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
     seed, index: equal ones draw equal noise, whatever the sampler.
     """
     device, clip = sampler.device, stretch.clip
-    condition = clip.condition(stretch.frames, stretch.reference).to(device)
     channels, height, width = clip.latents_TChw.shape[1:]
     shape = (1, channels, stretch.stop - stretch.start, height, width)
     noise = torch.randn(shape, generator=step_generator(seed, index)).to(device)
@@ -69,13 +70,15 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
         return plan_windows([part], sampler.denoiser.config.patch, sampler.past_frames).to(device)
 
     began = _now(device)
+    condition = clip.condition(stretch.frames, stretch.reference).to(device)
+    conditioned = _now(device)
     with autocast(device, sampler.precision):
         latents = sample_windows(
             sampler.denoiser, noise, condition, sampler.steps, sampler.shift, sampler.window, sampler.overlap, attention
         )
         denoised = _now(device)
         frames = decode(sampler.codec, latents[0].transpose(0, 1))
-    return Drawn(frames, denoised - began, _now(device) - denoised)
+    return Drawn(frames, conditioned - began, denoised - conditioned, _now(device) - denoised)
 
 
 @torch.no_grad()

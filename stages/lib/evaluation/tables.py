@@ -42,6 +42,7 @@ def speed_table(drawn: Mapping[str, Sequence[Drawn]], device: torch.device) -> d
         table[name] = {
             "median_ms": total[name].median_ms,
             "p95_ms": total[name].p95_ms,
+            "condition_ms": _speed(takes, "condition_seconds").median_ms,
             "denoise_ms": _speed(takes, "denoise_seconds").median_ms,
             "decode_ms": _speed(takes, "decode_seconds").median_ms,
         }
