@@ -132,6 +132,7 @@ class TeacherSection(Section):
     conv_width: int = Field(gt=0, description="width of the convolutions before and after the transformer")
     patch: int = Field(gt=0, description="side of a token in latent cells")
     max_frames: int = Field(gt=0, description="longest window the positions reach")
+    reference_warp: bool = Field(description="also show the reference deformed to the pose")
     steps: int = Field(gt=0, description="sampling steps")
     shift: float = Field(gt=0, description="above 1: more of the steps at high noise")
     batch: int = Field(gt=0, description="single frames a training step")

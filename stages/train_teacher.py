@@ -78,6 +78,7 @@ def _new_teacher(params: Params, codec: Codec, pose_channels: int) -> Denoiser:
         "conv_width": section.conv_width,
         "patch": section.patch,
         "max_frames": section.max_frames,
+        "reference_warp": section.reference_warp,
     }
     if section.pretrained is None:
         with seeded(params.seed):

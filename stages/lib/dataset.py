@@ -10,7 +10,9 @@ import numpy as np
 import torch
 
 from stages.lib.artifacts import Curated, Latents, Poses
+from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Condition
+from stages.lib.nets.warp import warp_reference
 from stages.lib.pose import skeleton
 from stages.lib.workspace import Workspace
 
@@ -26,7 +28,10 @@ class CellWeights:
 
 @dataclass(frozen=True)
 class ClipTensors:
-    """One clip. Latents and pose float16 as on disk; keypoints (T, K, 2) in 0..1; weights (T, h, w) float16."""
+    """One clip. Latents and pose float16 as on disk; keypoints (T, K, 2) in 0..1; weights (T, h, w) float16.
+
+    codec: deforms references to poses (`stages.lib.nets.warp`); None: conditions come without that.
+    """
 
     clip: str
     speaker: str
@@ -35,6 +40,7 @@ class ClipTensors:
     keypoints: np.ndarray
     confidence: np.ndarray
     weights_Thw: torch.Tensor
+    codec: Codec | None = None
 
     def __len__(self) -> int:
         return len(self.latents_TChw)
@@ -45,6 +51,13 @@ class ClipTensors:
             self.pose_TPhw[frames].float().transpose(0, 1)[None],
             self.latents_TChw[reference].float()[None],
             self.pose_TPhw[reference].float()[None],
+            None if self.codec is None else self._warped(self.codec, frames, reference)[None],
+        )
+
+    def _warped(self, codec: Codec, frames: slice, reference: int) -> torch.Tensor:
+        still, seen = self.keypoints[reference], self.confidence[reference]
+        return warp_reference(
+            codec, self.latents_TChw[reference], self.keypoints[frames], self.confidence[frames], still, seen
         )
 
 
@@ -77,11 +90,23 @@ class Batch:
 
 def load_clips(workspace: Workspace, curated: Curated, split: str, weights: CellWeights) -> list[ClipTensors]:
     """The kept clips of `split` (train or test), in manifest order."""
-    return [load_clip(workspace, clip, curated.speaker(clip), weights) for clip in curated.clips(split)]
+    codec = _load_codec(workspace)
+    return [load_clip(workspace, clip, curated.speaker(clip), weights, codec) for clip in curated.clips(split)]
 
 
-def load_clip(workspace: Workspace, clip: str, speaker: str, weights: CellWeights) -> ClipTensors:
-    """Raises ValueError if latents and poses do not have the same frames."""
+def _load_codec(workspace: Workspace) -> Codec | None:
+    folder = workspace.model("codec") / "image"
+    return Codec.from_pretrained(folder).eval().requires_grad_(False) if folder.is_dir() else None
+
+
+def load_clip(
+    workspace: Workspace, clip: str, speaker: str, weights: CellWeights, codec: Codec | None = None
+) -> ClipTensors:
+    """`codec` None: that of the workspace, if trained.
+
+    Raises:
+        ValueError: latents and poses do not have the same frames.
+    """
     encoded, poses = Latents.load(workspace.latents(clip)), Poses.load(workspace.poses(clip))
     if len(encoded.latents) != len(poses.keypoints):
         raise ValueError(
@@ -91,7 +116,10 @@ def load_clip(workspace: Workspace, clip: str, speaker: str, weights: CellWeight
     height, width = encoded.latents.shape[2:]
     cells = cell_weights(keypoints, poses.confidence, (height, width), weights)
     latents, pose = torch.from_numpy(encoded.latents), torch.from_numpy(encoded.pose)
-    return ClipTensors(clip, speaker, latents, pose, keypoints, poses.confidence, torch.from_numpy(cells).half())
+    return ClipTensors(
+        clip, speaker, latents, pose, keypoints, poses.confidence, torch.from_numpy(cells).half(),
+        codec or _load_codec(workspace),
+    )  # fmt: skip
 
 
 def draw_windows(clips: Sequence[ClipTensors], count: int, frames: int, generator: torch.Generator) -> Batch:
@@ -119,6 +147,7 @@ def draw_windows(clips: Sequence[ClipTensors], count: int, frames: int, generato
 def collate(windows: Sequence[Window]) -> Batch:
     """Windows of equal length as one batch."""
     conditions = [window.clip.condition(window.frames, window.reference) for window in windows]
+    warped = [each.warped_BCThw for each in conditions if each.warped_BCThw is not None]
     return Batch(
         windows,
         torch.stack([window.clip.latents_TChw[window.frames].float().transpose(0, 1) for window in windows]),
@@ -126,6 +155,7 @@ def collate(windows: Sequence[Window]) -> Batch:
             torch.cat([each.pose_BPThw for each in conditions]),
             torch.cat([each.reference_BChw for each in conditions]),
             torch.cat([each.reference_pose_BPhw for each in conditions]),
+            torch.cat(warped) if warped else None,
         ),
         torch.stack([window.clip.weights_Thw[window.frames].float() for window in windows]),
     )

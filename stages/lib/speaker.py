@@ -17,6 +17,7 @@ from .nets.codec import Codec
 from .nets.denoiser import Condition, Denoiser
 from .nets.pose_encoder import PoseEncoder
 from .nets.precision import Precision, autocast
+from .nets.warp import warp_reference
 from .pose.drawing import draw_skeleton
 from .sampling import sample_windows
 
@@ -122,16 +123,16 @@ class Speaker:
         still_points: np.ndarray,
         still_confidence: np.ndarray,
     ) -> Condition:
-        pose_TPhw = torch.cat(
-            [
-                self._encode_pose(p, c) for p, c in zip(points, confidence, strict=True)
-            ]  # drawn one by one: little memory
-        )
+        poses = [self._encode_pose(*each) for each in zip(points, confidence, strict=True)]
         pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float().to(self.device) / 127.5 - 1
+        reference = self.codec.encode(pixels)
+        warped = None
+        if self.student.config["reference_warp"]:
+            size = self.settings.size
+            posed = points / size, confidence, still_points / size, still_confidence
+            warped = warp_reference(self.codec, reference[0], *posed)[None]
         return Condition(
-            pose_TPhw.transpose(0, 1)[None],
-            self.codec.encode(pixels),
-            self._encode_pose(still_points, still_confidence),
+            torch.cat(poses).transpose(0, 1)[None], reference, self._encode_pose(still_points, still_confidence), warped
         )
 
     def _encode_pose(self, points: np.ndarray, confidence: np.ndarray) -> torch.Tensor:

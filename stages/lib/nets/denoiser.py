@@ -1,12 +1,12 @@
 """The denoiser: noisy latents, a pose a frame and one reference picture to clean latents. Teacher and student are this.
 
 A Wan transformer (diffusers) between 3 x 3 convolutions on the latent grid. The output is a gated copy of the
-reference plus a correction, so that what does not move need not be learned.
+reference, where it stands or deformed to the pose, plus a correction: what is there already need not be learned.
 
 Axes: B batch, C latent channels, P pose channels, T frames, h w latent cells, S = B * T pictures, W convolution width.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -24,18 +24,32 @@ _TEXT_DIM = 8
 
 @dataclass(frozen=True)
 class Condition:
-    """What a window is drawn from. Channels as the codec and the pose encoder give them."""
+    """What a window is drawn from. Channels as the codec and the pose encoder give them.
+
+    warped_BCThw: the reference deformed to the poses (`warp_reference`); needed if the denoiser's config says so.
+    """
 
     pose_BPThw: torch.Tensor
     reference_BChw: torch.Tensor
     reference_pose_BPhw: torch.Tensor
+    warped_BCThw: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> "Condition":
-        return Condition(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        warped = None if self.warped_BCThw is None else self.warped_BCThw.to(device)
+        return Condition(
+            self.pose_BPThw.to(device), self.reference_BChw.to(device), self.reference_pose_BPhw.to(device), warped
+        )
 
     def frames(self, start: int, stop: int) -> "Condition":
         """The same reference with the poses of frames `start` to `stop`."""
-        return Condition(self.pose_BPThw[:, :, start:stop], self.reference_BChw, self.reference_pose_BPhw)
+        warped = None if self.warped_BCThw is None else self.warped_BCThw[:, :, start:stop]
+        return Condition(self.pose_BPThw[:, :, start:stop], self.reference_BChw, self.reference_pose_BPhw, warped)
+
+
+def _warped(condition: Condition) -> torch.Tensor:
+    if condition.warped_BCThw is None:
+        raise ValueError("this denoiser needs the reference deformed to the poses: Condition.warped_BCThw is None")
+    return condition.warped_BCThw
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
@@ -59,12 +73,13 @@ class Denoiser(ModelMixin, ConfigMixin):
         conv_width: int = 64,
         patch: int = 2,
         max_frames: int = 64,
+        reference_warp: bool = False,
     ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of heads {heads}")
         w = conv_width
-        self.conv_in = _conv(2 * (latent_channels + pose_channels), w)
+        self.conv_in = _conv(2 * (latent_channels + pose_channels) + latent_channels * reference_warp, w)
         self.conv_mix = _conv(w, w)
         self.transformer = WanTransformer3DModel(
             patch_size=(1, patch, patch),
@@ -83,7 +98,7 @@ class Denoiser(ModelMixin, ConfigMixin):
         self.conv_join = _conv(2 * w, w)
         self.conv_out1 = _conv(w, w)
         self.conv_out2 = _conv(w, w)
-        self.conv_last = _conv(w, latent_channels + 1)
+        self.conv_last = _conv(w, latent_channels + 1 + reference_warp)
         for weight in self.conv_last.parameters():
             nn.init.zeros_(weight)
         self.self_attention = WanSelfAttention()
@@ -119,14 +134,19 @@ class Denoiser(ModelMixin, ConfigMixin):
         mixed_SWhw = mixed_BWThw.transpose(1, 2).flatten(0, 1).to(detail_SWhw.dtype)
         out = self._leave(mixed_SWhw, detail_SWhw, timestep_B.repeat_interleave(T))
         out = out.float().unflatten(0, (B, T)).transpose(1, 2)
-        gate = torch.sigmoid(out[:, C:] + 1.0)
-        return out[:, :C] + gate * condition.reference_BChw[:, :, None].float()
+        copied = condition.reference_BChw[:, :, None].float()
+        if self.config["reference_warp"]:
+            copied = torch.lerp(copied, _warped(condition).float(), torch.sigmoid(out[:, C + 1 :]))
+        return out[:, :C] + torch.sigmoid(out[:, C : C + 1] + 1.0) * copied
 
     def _enter(self, noisy_BCThw: torch.Tensor, condition: Condition) -> torch.Tensor:
         T = noisy_BCThw.shape[2]
         still = torch.cat([condition.reference_BChw, condition.reference_pose_BPhw], 1)
         still = still[:, :, None].expand(-1, -1, T, -1, -1)
-        x = torch.cat([noisy_BCThw, condition.pose_BPThw.to(noisy_BCThw), still.to(noisy_BCThw)], 1)
+        parts = [noisy_BCThw, condition.pose_BPThw, still]
+        if self.config["reference_warp"]:
+            parts.append(_warped(condition))
+        x = torch.cat([part.to(noisy_BCThw) for part in parts], 1)
         x = x.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
         x = F.silu(self.conv_in(x))
         return x + F.silu(self.conv_mix(x))

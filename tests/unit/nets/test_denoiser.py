@@ -84,6 +84,23 @@ def test_all_weights_that_matter_are_trained():
     assert all(".attn2." in name for name in silent), silent
 
 
+@torch.no_grad()
+def test_the_deformed_reference_is_used_and_asked_for():
+    torch.manual_seed(0)
+    denoiser = Denoiser(**TINY, reference_warp=True).eval()
+    noisy, time, condition = window()
+    with pytest.raises(ValueError, match="warped_BCThw is None"):
+        denoiser(noisy, time, condition)
+    given = Condition(condition.pose_BPThw, condition.reference_BChw, condition.reference_pose_BPhw, noisy * 0 + 5)
+    # untrained: half way between the reference and its deformation, times the gate
+    expected = (condition.reference_BChw[:, :, None].expand_as(noisy) + 5) / 2 * torch.sigmoid(torch.tensor(1.0))
+    torch.testing.assert_close(denoiser(noisy, time, given), expected)
+    part = given.frames(1, 3)
+    assert part.warped_BCThw is not None
+    assert part.warped_BCThw.shape[2] == part.pose_BPThw.shape[2] == 2
+    torch.testing.assert_close(denoiser(noisy[:, :, 1:3], time, part), expected[:, :, 1:3])
+
+
 def test_width_must_be_a_multiple_of_heads():
     with pytest.raises(ValueError, match="width 24 is not a multiple of heads 5"):
         Denoiser(**{**TINY, "heads": 5})
