@@ -135,7 +135,7 @@ def _distillation_loss(
 
 @dataclass(frozen=True)
 class _Drawn:
-    """pictures: (T, H, W, 3) uint8. fps: from noise to decoded frames, planning of the attention included."""
+    """pictures: (T, H, W, 3) uint8. fps: from poses to decoded frames."""
 
     pictures: np.ndarray
     fps: float
@@ -147,10 +147,10 @@ def _draw(
 ) -> _Drawn:
     """One held-out window, teacher and student from the same noise."""
     device = codec.sensitivity.device
+    start = time.perf_counter()
     batch = collate([window]).to(device)
     generator = torch.Generator().manual_seed(params.seed + index)
     noise = torch.randn(batch.latents_BCThw.shape, generator=generator).to(device)
-    start = time.perf_counter()
     plan = plan_windows([window], model.config.patch, params.student.past_frames).to(device) if sparse else None
     with autocast(device, params.teacher.precision):
         latents = sample(model, noise, batch.condition, steps, params.teacher.shift, plan)
