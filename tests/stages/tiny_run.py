@@ -115,7 +115,7 @@ def _save_models(workspace: Workspace, pictures: dict[str, tuple[np.ndarray, np.
     codec.eval().save_pretrained(workspace.model("codec") / "image")
     encoder.save_pretrained(workspace.model("codec") / "pose")
     for name in ("teacher", "student"):
-        denoiser = Denoiser(4, 8, width=24, layers=2, heads=2, ffn_ratio=2, conv_width=8)
+        denoiser = Denoiser(4, 8, width=24, layers=2, heads=2, ffn_ratio=2, conv_width=8, reference_warp=True)
         torch.nn.init.normal_(denoiser.conv_last.weight, std=0.05)
         denoiser.save_pretrained(workspace.model(name))
     SyncExpert(width=8, embedding=8).save_pretrained(workspace.model("sync"))
