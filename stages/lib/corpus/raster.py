@@ -1,4 +1,4 @@
-"""A small z-buffer rasteriser with deferred shading, compiled by numba: no display, no GL, the same bytes everywhere.
+"""A small z-buffer rasteriser with deferred shading, compiled by numba: no display, no GL.
 
 Axes: V vertices, F triangles, H x W pixels (supersampled). World axes: x to the person's left, y away from the camera,
 z up; metres. A point on screen is (x, y, distance along the view).
@@ -7,7 +7,7 @@ z up; metres. A point on screen is (x, y, distance along the view).
 import numba as nb
 import numpy as np
 
-SKIN, CLOTH, HAIR, WET, PLAIN, LASH = range(6)
+SKIN, CLOTH, HAIR, WET, PLAIN = range(5)
 """Materials. WET: eyes and teeth. PLAIN: one colour, shiny (glasses)."""
 PLAINLY, STRIPES, PLACKET, CHECK, DOTS = range(5)
 """Patterns of cloth."""
@@ -92,8 +92,6 @@ def _is_cut(material: int, opacity: float, x: float, y: float, z: float) -> bool
         return opacity < _CUT
     if material == HAIR and opacity < 0.8:
         return opacity + (value_noise(x * 600, y * 600, z * 90) - 0.5) * 0.6 < _CUT
-    if material == LASH:
-        return value_noise(x * 1500, y * 200, z * 200) < opacity
     return False
 
 

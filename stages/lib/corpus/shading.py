@@ -1,7 +1,5 @@
 """Colour of what each pixel sees: skin and eyes from a texture, cloth and hair from noise, one soft key light."""
 
-from dataclasses import dataclass
-
 import numba as nb
 import numpy as np
 
@@ -10,7 +8,6 @@ from stages.lib.corpus.raster import (
     CLOTH,
     DOTS,
     HAIR,
-    LASH,
     PLACKET,
     SKIN,
     STRIPES,
@@ -22,28 +19,51 @@ from stages.lib.corpus.raster import (
 _KEY, _FILL, _AMBIENT = (0.80, 0.77, 0.725), (0.235, 0.25, 0.285), 0.42
 
 
-@dataclass(frozen=True)
-class Palette:
-    """Colours (3,) linear RGB of one person; pattern is one of `raster`'s; trim: height of the collar's band."""
-
-    cloth: np.ndarray
-    second: np.ndarray
-    pattern: int
-    hair: np.ndarray
-    plain: np.ndarray
+Triple = tuple[float, float, float]
 
 
 @nb.njit(cache=True, fastmath=True)
-def _texel(texture: np.ndarray, u: float, v: float) -> tuple[float, float, float]:
+def _blend(values: np.ndarray, a: int, b: int, c: int, w0: float, w1: float, w2: float) -> Triple:
+    return (
+        w0 * values[a, 0] + w1 * values[b, 0] + w2 * values[c, 0],
+        w0 * values[a, 1] + w1 * values[b, 1] + w2 * values[c, 1],
+        w0 * values[a, 2] + w1 * values[b, 2] + w2 * values[c, 2],
+    )
+
+
+@nb.njit(cache=True, fastmath=True)
+def _unit(x: float, y: float, z: float) -> Triple:
+    length = np.sqrt(x * x + y * y + z * z) + 1e-9
+    return x / length, y / length, z / length
+
+
+@nb.njit(cache=True, fastmath=True)
+def _dot(one: Triple, other: Triple) -> float:
+    return one[0] * other[0] + one[1] * other[1] + one[2] * other[2]
+
+
+@nb.njit(cache=True, fastmath=True)
+def _texel(texture: np.ndarray, u: float, v: float) -> Triple:
     """Bilinear; v runs up."""
     height, width = texture.shape[0], texture.shape[1]
     x, y = u * width - 0.5, (1 - v) * height - 0.5
-    column, row = max(0, min(width - 2, int(x))), max(0, min(height - 2, int(y)))
-    fx, fy = x - column, y - row
-    top = texture[row, column] * (1 - fx) + texture[row, column + 1] * fx
-    bottom = texture[row + 1, column] * (1 - fx) + texture[row + 1, column + 1] * fx
-    mixed = top * (1 - fy) + bottom * fy
-    return mixed[0], mixed[1], mixed[2]
+    i, j = max(0, min(height - 2, int(y))), max(0, min(width - 2, int(x)))
+    right, down = x - j, y - i
+    w00, w01, w10, w11 = (1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down
+    return (
+        w00 * texture[i, j, 0]
+        + w01 * texture[i, j + 1, 0]
+        + w10 * texture[i + 1, j, 0]
+        + w11 * texture[i + 1, j + 1, 0],
+        w00 * texture[i, j, 1]
+        + w01 * texture[i, j + 1, 1]
+        + w10 * texture[i + 1, j, 1]
+        + w11 * texture[i + 1, j + 1, 1],
+        w00 * texture[i, j, 2]
+        + w01 * texture[i, j + 1, 2]
+        + w10 * texture[i + 1, j, 2]
+        + w11 * texture[i + 1, j + 1, 2],
+    )
 
 
 @nb.njit(cache=True, fastmath=True)
@@ -60,6 +80,68 @@ def _pattern(kind: int, x: float, z: float, hem: float) -> float:
         dx, dz = (x * 26.0 + 0.5 * (row % 2)) % 1.0 - 0.5, (z * 26.0) % 1.0 - 0.5
         return 1.0 if dx * dx + dz * dz < 0.06 else 0.0
     return 0.0
+
+
+@nb.njit(cache=True, fastmath=True)
+def _cloth(palette: np.ndarray, pattern: int, hem: float, rest: Triple, normal: Triple) -> tuple[Triple, Triple]:
+    """Colour and normal of woven cloth with folds; darker at the hem."""
+    x, y, z = rest
+    fold = value_noise(x * 13, y * 13, z * 8) - 0.5
+    crease = value_noise(x * 38 + 7, y * 38, z * 20) - 0.5
+    share = _pattern(pattern, x, z, hem)
+    weave = (0.9 + 0.2 * value_noise(x * 400, y * 400, z * 400)) * (0.75 if hem < 0.55 else 1.0)
+    colour = (
+        (palette[0, 0] * (1 - share) + palette[1, 0] * share) * weave,
+        (palette[0, 1] * (1 - share) + palette[1, 1] * share) * weave,
+        (palette[0, 2] * (1 - share) + palette[1, 2] * share) * weave,
+    )
+    bent = (normal[0] + fold * 0.45 + crease * 0.18, normal[1], normal[2] + crease * 0.22 + fold * 0.15)
+    return colour, bent
+
+
+@nb.njit(cache=True, fastmath=True)
+def _hair(palette: np.ndarray, rest: Triple, normal: Triple) -> tuple[Triple, Triple]:
+    """Colour and normal of strands gathered in locks."""
+    x, y, z = rest
+    fine = value_noise(x * 420, y * 420, z * 32)
+    lock = value_noise(x * 95 + 3, y * 95, z * 14)
+    tone = 0.5 + 0.45 * fine + 0.5 * lock
+    colour = (palette[2, 0] * tone, palette[2, 1] * tone, palette[2, 2] * tone)
+    bent = (normal[0] + (lock - 0.5) * 0.55 + (fine - 0.5) * 0.3, normal[1], normal[2] + (lock - 0.5) * 0.3)
+    return colour, bent
+
+
+@nb.njit(cache=True, fastmath=True)
+def _surface(material: int) -> Triple:
+    """Strength and hardness of the highlight, and how far light wraps around."""
+    if material == SKIN:
+        return 0.085, 13.0, 0.3
+    if material == WET:
+        return 0.55, 90.0, 0.3
+    if material == CLOTH:
+        return 0.015, 8.0, 0.0
+    if material == HAIR:
+        return 0.075, 16.0, 0.0
+    return 0.06, 30.0, 0.0
+
+
+@nb.njit(cache=True, fastmath=True)
+def _lit(colour: Triple, normal: Triple, view: Triple, surface: Triple, lit: float, lights: np.ndarray) -> Triple:
+    """Light that leaves towards the camera; `lit` 0..1 of the key light arrives."""
+    gloss, hardness, wrap = surface
+    key_light, fill_light = (lights[0, 0], lights[0, 1], lights[0, 2]), (lights[1, 0], lights[1, 1], lights[1, 2])
+    key = _dot(normal, key_light)
+    direct, around = max(0.0, key) * lit, max(0.0, (_dot(normal, fill_light) + 0.35) / 1.35)
+    # light that enters skin comes out redder and past the edge of the shadow
+    bled = direct + wrap * max(0.0, (key + 0.4) / 1.4) * (0.25 + 0.75 * lit) * 0.5
+    half = _unit(key_light[0] + view[0], key_light[1] + view[1], key_light[2] + view[2])
+    shine = gloss * lit * max(0.0, _dot(normal, half)) ** hardness + 0.025 * (1 - max(0.0, _dot(normal, view))) ** 3
+    sky = _AMBIENT * (0.8 + 0.2 * normal[2])
+    return (
+        colour[0] * (_KEY[0] * bled + _FILL[0] * around + sky) + shine,
+        colour[1] * (_KEY[1] * (0.75 * direct + 0.25 * bled) + _FILL[1] * around + sky) + shine,
+        colour[2] * (_KEY[2] * (0.8 * direct + 0.2 * bled) + _FILL[2] * around + sky) + shine,
+    )
 
 
 @nb.njit(cache=True, fastmath=True)
@@ -105,63 +187,26 @@ def shade(
             a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
             w0, w1 = weights[y, x, 0], weights[y, x, 1]
             w2 = 1 - w0 - w1
-            p = w0 * vertices[a] + w1 * vertices[b] + w2 * vertices[c]
-            n = w0 * normals[a] + w1 * normals[b] + w2 * normals[c]
-            r = w0 * rest[a] + w1 * rest[b] + w2 * rest[c]
+            place = _blend(vertices, a, b, c, w0, w1, w2)
+            normal = _blend(normals, a, b, c, w0, w1, w2)
+            origin = _blend(rest, a, b, c, w0, w1, w2)
             material = materials[t]
-            gloss, hardness, wrap = 0.0, 8.0, 0.0
-            red, green, blue = palette[3, 0], palette[3, 1], palette[3, 2]
-            if material == SKIN or material == WET:
+            colour = (palette[3, 0], palette[3, 1], palette[3, 2])
+            if material in (SKIN, WET):
                 i, j, k = corners[t, 0], corners[t, 1], corners[t, 2]
-                red, green, blue = _texel(
-                    texture,
-                    w0 * coordinates[i, 0] + w1 * coordinates[j, 0] + w2 * coordinates[k, 0],
-                    w0 * coordinates[i, 1] + w1 * coordinates[j, 1] + w2 * coordinates[k, 1],
-                )
-                gloss, hardness, wrap = (0.085, 13.0, 0.3) if material == SKIN else (0.55, 90.0, 0.3)
+                u = w0 * coordinates[i, 0] + w1 * coordinates[j, 0] + w2 * coordinates[k, 0]
+                v = w0 * coordinates[i, 1] + w1 * coordinates[j, 1] + w2 * coordinates[k, 1]
+                colour = _texel(texture, u, v)
             elif material == CLOTH:
-                fold = value_noise(r[0] * 13, r[1] * 13, r[2] * 8) - 0.5
-                crease = value_noise(r[0] * 38 + 7, r[1] * 38, r[2] * 20) - 0.5
-                n[0] += fold * 0.45 + crease * 0.18
-                n[2] += crease * 0.22 + fold * 0.15
                 hem = w0 * opacity[a] + w1 * opacity[b] + w2 * opacity[c]
-                share = _pattern(pattern, r[0], r[2], hem)
-                weave = (0.9 + 0.2 * value_noise(r[0] * 400, r[1] * 400, r[2] * 400)) * (0.75 if hem < 0.55 else 1.0)
-                red = (palette[0, 0] * (1 - share) + palette[1, 0] * share) * weave
-                green = (palette[0, 1] * (1 - share) + palette[1, 1] * share) * weave
-                blue = (palette[0, 2] * (1 - share) + palette[1, 2] * share) * weave
-                gloss = 0.015
+                colour, normal = _cloth(palette, pattern, hem, origin, normal)
             elif material == HAIR:
-                fine = value_noise(r[0] * 420, r[1] * 420, r[2] * 32)
-                lock = value_noise(r[0] * 95 + 3, r[1] * 95, r[2] * 14)
-                tone = 0.5 + 0.45 * fine + 0.5 * lock
-                n[0] += (lock - 0.5) * 0.55 + (fine - 0.5) * 0.3
-                n[2] += (lock - 0.5) * 0.3
-                red, green, blue = palette[2, 0] * tone, palette[2, 1] * tone, palette[2, 2] * tone
-                gloss, hardness = 0.075, 16.0
-            elif material == LASH:
-                red, green, blue = palette[2, 0] * 0.25, palette[2, 1] * 0.25, palette[2, 2] * 0.25
-            else:
-                gloss, hardness = 0.5, 40.0
-            n /= np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]) + 1e-9
-            view = camera - p
-            view /= np.sqrt(view[0] * view[0] + view[1] * view[1] + view[2] * view[2])
-            facing = n[0] * view[0] + n[1] * view[1] + n[2] * view[2]
-            if facing < 0 and material != SKIN and material != WET:
-                n, facing = -n, -facing
-            s = w0 * shadow_points[a] + w1 * shadow_points[b] + w2 * shadow_points[c]
+                colour, normal = _hair(palette, origin, normal)
+            normal = _unit(normal[0], normal[1], normal[2])
+            view = _unit(camera[0] - place[0], camera[1] - place[1], camera[2] - place[2])
+            if _dot(normal, view) < 0 and material != SKIN and material != WET:
+                normal = (-normal[0], -normal[1], -normal[2])
+            s = _blend(shadow_points, a, b, c, w0, w1, w2)
             lit = light_reaching(shadow, s[0], s[1], s[2], 2.8)
-            key = n[0] * lights[0, 0] + n[1] * lights[0, 1] + n[2] * lights[0, 2]
-            fill = n[0] * lights[1, 0] + n[1] * lights[1, 1] + n[2] * lights[1, 2]
-            direct, around = max(0.0, key) * lit, max(0.0, (fill + 0.35) / 1.35)
-            # light that enters skin comes out redder and past the edge of the shadow
-            bled = direct + wrap * max(0.0, (key + 0.4) / 1.4) * (0.25 + 0.75 * lit) * 0.5
-            half = lights[0] + view
-            half /= np.sqrt(half[0] * half[0] + half[1] * half[1] + half[2] * half[2])
-            highlight = gloss * lit * max(0.0, n[0] * half[0] + n[1] * half[1] + n[2] * half[2]) ** hardness
-            highlight += 0.025 * (1 - max(0.0, facing)) ** 3
-            sky = _AMBIENT * (0.8 + 0.2 * n[2])
-            image[y, x, 0] = red * (_KEY[0] * bled + _FILL[0] * around + sky) + highlight
-            image[y, x, 1] = green * (_KEY[1] * (0.75 * direct + 0.25 * bled) + _FILL[1] * around + sky) + highlight
-            image[y, x, 2] = blue * (_KEY[2] * (0.8 * direct + 0.2 * bled) + _FILL[2] * around + sky) + highlight
+            image[y, x, 0], image[y, x, 1], image[y, x, 2] = _lit(colour, normal, view, _surface(material), lit, lights)
     return image

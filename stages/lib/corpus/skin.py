@@ -162,7 +162,8 @@ def _facial_hair(colour: np.ndarray, texels: _Texels, person: Person, fine: np.n
     cheek = -0.055 - 0.022 * smoothstep(0.062, 0.035, x) + 0.05 * smoothstep(0.052, 0.068, x)
     jaw = smoothstep(0.004, -0.006, z - cheek) * smoothstep(-0.150, -0.128, z) * smoothstep(0.085, 0.06, texels.q[:, 1])
     moustache = texels.blob(0.010, -0.0645, 0.017, 0.0055)
-    below = smoothstep(-0.060, -0.064, z) * np.where(x < 0.026, smoothstep(-0.086, -0.092, z), 1.0)
+    mouth = np.hypot(x / 0.030, (z + 0.0765) / 0.0145)
+    below = smoothstep(-0.058, -0.068, z) * smoothstep(0.85, 1.25, mouth)
     cover = np.maximum(jaw * below, 1.2 * moustache) * (texels.part == 0) * (1 - np.clip(2 * lips, 0, 1))
     return _mix(colour, hair * (0.7 + 0.6 * fine)[:, None], cover * person.hair.beard * (0.65 + 0.35 * fine))
 
@@ -176,9 +177,9 @@ def _eyelids(colour: np.ndarray, texels: _Texels, face: Face, hair: np.ndarray) 
     for eye in (face.left_eye, face.right_eye):
         offset = texels.position - eye
         radius = np.linalg.norm(offset, axis=1) / face.scale
-        edge = smoothstep(0.0150, 0.0132, radius) * (texels.part == 0) * (offset[:, 1] < 0)
+        edge = smoothstep(0.0158, 0.0138, radius) * (texels.part == 0) * (offset[:, 1] < 0)
         upper = smoothstep(-0.001, 0.003, offset[:, 2] / face.scale)
-        colour = _mix(colour, np.minimum(hair, 0.05) * 0.5, edge * (0.25 + 0.6 * upper))
+        colour = _mix(colour, np.minimum(hair, 0.05) * 0.5, edge * (0.2 + 0.75 * upper))
     return colour
 
 

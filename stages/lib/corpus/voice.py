@@ -1,7 +1,9 @@
 """Speech with exact phone and word times, from eSpeak NG. Only its audio leaves the build (it is GPL-3.0-or-later)."""
 
 import ctypes
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -36,11 +38,11 @@ class Speech:
 
 
 class _Id(ctypes.Union):
-    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]  # noqa: RUF012
+    _fields_ = [("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8)]
 
 
 class _Event(ctypes.Structure):
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         ("type", ctypes.c_int),
         ("unique_identifier", ctypes.c_uint),
         ("text_position", ctypes.c_int),
@@ -64,8 +66,8 @@ class _RawEvent:
     phone: str
 
 
-class Synthesizer:
-    """The eSpeak NG library, loaded once a process."""
+class _Synthesizer:
+    """The eSpeak NG library, loaded anew: what it says depends a little on what it has said before."""
 
     def __init__(self) -> None:
         import espeakng_loader
@@ -94,16 +96,9 @@ class Synthesizer:
             index += 1
         return 0
 
-    def speak(self, text: str, voice: str, pitch: int, rate: int, lead: float = 0.2, tail: float = 0.3) -> Speech:
-        """Say `text` with `lead` and `tail` seconds of silence around it.
-
-        Raises:
-            ValueError: eSpeak NG has no such voice.
-        """
+    def speak(self, text: str, voice: str, pitch: int, rate: int, lead: float, tail: float) -> Speech:
         from scipy.signal import resample_poly
 
-        self._pieces.clear()
-        self._events.clear()
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise ValueError(f"eSpeak NG has no voice {voice!r}")
         for parameter, value in ((_RATE, rate), (_PITCH, pitch), (_PITCH_RANGE, 60)):
@@ -118,6 +113,20 @@ class Synthesizer:
         phones = _phones(self._events, seconds)
         words = _words(self._events, phones, text)
         return Speech(np.pad(spoken, padding), _cover(_shifted(phones, lead), total), tuple(_shifted(words, lead)))
+
+
+def speak(text: str, voice: str, pitch: int, rate: int, lead: float = 0.2, tail: float = 0.3) -> Speech:
+    """Say `text` with `lead` and `tail` seconds of silence around it, in a process of its own: the same every time.
+
+    Raises:
+        ValueError: eSpeak NG has no such voice.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        return fresh.submit(_speak, text, voice, pitch, rate, lead, tail).result()
+
+
+def _speak(text: str, voice: str, pitch: int, rate: int, lead: float, tail: float) -> Speech:
+    return _Synthesizer().speak(text, voice, pitch, rate, lead, tail)
 
 
 def _phones(events: list[_RawEvent], seconds: float) -> list[Interval]:
