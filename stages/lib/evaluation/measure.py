@@ -116,9 +116,11 @@ def summarise(rows: Sequence[Mapping[str, Value]], reasons: Mapping[str, str]) -
     general |= {"lmd": "no face was found", "hand_pck": "no real hand was found"}
     general |= dict.fromkeys(("sync_c", "sync_d", "sync_offset"), "the clips are too short for shifts of 15 frames")
     known = {**general, **UNAVAILABLE, **reasons}
-    summary["reasons"] = {
-        name: known.get(name, "could not be measured on any clip") for name, value in summary.items() if value is None
-    }
+    summary["reasons"] = [  # a list: `dvc metrics` leaves lists out of its tables
+        {"measure": name, "reason": known.get(name, "could not be measured on any clip")}
+        for name, value in summary.items()
+        if value is None
+    ]
     return summary
 
 
