@@ -1,13 +1,13 @@
 """What the report shows, gathered from the files of a run."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stages.lib.artifacts import Curated
+from stages.lib.curation.verdict import frequent
 from stages.lib.evaluation.measure import Measured
 from stages.lib.files import file_digest
 from stages.lib.report import StageReport
@@ -57,7 +57,7 @@ def gather(workspace: Workspace, metrics: Mapping[str, Any], measured: Sequence[
         videos=_videos(workspace.samples),
         stages=[StageReport.load(folder) for folder in folders if (folder / "report.json").is_file()],
         refused=refused,
-        reasons=dict(Counter(_kind(reason) for each in refused for reason in each.reasons).most_common()),
+        reasons=dict(frequent(reason for each in refused for reason in each.reasons)),
         params=params.read_text(encoding="utf-8") if params.is_file() else "",
         data={
             "clips": f"{len(curated.table)}: {train} for training, {test} held out, {len(refused)} refused",
@@ -74,13 +74,3 @@ def _videos(samples: Path) -> dict[str, list[Path]]:
         path.stem: [each for each in (path, path.with_stem(path.stem + plain)) if each.is_file()]
         for path in comparisons
     }
-
-
-def _kind(reason: str) -> str:
-    """The part of a reason that clips share: before its figures."""
-    words: list[str] = []
-    for word in reason.split():
-        if any(character.isdigit() for character in word):
-            break
-        words.append(word)
-    return " ".join(words).strip(" ,:;(") or reason
