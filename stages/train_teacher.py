@@ -112,8 +112,8 @@ def _train(
     def loss(model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
         # single frames teach looks at a quarter of the cost; windows then teach frames to agree
         count, frames = (section.batch, 1) if step < first_window else (section.window_batch, section.window)
-        batch = draw_windows(clips, count, frames, generator).to(device)
         with autocast(device, section.precision):
+            batch = draw_windows(clips, count, frames, generator).to(device)
             return denoising_loss(
                 model, batch.latents_BCThw, batch.condition, channel_C, batch.weights_BThw, section.shift, generator
             )
