@@ -23,6 +23,8 @@ from stages.params import Params, load_params
 
 Stage = Callable[[Params, Context], StageReport]
 
+logger = logging.getLogger("stages.runner")
+
 
 def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
     """Run one stage in `root` as a process of its own does; the exit status.
@@ -38,7 +40,7 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
         os.environ.setdefault("HF_HUB_OFFLINE", "0" if params.audio.hub else "1")
         with exclusive(state_folder(root) / "locks", name, _say):
             context = make_context(params, root)
-            report = run_observed(name, lambda: load()(params, context), publish_stage, api_url(root))
+            run_observed(name, lambda: _reported(load(), params, context), publish_stage, api_url(root))
     except USER_ERRORS as error:
         _say(f"error in {name}: {error}")
         _say(f"(traceback: {_keep_traceback(root, name)})")
@@ -46,8 +48,14 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
     except KeyboardInterrupt:
         _say(f"{name}: interrupted")
         return 130
-    _say(f"{name}: {report.summary}")
     return 0
+
+
+def _reported(stage: Stage, params: Params, context: Context) -> StageReport:
+    """Run it, and say what came out on the terminal and in the log of the flow run."""
+    report = stage(params, context)
+    logger.info("%s: %s", report.stage, report.summary)
+    return report
 
 
 def make_context(params: Params, root: Path) -> Context:
@@ -68,9 +76,9 @@ def _keep_traceback(root: Path, name: str) -> Path:
 
 def log_to_terminal() -> None:
     """The bare lines of the stages' own loggers."""
-    logger = logging.getLogger("stages")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(logging.StreamHandler())
+    stages = logging.getLogger("stages")
+    stages.setLevel(logging.INFO)
+    stages.addHandler(logging.StreamHandler())
 
 
 def main(arguments: list[str] | None = None) -> int:

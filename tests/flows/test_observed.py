@@ -46,6 +46,7 @@ def test_a_stage_is_a_flow_run_under_its_parent_with_artifacts(
     assert "![noise](data:image/png;base64," in page
     assert len(page) < 700_000
     assert artifacts["progress"].data == 100.0
+    assert _logged(client, run, "fake: 2 clips kept")
 
 
 def test_a_user_error_is_the_message_of_the_failed_run(client: Any, prefect_server: str, start_stage: Start) -> None:
