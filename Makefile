@@ -80,8 +80,8 @@ lock: ## renew requirements.lock from pyproject.toml
 	  --python-version 3.11 --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 	@echo "wrote requirements.lock"
 
-corpus: env ## draw the embedded corpus (data/demo) anew; hours, and not needed to use it
-	@python -m stages.lib.corpus data/demo
+corpus: env ## draw the embedded corpus (data/demo) anew; long, and not needed to use it
+	@python -m stages.lib.corpus --out data/demo
 
 clean: env ## remove what runs have made (not .venv, data/demo, the DVC cache)
 	@python -m flows.clean
