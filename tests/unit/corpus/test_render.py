@@ -60,7 +60,7 @@ def _lip_gap(actor: Actor, shape: dict[str, float]) -> float:
     posed = actor.vertices(actor.rest_parameters()[None], known)[0]
     lips = np.flatnonzero(np.abs(actor.rest[:13380, 0]) < 0.003)
     moved = actor.vertices(actor.rest_parameters()[None], {"jawOpen": np.array([1.0])})[0]
-    drop = (actor.rest[lips] - moved[lips])[:, 2] - (actor.rest[lips] - posed[lips])[:, 2] * 0
+    drop = (actor.rest[lips] - moved[lips])[:, 2]
     face = actor.rest[lips, 1] < actor.rest[LEFT_EYE, 1].mean() + 0.02
     lower, upper = lips[face & (drop > 0.6 * drop.max())], lips[face & (drop < 0.2 * drop.max())]
     upper = upper[actor.rest[upper, 2] > actor.rest[lower, 2].max() - 0.01]
