@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
             temporary.rename(target)
             shutil.rmtree(old)
         else:
-            os.replace(temporary, target)
+            temporary.replace(target)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary)
