@@ -32,7 +32,7 @@ from stages.params import Params
 
 _STEPS = (1, 2, 4)
 """Numbers of steps that the student is tried at, whatever it was distilled for."""
-_COMPARED = 4
+_COMPARED = 3
 """Held-out clips on which the slow teacher is run beside the student."""
 
 

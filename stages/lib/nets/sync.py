@@ -51,7 +51,8 @@ class SyncExpert(ModelMixin, ConfigMixin):
     def lips(self, crops_BFCHW: torch.Tensor) -> torch.Tensor:
         """Mouth crops (B, 5, 3, 48, 96) in 0..1 -> (B, D) of length 1. Grey level and contrast do not matter."""
         x = crops_BFCHW.flatten(1, 2)
-        x = (x - x.mean((1, 2, 3), keepdim=True)) / (x.std((1, 2, 3), keepdim=True) + 0.05)
+        x = x - x.mean((1, 2, 3), keepdim=True)
+        x = x / (x.square().mean((1, 2, 3), keepdim=True).sqrt() + 0.05)
         return F.normalize(self.lip_layers(x), dim=1)
 
     def speech(self, mel_BMC: torch.Tensor) -> torch.Tensor:
