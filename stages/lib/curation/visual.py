@@ -19,6 +19,8 @@ CORNERS = 12
 TEXTURE = 5e-4
 """Least eigenvalue of a corner: ten times what compression leaves on a plain wall."""
 PAIR_SECONDS = 0.2
+RETURN = 0.5
+"""A corner followed there and back must come home within so many pixels: across a cut, or under a hand, none does."""
 CELLS = 4
 """They must also lie in this many of the 4 x 4 parts of the picture: one moving thing is no camera."""
 _SHOULDERS = slice(5, 7)
@@ -90,8 +92,8 @@ def cut(frames: np.ndarray) -> float:
 def camera_motion(frames: np.ndarray, poses: Poses, fps: float) -> float | None:
     """Speed of the background in picture widths a second: 90th percentile over pairs of frames 0.2 s apart.
 
-    Corners outside of the person are followed (pyramidal Lucas-Kanade); a pair's speed is the median of its corners.
-    None where the background has too little texture to tell.
+    Corners outside of the person are followed there and back (pyramidal Lucas-Kanade); a pair's speed is the median
+    of its corners. None where the background has too little texture to tell.
     """
     gap = max(round(PAIR_SECONDS * fps), 1)
     speeds = []
@@ -103,7 +105,9 @@ def camera_motion(frames: np.ndarray, poses: Poses, fps: float) -> float | None:
         if corners is None:
             continue
         moved, found, _ = cv2.calcOpticalFlowPyrLK(grey[0], grey[1], corners, np.empty_like(corners))
-        followed = found.reshape(-1) == 1
+        back, found_back, _ = cv2.calcOpticalFlowPyrLK(grey[1], grey[0], moved, np.empty_like(corners))
+        returned = np.linalg.norm((back - corners).reshape(-1, 2), axis=1) < RETURN
+        followed = (found.reshape(-1) == 1) & (found_back.reshape(-1) == 1) & returned
         cells = np.unique(corners.reshape(-1, 2)[followed] * 4 // grey[0].shape[0], axis=0)
         if followed.sum() >= CORNERS and len(cells) >= CELLS:
             step = np.median((moved - corners).reshape(-1, 2)[followed], axis=0)
