@@ -18,8 +18,8 @@ from stages.lib.curation.seen import measure_poses
 from stages.lib.curation.split import Kept, assign_split, counts
 from stages.lib.curation.verdict import CHECKS, Score, frequent, judge, permission
 from stages.lib.curation.visual import VisualJob, measure_clip
+from stages.lib.extraction import extract_clips
 from stages.lib.files import code_digest, file_digest, read_json, value_digest
-from stages.lib.parallel import ClipFailure, map_clips
 from stages.lib.report import StageReport
 from stages.lib.store import ClipStore
 from stages.lib.workspace import Workspace
@@ -63,12 +63,9 @@ def _measure(params: Params, context: Context, clips: list[str]) -> Measured:
     workspace = context.workspace
     store = ClipStore(workspace.store, STAGE, value_digest([params.media.fps, code_digest(visual, notices)]))
     jobs = [_job(clip, workspace, store, params.media.fps) for clip in clips]
-    reused = {job.clip: _fetch(job, workspace) for job in jobs}
-    missing = [job for job in jobs if not reused[job.clip]]
-    if missing:
-        _extract(missing, context)
-    if jobs:
-        store.record(reused)
+    reused = extract_clips(
+        jobs, measure_clip, lambda job: {"visual.json": _visual_scores(job, workspace)}, context, "pixels"
+    )
     scores = {job.clip: _scores(job, workspace, params.media.fps) for job in jobs}
     return Measured(scores, reused)
 
@@ -81,25 +78,8 @@ def _job(clip: str, workspace: Workspace, store: ClipStore, fps: float) -> Visua
     return VisualJob(clip, video, poses, fps, store, store.key(file_digest(video), file_digest(poses)))
 
 
-def _fetch(job: VisualJob, workspace: Workspace) -> bool:
-    return job.store.fetch(job.key, {"visual.json": _visual_scores(job, workspace)})
-
-
 def _visual_scores(job: VisualJob, workspace: Workspace) -> Path:
     return workspace.scratch / STAGE / f"{job.clip}.json"
-
-
-def _extract(jobs: list[VisualJob], context: Context) -> None:
-    failures: list[ClipFailure] = []
-    with context.progress("pixels", len(jobs)) as bar, context.executor() as executor:
-        for job, result in map_clips(measure_clip, jobs, executor, bar):
-            if isinstance(result, ClipFailure):
-                failures.append(result)
-            elif not _fetch(job, context.workspace):
-                raise RuntimeError(f"clip {job.clip}: its result vanished from {job.store.root}")
-    if failures:
-        lines = "\n".join(f"  {failure.clip}: {failure.reason}" for failure in failures)
-        raise ValueError(f"{len(failures)} of {len(jobs)} clips could not be measured (the others are kept):\n{lines}")
 
 
 def _scores(job: VisualJob, workspace: Workspace, fps: float) -> dict[str, Score]:

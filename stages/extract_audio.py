@@ -12,9 +12,9 @@ from stages.lib.audio.extract import FEATURES_FILE, WORDS_FILE, AudioJob, AudioS
 from stages.lib.audio.picture import draw_audio
 from stages.lib.audio.words import manifest_rows
 from stages.lib.context import Context
+from stages.lib.extraction import extract_clips
 from stages.lib.files import file_digest, read_json
 from stages.lib.media import read_speech
-from stages.lib.parallel import ClipFailure, map_clips
 from stages.lib.report import StageReport
 from stages.lib.store import ClipStore
 from stages.lib.workspace import Workspace
@@ -35,14 +35,10 @@ def run(params: Params, context: Context) -> StageReport:
     if not ledger.usable:
         raise ValueError(f"{workspace.ledger}: no usable clip; its column reason says why each was refused")
     jobs = _jobs(params, workspace, ledger)
-    reused = {job.clip: _fetch(job, workspace) for job in jobs}
-    missing = [job for job in jobs if not reused[job.clip]]
-    if missing:
-        _extract(missing, context)
+    reused = extract_clips(jobs, extract_clip, lambda job: _targets(job, workspace), context, "audio")
     words = _words(jobs, workspace, params)
     words.save(workspace.words)
     _remove_stale(workspace, set(reused))
-    jobs[0].store.record(reused)
     timings = {"seconds": time.monotonic() - begun, "reused": sum(reused.values())}
     report = _report(params, workspace, jobs, words, timings)
     report.save(workspace.stage_report(STAGE))
@@ -63,26 +59,12 @@ def _jobs(params: Params, workspace: Workspace, ledger: Ledger) -> list[AudioJob
     return jobs
 
 
-def _fetch(job: AudioJob, workspace: Workspace) -> bool:
-    targets = {FEATURES_FILE: workspace.audio(job.clip), WORDS_FILE: _recognised_words(job, workspace)}
-    return job.store.fetch(job.key, targets)
+def _targets(job: AudioJob, workspace: Workspace) -> dict[str, Path]:
+    return {FEATURES_FILE: workspace.audio(job.clip), WORDS_FILE: _recognised_words(job, workspace)}
 
 
 def _recognised_words(job: AudioJob, workspace: Workspace) -> Path:
     return workspace.scratch / STAGE / f"{job.clip}.json"
-
-
-def _extract(jobs: list[AudioJob], context: Context) -> None:
-    failures: list[ClipFailure] = []
-    with context.progress("audio", len(jobs)) as bar, context.executor() as executor:
-        for job, result in map_clips(extract_clip, jobs, executor, bar):
-            if isinstance(result, ClipFailure):
-                failures.append(result)
-            elif not _fetch(job, context.workspace):
-                raise RuntimeError(f"clip {job.clip}: its result vanished from {job.store.root}")
-    if failures:
-        lines = "\n".join(f"  {failure.clip}: {failure.reason}" for failure in failures)
-        raise ValueError(f"{len(failures)} of {len(jobs)} clips could not be heard (the others are kept):\n{lines}")
 
 
 def _words(jobs: list[AudioJob], workspace: Workspace, params: Params) -> Words:

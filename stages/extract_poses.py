@@ -7,9 +7,9 @@ import numpy as np
 
 from stages.lib.artifacts import Ledger, Poses
 from stages.lib.context import Context
+from stages.lib.extraction import extract_clips
 from stages.lib.files import file_digest
 from stages.lib.media import contact_sheet, read_frames, save_png
-from stages.lib.parallel import ClipFailure, map_clips
 from stages.lib.pose import skeleton as sk
 from stages.lib.pose.detectors import Options
 from stages.lib.pose.drawing import draw_skeleton, overlay
@@ -37,13 +37,10 @@ def run(params: Params, context: Context) -> StageReport:
     if not ledger.usable:
         raise ValueError(f"{workspace.ledger}: no usable clip; its column reason says why each was refused")
     jobs = _jobs(params, workspace, ledger)
-    reused = {job.clip: _fetch(job, workspace) for job in jobs}
-    missing = [job for job in jobs if not reused[job.clip]]
-    if missing:
-        _extract(missing, context)
+    reused = extract_clips(jobs, extract_clip, lambda job: {POSES_FILE: workspace.poses(job.clip)}, context, "poses")
     _remove_stale(workspace, set(reused))
-    jobs[0].store.record(reused)
-    report = _report(workspace, jobs, missing, time.monotonic() - begun)
+    extracted = [job for job in jobs if not reused[job.clip]]
+    report = _report(workspace, jobs, extracted, time.monotonic() - begun)
     report.save(workspace.stage_report(STAGE))
     return report
 
@@ -66,23 +63,6 @@ def _jobs(params: Params, workspace: Workspace, ledger: Ledger) -> list[PoseJob]
         key = store.key(file_digest(video))
         jobs.append(PoseJob(clip, video, int(frames[clip]), backend, options, store, key))
     return jobs
-
-
-def _fetch(job: PoseJob, workspace: Workspace) -> bool:
-    return job.store.fetch(job.key, {POSES_FILE: workspace.poses(job.clip)})
-
-
-def _extract(jobs: list[PoseJob], context: Context) -> None:
-    failures: list[ClipFailure] = []
-    with context.progress("poses", len(jobs)) as bar, context.executor() as executor:
-        for job, result in map_clips(extract_clip, jobs, executor, bar):
-            if isinstance(result, ClipFailure):
-                failures.append(result)
-            elif not _fetch(job, context.workspace):
-                raise RuntimeError(f"clip {job.clip}: its result vanished from {job.store.root}")
-    if failures:
-        lines = "\n".join(f"  {failure.clip}: {failure.reason}" for failure in failures)
-        raise ValueError(f"no poses from {len(failures)} of {len(jobs)} clips (the others are kept):\n{lines}")
 
 
 def _remove_stale(workspace: Workspace, clips: set[str]) -> None:

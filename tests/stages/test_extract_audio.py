@@ -120,7 +120,7 @@ def test_configured_models_add_a_feature_and_phones(project: SmallProject, param
 
 def test_a_failing_model_names_clips_and_reason(project: SmallProject, params: Params, tmp_path: Path) -> None:
     configured = with_audio(params, features="whisper", features_model=make_wav2vec2(tmp_path / "encoder"))
-    with pytest.raises(ValueError, match=r"2 of 2 clips could not be heard(.|\n)*one: .*is a wav2vec2 model"):
+    with pytest.raises(ValueError, match=r"audio: 2 of 2 clips failed(.|\n)*one: .*is a wav2vec2 model"):
         extract_audio.run(configured, project.context)
 
 

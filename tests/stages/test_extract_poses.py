@@ -148,7 +148,7 @@ def test_other_options_are_another_extraction(params: Params, workspace: Workspa
 
 def test_a_damaged_clip_is_named_and_the_others_are_kept(params: Params, workspace: Workspace) -> None:
     workspace.video("clip-0").write_bytes(workspace.video("clip-0").read_bytes()[:300])
-    with pytest.raises(ValueError, match=r"no poses from 1 of 2 clips.*\n  clip-0: "):
+    with pytest.raises(ValueError, match=r"poses: 1 of 2 clips failed.*\n  clip-0: "):
         run(params, workspace)
     assert workspace.poses("clip-1").is_file()
     assert not workspace.poses("clip-0").exists()
