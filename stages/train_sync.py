@@ -24,7 +24,7 @@ from stages.params import Params
 STAGE = "train_sync"
 _STRETCH_SECONDS = 2.0
 _NEAR = 1
-"""An offset is right if it is this many frames or fewer from what curate measured."""
+"""An offset is right if it is this many frames or fewer from none; curate keeps footage that is in step."""
 
 
 def run(params: Params, context: Context) -> StageReport:
