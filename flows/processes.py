@@ -12,6 +12,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import psutil
 
@@ -26,8 +27,9 @@ def run_group(
     environment: Mapping[str, str],
     on_line: Callable[[str], None],
     grace: float = GRACE_SECONDS,
+    folder: Path | None = None,
 ) -> int:
-    """Run `command` in a session of its own, stream its output, return its exit status.
+    """Run `command` in a session of its own (in `folder`; None: this one), stream its output, return its exit status.
 
     Whatever ends this call, a signal or a cancelled flow too, ends every process of the group first. On a terminal the
     child gets a terminal as well, so that its progress bars look the same. `on_line` is given each finished line.
@@ -38,7 +40,13 @@ def run_group(
         columns, lines = shutil.get_terminal_size()
         termios.tcsetwinsize(writing, (lines, columns))
     child = subprocess.Popen(
-        command, env=dict(environment), stdout=writing, stderr=writing, stdin=subprocess.DEVNULL, start_new_session=True
+        command,
+        cwd=folder,
+        env=dict(environment),
+        stdout=writing,
+        stderr=writing,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
     )
     os.close(writing)
     try:

@@ -102,6 +102,7 @@ class OptimisationSection(Section):
 
 
 class CodecSection(Section):
+    pretrained: Path | None = Field(description="folder of a codec whose decoder learns on; null: from nothing")
     latent_channels: int = Field(gt=0)
     pose_channels: int = Field(gt=0, description="channels of an encoded skeleton picture")
     encoder_width: int = Field(gt=0)

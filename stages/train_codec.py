@@ -1,4 +1,8 @@
-"""Train the codec on frames of the kept training clips, and fit the pose encoder to their skeleton pictures."""
+"""Train the codec on frames of the kept training clips, and fit the pose encoder to their skeleton pictures.
+
+From a pretrained codec only the decoder learns on: the encoders stay, so latents and poses mean to a pretrained teacher
+what they meant when it was trained.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +20,7 @@ from stages.lib.media import read_frames
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.pose_encoder import PoseEncoder
 from stages.lib.nets.precision import autocast
+from stages.lib.nets.pretrained import require_config
 from stages.lib.pose.drawing import draw_skeleton
 from stages.lib.preview import psnr, save_sheet, to_pictures, to_tensor
 from stages.lib.report import Figure, StageReport
@@ -77,11 +82,8 @@ def _train(
     params: Params, context: Context, curated: Curated, frames: np.ndarray, device: torch.device
 ) -> tuple[Codec, list[float], Checkpoint]:
     section, workspace = params.codec, context.workspace
-    with seeded(params.seed):
-        codec = new_codec(section)
     start = to_tensor(frames[_spread(len(frames), _FIT_FRAMES)])
-    codec.fit_patches(start)
-    codec.to(device, memory_format=torch.channels_last)
+    codec = _start_codec(params, start).to(device, memory_format=torch.channels_last)
     settings = Optimisation(**section.optimisation.model_dump())
 
     def loss(model: Codec, step: int, generator: torch.Generator) -> torch.Tensor:
@@ -95,12 +97,29 @@ def _train(
         return error.abs().mean() + 2 * error.square().mean() + 1e-4 * raw.float().square().mean()
 
     inputs = [workspace.curated, *(workspace.video(clip) for clip in curated.clips("train"))]
+    if section.pretrained is not None:
+        inputs.append(section.pretrained)
     values = {**section.model_dump(mode="json"), "seed": params.seed}
     checkpoint = Checkpoint(workspace.scratch / run_digest("train_codec", values, inputs))
     with context.progress("train codec", settings.steps) as bar:
         trained = train(codec, loss, settings, params.seed, bar, checkpoint)
-    trained.average.fit_statistics(start.to(device), torch.Generator().manual_seed(params.seed))
+    generator = torch.Generator().manual_seed(params.seed)
+    if section.pretrained is None:
+        trained.average.fit_statistics(start.to(device))
+    trained.average.fit_sensitivity(start.to(device), generator)
     return trained.average, trained.losses, checkpoint
+
+
+def _start_codec(params: Params, start_BCHW: torch.Tensor) -> Codec:
+    section = params.codec
+    with seeded(params.seed):
+        codec = new_codec(section)
+    if section.pretrained is None:
+        codec.fit_patches(start_BCHW)
+        return codec
+    pretrained = Codec.from_pretrained(section.pretrained / "image")
+    require_config("codec", section.pretrained, pretrained.config, codec.config)
+    return pretrained.freeze_encoder()
 
 
 def new_codec(section: CodecSection) -> Codec:
@@ -126,6 +145,11 @@ def _draw_crops(frames: np.ndarray, count: int, crop: int, generator: torch.Gene
 
 
 def _pose_encoder(workspace: Workspace, clips: Sequence[str], params: Params) -> PoseEncoder:
+    encoder = PoseEncoder(channels=params.codec.pose_channels)
+    if params.codec.pretrained is not None:
+        pretrained = PoseEncoder.from_pretrained(params.codec.pretrained / "pose")
+        require_config("codec", params.codec.pretrained, pretrained.config, encoder.config)
+        return pretrained
     share = max(1, _FIT_FRAMES // len(clips))
     drawn = []
     for clip in clips[:_FIT_FRAMES]:
@@ -133,7 +157,6 @@ def _pose_encoder(workspace: Workspace, clips: Sequence[str], params: Params) ->
         for index in _spread(len(poses.keypoints), share):
             drawn.append(draw_skeleton(poses.keypoints[index], poses.confidence[index], poses.size))
     pictures = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 255
-    encoder = PoseEncoder(channels=params.codec.pose_channels)
     encoder.fit(pictures)
     return encoder
 

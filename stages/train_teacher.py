@@ -18,6 +18,7 @@ from stages.lib.media import read_frames
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.precision import autocast
+from stages.lib.nets.pretrained import require_config
 from stages.lib.preview import psnr, save_sheet, to_pictures
 from stages.lib.report import Figure, StageReport
 from stages.lib.sampling import sample
@@ -35,7 +36,7 @@ def run(params: Params, context: Context) -> StageReport:
     codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval().requires_grad_(False)
     inputs = [workspace.curated, workspace.model("codec"), *(workspace.latents(clip.clip) for clip in clips)]
     if section.pretrained is not None:
-        inputs.append(Path(section.pretrained))
+        inputs.append(section.pretrained)
     values = {**section.model_dump(mode="json"), "seed": params.seed}
     checkpoint = Checkpoint(workspace.scratch / run_digest("train_teacher", values, inputs))
     trained = _train(params, context, clips, codec, device, checkpoint)
@@ -84,10 +85,7 @@ def _new_teacher(params: Params, codec: Codec, pose_channels: int) -> Denoiser:
         with seeded(params.seed):
             return Denoiser(**shape)
     teacher = Denoiser.from_pretrained(section.pretrained)
-    wrong = {name: (teacher.config[name], value) for name, value in shape.items() if teacher.config[name] != value}
-    if wrong:
-        named = ", ".join(f"{name} {there} where params say {here}" for name, (there, here) in wrong.items())
-        raise ValueError(f"teacher.pretrained={section.pretrained} does not fit: {named}")
+    require_config("teacher", section.pretrained, teacher.config, shape)
     return teacher
 
 

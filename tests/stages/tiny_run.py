@@ -109,7 +109,8 @@ def _save_models(workspace: Workspace, pictures: dict[str, tuple[np.ndarray, np.
     frames = to_tensor(np.concatenate([each[0][:4] for each in pictures.values()]))
     skeletons = (to_tensor(np.concatenate([each[1][:8] for each in pictures.values()])) + 1) / 2
     codec.fit_patches(frames)
-    codec.fit_statistics(frames, torch.Generator().manual_seed(0))
+    codec.fit_statistics(frames)
+    codec.fit_sensitivity(frames, torch.Generator().manual_seed(0))
     encoder = PoseEncoder(channels=8)
     encoder.fit(skeletons)
     codec.eval().save_pretrained(workspace.model("codec") / "image")

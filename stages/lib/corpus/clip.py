@@ -64,7 +64,7 @@ def perform(
         neck=float(actor.heads["neck01"][1]),
         chest=float(actor.heads["clavicle.L"][2]),
     )
-    parameters = np.array([actor.pose_parameters(pose) for pose in poses(rng, times, voice, frame)])
+    parameters = np.array([actor.pose_parameters(pose) for pose in poses(rng, line.tempo * times, voice, frame)])
     meshes = actor.vertices(parameters, face_tracks(rng, speech, times, voice))
     return speech, meshes, gaze(rng, times)
 

@@ -8,13 +8,14 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class Line:
-    """One clip: `name` is its file name without suffix."""
+    """One clip: `name` is its file name without suffix; tempo: how much faster than usual the speaker moves."""
 
     name: str
     speaker: str
     split: Split
     text: str
     seed: int
+    tempo: float = 1.0
 
 
 _TRAIN = {

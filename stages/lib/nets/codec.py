@@ -74,6 +74,12 @@ class Codec(ModelMixin, ConfigMixin):
         self.register_buffer("latent_std", torch.ones(latent_channels))
         self.register_buffer("sensitivity", torch.ones(latent_channels))
 
+    def freeze_encoder(self) -> "Codec":
+        """Only the decoder learns from now on."""
+        for layer in (self.encode_patches, self.encode_in, self.encode_body, self.encode_out):
+            layer.requires_grad_(False)
+        return self
+
     def encode(self, frames_BCHW: torch.Tensor) -> torch.Tensor:
         """Frames (B, 3, H, W) in -1..1 -> latents (B, C, h, w) float32 of unit variance."""
         raw = self.encode_raw(frames_BCHW).float()
@@ -110,11 +116,15 @@ class Codec(ModelMixin, ConfigMixin):
         self.decode_patches.load_state_dict({"weight": outwards.reshape(shape), "bias": colour})
 
     @torch.no_grad()
-    def fit_statistics(self, frames_BCHW: torch.Tensor, generator: torch.Generator, batch: int = 16) -> None:
-        """Set mean, deviation and sensitivity from training frames."""
+    def fit_statistics(self, frames_BCHW: torch.Tensor, batch: int = 16) -> None:
+        """Set mean and deviation of the latents from training frames."""
         raw = torch.cat([self.encode_raw(part).float() for part in frames_BCHW.split(batch)])
         self.latent_mean.copy_(raw.mean((0, 2, 3)))
         self.latent_std.copy_(raw.std((0, 2, 3)).clamp(min=1e-4))
+
+    @torch.no_grad()
+    def fit_sensitivity(self, frames_BCHW: torch.Tensor, generator: torch.Generator, batch: int = 16) -> None:
+        """Set how much the pictures of training frames change with each latent channel."""
         step = 0.3
         latents = self.encode(frames_BCHW[:batch])
         clean = self.decode(latents)

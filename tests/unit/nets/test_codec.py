@@ -19,7 +19,8 @@ def fitted_codec() -> Codec:
     torch.manual_seed(0)
     codec = Codec(**TINY)
     codec.fit_patches(smooth_frames())
-    codec.fit_statistics(smooth_frames(), torch.Generator().manual_seed(0))
+    codec.fit_statistics(smooth_frames())
+    codec.fit_sensitivity(smooth_frames(), torch.Generator().manual_seed(0))
     return codec.eval()
 
 
