@@ -1,4 +1,4 @@
-"""Distil the student: the teacher's weights, input-aware sparse attention, few steps."""
+"""Distil the student: the adapted teacher's weights and attention, few steps."""
 
 import time
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ import torch
 
 from stages.lib.artifacts import Curated, Targets
 from stages.lib.attention.picture import attention_sheet
-from stages.lib.attention.plan import AttentionPlan, kept_share
+from stages.lib.attention.plan import AttentionPlan, Mask, kept_share
 from stages.lib.checkpoint import Checkpoint, run_digest
 from stages.lib.context import Context
 from stages.lib.curves import save_loss_curve
-from stages.lib.dataset import CellWeights, ClipTensors, Window, collate, draw_windows, load_clips
+from stages.lib.dataset import CellWeights, Window, collate, load_clips
 from stages.lib.device import pick_device
 from stages.lib.distillation import Trajectory, attach, plan_windows, region_cells, region_loss, token_grid
 from stages.lib.files import atomic_path
-from stages.lib.losses import channel_weights, denoising_loss, weighted_error
+from stages.lib.losses import channel_weights, weighted_error
 from stages.lib.media import read_frames, save_png
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
@@ -55,11 +55,12 @@ def run(params: Params, context: Context) -> StageReport:
     device = pick_device(params.compute.device)
     codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval().requires_grad_(False)
 
-    inputs = [*targets, workspace.model("teacher"), workspace.model("codec")]
+    inputs = [*targets, workspace.model("adapted_teacher"), workspace.model("codec")]
     inputs += [path for clip in clips for path in (workspace.latents(clip.clip), workspace.poses(clip.clip))]
-    values = {**params.student.model_dump(), **params.teacher.model_dump(), "seed": params.seed}
+    sections = [each.model_dump(mode="json") for each in (params.student, params.teacher, params.attention)]
+    values = {"params": sections, "seed": params.seed}
     checkpoint = Checkpoint(workspace.scratch / run_digest("distill_student", values, inputs))
-    trained = _train(params, context, clips, trajectories, codec, checkpoint)
+    trained = _train(params, context, trajectories, codec, checkpoint)
     with atomic_path(workspace.model("student")) as folder:
         trained.average.save_pretrained(folder)
     checkpoint.remove()
@@ -74,33 +75,19 @@ def run(params: Params, context: Context) -> StageReport:
 def _train(
     params: Params,
     context: Context,
-    clips: Sequence[ClipTensors],
     trajectories: Sequence[Trajectory],
     codec: Codec,
     checkpoint: Checkpoint,
 ) -> Trained[Denoiser]:
-    """First real windows, so that the weights get used to sparse attention; then the teacher's paths."""
     section, teacher, device = params.student, params.teacher, codec.sensitivity.device
-    student = Denoiser.from_pretrained(context.workspace.model("teacher")).to(device)
+    student = Denoiser.from_pretrained(context.workspace.model("adapted_teacher")).to(device)
     settings = Optimisation(**section.optimisation.model_dump())
     channel_C = channel_weights(codec.sensitivity)
-    first_path = round(settings.steps * section.adapt_share)
-    frames = trajectories[0].states.shape[2]
-
-    def adapt(model: Denoiser, generator: torch.Generator) -> torch.Tensor:
-        batch = draw_windows(clips, section.batch, frames, generator).to(device)
-        plan = plan_windows(batch.windows, model.config.patch, section.past_frames).to(device)
-        return denoising_loss(
-            model, batch.latents_BCThw, batch.condition, channel_C, batch.weights_BThw, teacher.shift, generator, plan
-        )
-
-    def distil(model: Denoiser, generator: torch.Generator) -> torch.Tensor:
-        chosen = torch.randint(len(trajectories), (section.batch,), generator=generator)
-        return _distillation_loss(params, model, [trajectories[i] for i in chosen], channel_C, generator)
 
     def loss(model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
+        chosen = torch.randint(len(trajectories), (section.batch,), generator=generator)
         with autocast(device, teacher.precision):
-            return (adapt if step < first_path else distil)(model, generator)
+            return _distillation_loss(params, model, [trajectories[i] for i in chosen], channel_C, generator)
 
     with context.progress("distil student", settings.steps) as bar:
         return train(student, loss, settings, params.seed, bar, checkpoint)
@@ -118,7 +105,7 @@ def _distillation_loss(
     steps = torch.randint(section.steps, (len(trajectories),), generator=generator).tolist()
     states = [each.state(step, section.steps) for each, step in zip(trajectories, steps, strict=True)]
     batch = collate([each.window for each in trajectories]).to(device)
-    plan = plan_windows(batch.windows, model.config.patch, section.past_frames).to(device)
+    plan = plan_windows(batch.windows, model.config.patch, _mask(params), device)
     noisy_BCThw = torch.stack([state for state, _ in states]).to(device)
     made_BCThw = model(noisy_BCThw, torch.stack([at for _, at in states]).to(device), batch.condition, plan)
     total = made_BCThw.new_zeros(())
@@ -127,10 +114,13 @@ def _distillation_loss(
         total = total + section.regression * weighted_error(made_BCThw, drawn_BCThw, channel_C, batch.weights_BThw)
     if section.region > 0:
         weights = {REGION_NAMES.index(name): weight for name, weight in section.regions.model_dump().items()}
-        patch = model.config.patch
-        regions = region_cells(plan, token_grid(batch.windows[0].clip, patch), patch)
+        regions = region_cells(batch.windows).to(device)
         total = total + section.region * region_loss(made_BCThw, batch.latents_BCThw, regions, channel_C, weights)
     return total
+
+
+def _mask(params: Params) -> Mask:
+    return Mask(params.attention.mask, params.attention.past_frames)
 
 
 @dataclass(frozen=True)
@@ -142,16 +132,14 @@ class _Drawn:
 
 
 @torch.no_grad()
-def _draw(
-    params: Params, model: Denoiser, codec: Codec, window: Window, index: int, steps: int, sparse: bool
-) -> _Drawn:
+def _draw(params: Params, model: Denoiser, codec: Codec, window: Window, index: int, steps: int) -> _Drawn:
     """One held-out window, teacher and student from the same noise."""
     device = codec.sensitivity.device
     start = time.perf_counter()
     batch = collate([window]).to(device)
     generator = torch.Generator().manual_seed(params.seed + index)
     noise = torch.randn(batch.latents_BCThw.shape, generator=generator).to(device)
-    plan = plan_windows([window], model.config.patch, params.student.past_frames).to(device) if sparse else None
+    plan = plan_windows([window], model.config.patch, _mask(params), device)
     with autocast(device, params.teacher.precision):
         latents = sample(model, noise, batch.condition, steps, params.teacher.shift, plan)
         pictures = to_pictures(codec.decode(latents[0].transpose(0, 1).float()))
@@ -180,7 +168,7 @@ class _Tested:
 def _test(params: Params, context: Context, curated: Curated, student: Denoiser, codec: Codec) -> list[_Tested]:
     """The middle window of every held-out clip, from its first frame; people seen in training come first."""
     workspace = context.workspace
-    teacher = Denoiser.from_pretrained(workspace.model("teacher")).to(codec.sensitivity.device).eval()
+    teacher = Denoiser.from_pretrained(workspace.model("adapted_teacher")).to(codec.sensitivity.device).eval()
     clips = load_clips(workspace, curated, "test", CellWeights(**params.teacher.weights.model_dump()))
     seen_people = curated.seen_speakers()
     clips.sort(key=lambda clip: clip.speaker not in seen_people)
@@ -190,12 +178,12 @@ def _test(params: Params, context: Context, curated: Curated, student: Denoiser,
             start = max(0, (len(clip) - params.targets.frames) // 2)
             window = Window(clip, start, min(start + params.targets.frames, len(clip)), 0)
             by_steps = {
-                steps: _draw(params, student, codec, window, index, steps, sparse=True)
+                steps: _draw(params, student, codec, window, index, steps)
                 for steps in sorted({*_STEPS, params.student.steps})
             }
             beside = None
             if index < _COMPARED:
-                beside = _draw(params, teacher, codec, window, index, params.teacher.steps, sparse=False)
+                beside = _draw(params, teacher, codec, window, index, params.teacher.steps)
             real = read_frames(workspace.video(clip.clip))
             seen = clip.speaker in seen_people
             tested.append(_Tested(window, seen, real[0], real[window.frames], by_steps, beside))
@@ -205,7 +193,7 @@ def _test(params: Params, context: Context, curated: Curated, student: Denoiser,
 
 def _report(params: Params, folder: Path, trained: Trained[Denoiser], tested: Sequence[_Tested]) -> StageReport:
     section, patch = params.student, trained.average.config.patch
-    plans = [plan_windows([each.window], patch, section.past_frames) for each in tested]
+    plans = [plan_windows([each.window], patch, _mask(params)) for each in tested]
     figures: dict[str, Figure] = {"loss": float(np.mean(trained.losses[-50:]))}
     for steps in sorted({*_STEPS, section.steps}):
         for name, seen in (("seen", True), ("unseen", False)):
@@ -238,7 +226,7 @@ def _report(params: Params, folder: Path, trained: Trained[Denoiser], tested: Se
 
 
 def _pictures(
-    params: Params, folder: Path, compared: Sequence[_Tested], plan: AttentionPlan, patch: int
+    params: Params, folder: Path, compared: Sequence[_Tested], plan: AttentionPlan | None, patch: int
 ) -> dict[str, Path]:
     """Of the compared clips side by side, and of the attention in the first of them."""
     columns = [
@@ -249,8 +237,8 @@ def _pictures(
     ]
     first = compared[0]
     grid = token_grid(first.window.clip, patch)
-    save_png(folder / "attention.png", attention_sheet(first.truth, plan, len(first.truth) - 1, grid))
-    return {
-        "held-out frames: reference, real, teacher, student": save_sheet(folder / "held_out.png", columns),
-        "regions, and what a token of a hand and one of the face see": folder / "attention.png",
-    }
+    pictures = {"held-out frames: reference, real, teacher, student": save_sheet(folder / "held_out.png", columns)}
+    if plan is not None:
+        save_png(folder / "attention.png", attention_sheet(first.truth, plan, len(first.truth) - 1, grid))
+        pictures["regions, and what a token of a hand and one of the face see"] = folder / "attention.png"
+    return pictures

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from stages.lib.artifacts import AudioFeatures, Curated, Words
+from stages.lib.attention.plan import Mask
 from stages.lib.context import Context
 from stages.lib.dataset import CellWeights, ClipTensors, Window, load_clip
 from stages.lib.device import pick_device
@@ -81,7 +82,8 @@ def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
     """Teacher (dense, all its steps) and student (sparse, its steps), over one codec."""
     device = pick_device(params.compute.device)
     codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval()
-    ways = {"teacher": (params.teacher.steps, None), "student": (params.student.steps, params.student.past_frames)}
+    mask = Mask(params.attention.mask, params.attention.past_frames)
+    ways = {"teacher": (params.teacher.steps, None), "student": (params.student.steps, mask)}
     return {
         name: Sampler(
             denoiser=Denoiser.from_pretrained(workspace.model(name)).to(device).eval(),
@@ -90,10 +92,10 @@ def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
             shift=params.teacher.shift,
             window=params.evaluate.window,
             overlap=params.evaluate.overlap,
-            past_frames=past_frames,
+            mask=mask,
             precision=params.teacher.precision,
         )
-        for name, (steps, past_frames) in ways.items()
+        for name, (steps, mask) in ways.items()
     }
 
 

@@ -145,6 +145,19 @@ class TeacherSection(Section):
     optimisation: OptimisationSection
 
 
+class AttentionSection(Section):
+    """Input-aware sparse attention; see stages/lib/attention."""
+
+    mask: tuple[Literal["global", "local"], ...] = Field(description="what is on; empty: dense attention")
+    past_frames: int = Field(ge=0, description="global: how many past frames a frame attends to")
+
+
+class AdaptSection(Section):
+    batch: int = Field(gt=0, description="windows a training step")
+    frames: int = Field(gt=0, description="frames of a window")
+    optimisation: OptimisationSection
+
+
 class TargetsSection(Section):
     windows: int = Field(gt=0, description="windows of training clips that the teacher draws")
     frames: int = Field(gt=0, description="frames of a window")
@@ -161,9 +174,7 @@ class RegionWeightsSection(Section):
 
 class StudentSection(Section):
     steps: int = Field(gt=0, description="sampling steps it is distilled for; divides targets.states")
-    past_frames: int = Field(ge=0, description="how many past frames a frame attends to")
     batch: int = Field(gt=0, description="windows a training step")
-    adapt_share: float = Field(ge=0, lt=1, description="share of the training steps, the first, on real windows")
     regression: float = Field(ge=0, description="weight of the error against the teacher's results; 0: off")
     region: float = Field(ge=0, description="weight of the region loss against the real frames; 0: off")
     regions: RegionWeightsSection = Field(description="weight of each region within the region loss")
@@ -229,6 +240,8 @@ class Params(Section):
     curate: Curate
     codec: CodecSection
     teacher: TeacherSection
+    attention: AttentionSection
+    adapt: AdaptSection
     targets: TargetsSection
     student: StudentSection
     motion: MotionSection

@@ -1,4 +1,4 @@
-"""Let the teacher draw windows of the training clips and keep its path from noise to result, for the student."""
+"""Let the adapted teacher draw windows of the training clips and keep its paths for the student."""
 
 import shutil
 from collections.abc import Sequence
@@ -8,10 +8,12 @@ import numpy as np
 import torch
 
 from stages.lib.artifacts import Curated, Targets
+from stages.lib.attention.plan import Mask
 from stages.lib.checkpoint import run_digest
 from stages.lib.context import Context
 from stages.lib.dataset import CellWeights, ClipTensors, Window, collate, load_clips
 from stages.lib.device import pick_device
+from stages.lib.distillation import plan_windows
 from stages.lib.files import atomic_path
 from stages.lib.media import read_frames
 from stages.lib.nets.codec import Codec
@@ -35,8 +37,9 @@ def run(params: Params, context: Context) -> StageReport:
     clips = load_clips(workspace, curated, "train", CellWeights(**params.teacher.weights.model_dump()))
     windows = choose_windows(clips, section.windows, section.frames, params.seed)
     drawer = _Drawer(params, context)
-    inputs = [workspace.curated, workspace.model("teacher"), *(workspace.latents(clip.clip) for clip in clips)]
-    values = {**section.model_dump(), **params.teacher.model_dump(), "seed": params.seed}
+    inputs = [workspace.curated, workspace.model("adapted_teacher"), *(workspace.latents(clip.clip) for clip in clips)]
+    sections = [each.model_dump(mode="json") for each in (section, params.teacher, params.attention)]
+    values = {"params": sections, "seed": params.seed}
     scratch = workspace.scratch / run_digest("teacher_targets", values, inputs)
     drawn, reused = [], 0
     with context.progress("teacher targets", len(windows)) as bar:
@@ -98,7 +101,7 @@ class _Drawer:
     def __init__(self, params: Params, context: Context) -> None:
         self.params, self.workspace = params, context.workspace
         self.device = pick_device(params.compute.device)
-        self.teacher = Denoiser.from_pretrained(self.workspace.model("teacher")).to(self.device).eval()
+        self.teacher = Denoiser.from_pretrained(self.workspace.model("adapted_teacher")).to(self.device).eval()
         self.codec = Codec.from_pretrained(self.workspace.model("codec") / "image").to(self.device).eval()
 
     def draw(self, window: Window, index: int) -> Targets:
@@ -133,8 +136,10 @@ class _Drawer:
 
     def _sample(self, window: Window, noise: torch.Tensor, steps: int, on_state: OnState | None = None) -> torch.Tensor:
         teacher, condition = self.params.teacher, collate([window]).condition.to(self.device)
+        mask = Mask(self.params.attention.mask, self.params.attention.past_frames)
+        plan = plan_windows([window], self.teacher.config.patch, mask, self.device)
         with autocast(self.device, teacher.precision):
-            return sample(self.teacher, noise.to(self.device), condition, steps, teacher.shift, on_state=on_state)
+            return sample(self.teacher, noise.to(self.device), condition, steps, teacher.shift, plan, on_state)
 
 
 def _report(

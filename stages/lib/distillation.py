@@ -6,11 +6,13 @@ Axes: B batch, C latent channels, T frames, h w latent cells.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from stages.lib.artifacts import Targets
-from stages.lib.attention.plan import AttentionPlan, join_plans, plan_attention
+from stages.lib.attention.plan import AttentionPlan, Mask, join_plans
 from stages.lib.dataset import ClipTensors, Window
+from stages.lib.regions import region_tokens
 
 
 @dataclass(frozen=True)
@@ -52,19 +54,17 @@ def attach(targets: Targets, clips: Mapping[str, ClipTensors]) -> Trajectory:
     return Trajectory(window, torch.from_numpy(targets.timesteps), torch.from_numpy(targets.states))
 
 
-def plan_windows(windows: Sequence[Window], patch: int, past_frames: int) -> AttentionPlan:
-    """The input-aware attention of a batch of windows: tokens are `patch` x `patch` latent cells."""
-    return join_plans(
-        [
-            plan_attention(
-                window.clip.keypoints[window.frames],
-                window.clip.confidence[window.frames],
-                token_grid(window.clip, patch),
-                past_frames,
-            )
-            for window in windows
-        ]
-    )
+def plan_windows(
+    windows: Sequence[Window], patch: int, mask: Mask, device: torch.device | str = "cpu"
+) -> AttentionPlan | None:
+    """The input-aware attention of a batch of windows: tokens are `patch` x `patch` latent cells. None: dense."""
+    plans = [mask.plan(*_pose(window), token_grid(window.clip, patch)) for window in windows]
+    return join_plans([plan for plan in plans if plan is not None]).to(device) if mask.parts else None
+
+
+def _pose(window: Window) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints in 0..1 of the frame and confidences of its frames."""
+    return window.clip.keypoints[window.frames], window.clip.confidence[window.frames]
 
 
 def token_grid(clip: ClipTensors, patch: int) -> tuple[int, int]:
@@ -73,12 +73,11 @@ def token_grid(clip: ClipTensors, patch: int) -> tuple[int, int]:
     return height // patch, width // patch
 
 
-def region_cells(plan: AttentionPlan, grid: tuple[int, int], patch: int) -> torch.Tensor:
-    """The region of each latent cell, that of its token: (B, T, h, w); the m_r of eq. 6, arXiv 2510.02617, in one map.
-
-    grid: tokens down and across. patch: side of a token in latent cells.
-    """
-    return plan.region_BTN.unflatten(2, grid).repeat_interleave(patch, 2).repeat_interleave(patch, 3)
+def region_cells(windows: Sequence[Window]) -> torch.Tensor:
+    """The region of each latent cell: (B, T, h, w) int64; the m_r of eq. 5, arXiv 2510.02617, in one map."""
+    grid = token_grid(windows[0].clip, 1)
+    region_BTN = np.stack([region_tokens(*_pose(window), grid) for window in windows])
+    return torch.from_numpy(region_BTN).unflatten(2, grid)
 
 
 def region_loss(

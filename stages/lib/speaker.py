@@ -4,6 +4,7 @@ Axes: B batch, C latent channels, P pose channels, T frames, H W pixels, h w lat
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from .attention.plan import AttentionPlan, plan_attention
+from .attention.plan import AttentionPlan, Mask, MaskPart
 from .nets.codec import Codec
 from .nets.denoiser import Condition, Denoiser
 from .nets.pose_encoder import PoseEncoder
@@ -33,6 +34,7 @@ class Settings:
     shift: float
     window: int
     overlap: int
+    mask: Sequence[MaskPart]
     past_frames: int
     precision: Precision
     size: int
@@ -139,10 +141,11 @@ class Speaker:
         drawn = torch.from_numpy(draw_skeleton(points, confidence, self.settings.size))
         return self.pose_encoder.encode(drawn.permute(2, 0, 1)[None].float().to(self.device) / 255)
 
-    def _plan(self, points: np.ndarray, confidence: np.ndarray, cells: tuple[int, int]) -> AttentionPlan:
+    def _plan(self, points: np.ndarray, confidence: np.ndarray, cells: tuple[int, int]) -> AttentionPlan | None:
         patch = self.student.config.patch
         grid = (cells[0] // patch, cells[1] // patch)
-        return plan_attention(points, confidence, grid, self.settings.past_frames).to(self.device)
+        plan = Mask(tuple(self.settings.mask), self.settings.past_frames).plan(points, confidence, grid)
+        return None if plan is None else plan.to(self.device)
 
     def _decode(self, latents_TChw: torch.Tensor) -> np.ndarray:
         parts: list[Any] = []

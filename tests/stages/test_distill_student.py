@@ -1,4 +1,4 @@
-"""The student: the teacher's weights under sparse attention, taught by its paths and by the truth."""
+"""The student: the adapted teacher's weights under sparse attention, taught by its paths and by the truth."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def weights(workspace: Workspace, model: str = "student") -> dict[str, torch.Ten
 
 def test_it_trains_a_student_and_says_how_good_it_is(params: Params, workspace: Workspace) -> None:
     report = distill_student.run(params, context_of(workspace.root))
-    student, teacher = weights(workspace), weights(workspace, "teacher")
+    student, teacher = weights(workspace), weights(workspace, "adapted_teacher")
     assert student.keys() == teacher.keys()
     assert any(not torch.equal(student[name], teacher[name]) for name in student)
     assert {"psnr_seen_1_steps", "psnr_seen_2_steps", "psnr_unseen_4_steps"} <= report.figures.keys()
@@ -87,7 +87,7 @@ def test_each_term_can_be_switched_off_and_matters(params: Params, workspace: Wo
 
 def test_training_lowers_the_loss(params: Params, workspace: Workspace) -> None:
     optimisation = {**steps(params, 60), "lr": 0.01}
-    distill_student.run(changed(params, adapt_share=0.0, optimisation=optimisation), context_of(workspace.root))
+    distill_student.run(changed(params, optimisation=optimisation), context_of(workspace.root))
     rows = (workspace.stage_report("distill_student") / "loss.csv").read_text().splitlines()[1:]
     losses = [float(row.split(",")[1]) for row in rows]
     assert len(losses) == 60

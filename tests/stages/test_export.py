@@ -70,10 +70,10 @@ def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, rep
     params = tiny_params(repository)
     student = evaluate.load_samplers(params, exported)["student"]
     noise = torch.randn((1, 4, len(clip), 8, 8), generator=torch.Generator().manual_seed(3))
-    window, past = (student.window, student.overlap), params.student.past_frames
+    window = student.window, student.overlap
     latents = sample_windows(
         student.denoiser, noise, clip.condition(slice(0, len(clip)), 0), student.steps, student.shift, *window,
-        lambda start, stop: plan_windows([Window(clip, start, stop, 0)], 2, past),
+        lambda start, stop: plan_windows([Window(clip, start, stop, 0)], 2, student.mask),
     )  # fmt: skip
     expected = decode(student.codec, latents[0].transpose(0, 1))
     difference = np.abs(frames.astype(int) - expected)

@@ -72,9 +72,9 @@ def test_a_damaged_window_is_drawn_again(params: Params, workspace: Workspace) -
 def test_another_teacher_reuses_nothing(params: Params, workspace: Workspace) -> None:
     with pytest.raises(KeyboardInterrupt):
         teacher_targets.run(params, context_of(workspace.root, Bar(stop_after=2)))
-    teacher = Denoiser.from_pretrained(workspace.model("teacher"))
+    teacher = Denoiser.from_pretrained(workspace.model("adapted_teacher"))
     torch.nn.init.normal_(teacher.conv_last.weight, std=0.1)
-    teacher.save_pretrained(workspace.model("teacher"))
+    teacher.save_pretrained(workspace.model("adapted_teacher"))
     assert teacher_targets.run(params, context_of(workspace.root)).timings["windows_reused"] == 0
 
 
@@ -86,11 +86,11 @@ def test_the_report_warns_of_a_teacher_that_is_worse_at_many_steps(params: Param
 
 
 def test_a_teacher_that_only_copies_is_the_same_at_any_number_of_steps(params: Params, workspace: Workspace) -> None:
-    teacher = Denoiser.from_pretrained(workspace.model("teacher"))
+    teacher = Denoiser.from_pretrained(workspace.model("adapted_teacher"))
     torch.nn.init.zeros_(teacher.conv_last.weight)
     torch.nn.init.constant_(teacher.conv_last.bias, 0.0)
     teacher.conv_last.bias.data[-1] = 20.0  # the gate on the reference, wide open
-    teacher.save_pretrained(workspace.model("teacher"))
+    teacher.save_pretrained(workspace.model("adapted_teacher"))
     figures = teacher_targets.run(params, context_of(workspace.root)).figures
     assert figures["psnr"] == pytest.approx(figures["psnr_one_step"], abs=0.05)
     assert float(figures["psnr"] or 0) < float(figures["psnr_copy"] or 0)  # by what the codec loses

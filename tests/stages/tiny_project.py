@@ -79,7 +79,8 @@ def make_project(root: Path) -> Workspace:
     with seeded(0):
         teacher = Denoiser(latent_channels=4, pose_channels=3, width=24, layers=1, heads=2, ffn_ratio=1, conv_width=8)
         torch.nn.init.normal_(teacher.conv_last.weight, std=0.2)  # untrained it would copy the reference
-    teacher.save_pretrained(workspace.model("teacher"))
+    for name in ("teacher", "adapted_teacher"):
+        teacher.save_pretrained(workspace.model(name))
     return workspace
 
 

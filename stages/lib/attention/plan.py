@@ -6,15 +6,33 @@ Axes: B batch, T frames, N tokens of a frame (row by row), K past frames, P keyp
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import torch
 
-from ..regions import BACKGROUND, region_tokens
+from ..regions import BACKGROUND, BODY, region_tokens
 from .tables import GatherTables, gather_tables
+
+MaskPart = Literal["global", "local"]
+"""global: only the K most similar past frames (eq. 1, 2). local: only tokens that share a region (eq. 3)."""
 
 UPPER_BODY = np.r_[0:11, 91:133]
 """Head, shoulders, elbows, wrists and both hands (COCO-WholeBody indices): the P_t of eq. 1."""
+
+
+@dataclass(frozen=True)
+class Mask:
+    """What is on of M = Mglobal + Mlocal; with no part on attention is dense. past_frames: K of eq. 2."""
+
+    parts: tuple[MaskPart, ...]
+    past_frames: int
+
+    def plan(self, keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int]) -> "AttentionPlan | None":
+        """`plan_attention` of one window; None: dense."""
+        if not self.parts:
+            return None
+        return plan_attention(keypoints, confidence, grid, self.past_frames, self.parts)
 
 
 @dataclass(frozen=True)
@@ -41,19 +59,31 @@ class AttentionPlan:
         return AttentionPlan(self.past_BTK.to(device), self.region_BTN.to(device))
 
 
-def plan_attention(keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int], K: int) -> AttentionPlan:
+def plan_attention(
+    keypoints: np.ndarray,
+    confidence: np.ndarray,
+    grid: tuple[int, int],
+    K: int,
+    parts: Sequence[MaskPart] = ("global", "local"),
+) -> AttentionPlan:
     """The plan of one window (B = 1).
 
     keypoints: (T, 133, 2), x y in 0..1 of the frame. confidence: (T, 133) in 0..1. grid: tokens down and across.
-    K: how many past frames a frame looks back at; fewer where fewer are past, none with 0.
+    K: how many past frames a frame looks back at; fewer where fewer are past, none with 0. parts: without "global" it
+    looks back at all of them; without "local" at all of their tokens, as if the whole frame were one region.
 
     Raises:
         ValueError: K is negative.
     """
     if K < 0:
         raise ValueError(f"attention: the number of past frames is {K}; it must be 0 or more")
-    past = past_frames(alignment_error(keypoints[:, UPPER_BODY], confidence[:, UPPER_BODY]), K)
-    region = region_tokens(keypoints, confidence, grid)
+    frames = len(keypoints)
+    error_TT = alignment_error(keypoints[:, UPPER_BODY], confidence[:, UPPER_BODY])
+    past = past_frames(error_TT, K if "global" in parts else frames - 1)
+    if "local" in parts:
+        region = region_tokens(keypoints, confidence, grid)
+    else:
+        region = np.full((frames, grid[0] * grid[1]), BODY, dtype=np.int64)
     return AttentionPlan(torch.from_numpy(past)[None], torch.from_numpy(region)[None])
 
 
@@ -95,8 +125,10 @@ def past_frames(error_TT: np.ndarray, K: int) -> np.ndarray:
     return past_TK
 
 
-def kept_share(plan: AttentionPlan) -> float:
-    """Share of query-key pairs (of all T*N by T*N) that the plan attends to."""
+def kept_share(plan: AttentionPlan | None) -> float:
+    """Share of query-key pairs (of all T*N by T*N) that the plan attends to; None: dense."""
+    if plan is None:
+        return 1.0
     count_BTR = torch.nn.functional.one_hot(plan.region_BTN).sum(2)
     count_BTR[..., BACKGROUND] = 0
     batch, frames, tokens = plan.region_BTN.shape

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from stages.lib.attention.plan import AttentionPlan
+from stages.lib.attention.plan import AttentionPlan, Mask
 from stages.lib.dataset import Window
 from stages.lib.distillation import plan_windows
 from stages.lib.nets.codec import Codec
@@ -21,7 +21,7 @@ _DECODED_TOGETHER = 16
 
 @dataclass(frozen=True)
 class Sampler:
-    """A denoiser and how it is run. window, overlap: frames. past_frames: of the sparse attention; None: dense."""
+    """A denoiser and how it is run. window, overlap: frames. mask: of the attention; None: dense."""
 
     denoiser: Denoiser
     codec: Codec
@@ -29,7 +29,7 @@ class Sampler:
     shift: float
     window: int
     overlap: int
-    past_frames: int | None
+    mask: Mask | None
     precision: Precision
 
     @property
@@ -64,10 +64,10 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
     noise = torch.randn(shape, generator=step_generator(seed, index)).to(device)
 
     def attention(start: int, stop: int) -> AttentionPlan | None:
-        if sampler.past_frames is None:
+        if sampler.mask is None:
             return None
         part = Window(clip, stretch.start + start, stretch.start + stop, stretch.reference)
-        return plan_windows([part], sampler.denoiser.config.patch, sampler.past_frames).to(device)
+        return plan_windows([part], sampler.denoiser.config.patch, sampler.mask, device)
 
     began = _now(device)
     condition = clip.condition(stretch.frames, stretch.reference).to(device)

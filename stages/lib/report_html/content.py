@@ -15,7 +15,7 @@ from stages.lib.workspace import Workspace
 
 STAGE_ORDER = (
     "ingest", "extract_poses", "extract_audio", "curate", "train_codec", "encode_latents", "train_teacher",
-    "teacher_targets", "distill_student", "train_motion", "train_sync", "evaluate",
+    "adapt_teacher", "teacher_targets", "distill_student", "train_motion", "train_sync", "evaluate",
 )  # fmt: skip
 
 

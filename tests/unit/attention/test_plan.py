@@ -6,15 +6,18 @@ import torch
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
-from stages.lib.attention.mask import dense_mask
+from stages.lib.attention.mask import dense_attention, dense_mask
 from stages.lib.attention.plan import (
     AttentionPlan,
+    Mask,
+    MaskPart,
     alignment_error,
     join_plans,
     kept_share,
     past_frames,
     plan_attention,
 )
+from stages.lib.attention.sparse import sparse_attention
 
 
 def moved(pose_P2: np.ndarray, degrees: float, shift: tuple[float, float]) -> np.ndarray:
@@ -119,3 +122,45 @@ def test_joined_plans_keep_their_windows_apart() -> None:
     other = AttentionPlan(torch.tensor([[[-1], [-1], [1]]]), torch.tensor([[[5, 5], [5, 0], [5, 5]]]))
     mask = dense_mask(join_plans([PLAN, other]))
     assert torch.equal(mask, torch.cat([dense_mask(PLAN), dense_mask(other)]))
+
+
+def film(frames: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    return np.random.default_rng(5).random((frames, 133, 2)).astype(np.float32), np.ones((frames, 133), np.float32)
+
+
+def by_hand(mask: Mask, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
+    """Each pair asked what the parts of the mask say to it."""
+    both = plan_attention(keypoints, confidence, (4, 4), mask.past_frames)
+    frames, tokens = both.region_BTN.shape[1:]
+    seen = torch.zeros(frames, tokens, frames, tokens, dtype=torch.bool)
+    for tq, tk in np.ndindex(frames, frames):
+        near = tk in both.past_BTK[0, tq].tolist() if "global" in mask.parts else tk < tq
+        region_q, region_k = both.region_BTN[0, tq], both.region_BTN[0, tk]
+        shared = (region_q[:, None] == region_k[None]) & (region_q[:, None] > 0)
+        local = shared if "local" in mask.parts else torch.ones_like(shared)
+        seen[tq, :, tk] = True if tq == tk else near & local
+    return seen.reshape(frames * tokens, -1)
+
+
+@pytest.mark.parametrize("parts", [("global",), ("local",), ("global", "local")])
+def test_parts_of_the_mask_can_be_switched_off(parts: tuple[MaskPart, ...]) -> None:
+    mask = Mask(parts, past_frames=2)
+    keypoints, confidence = film()
+    plan = mask.plan(keypoints, confidence, (4, 4))
+    assert plan is not None
+    found = dense_mask(plan)[0]
+    assert torch.equal(found, by_hand(mask, keypoints, confidence))
+    assert kept_share(plan) == pytest.approx(found.float().mean().item())
+
+
+def test_without_any_part_attention_is_dense() -> None:
+    assert Mask((), past_frames=2).plan(*film(), (4, 4)) is None
+    assert kept_share(None) == 1
+
+
+@pytest.mark.parametrize("parts", [("global",), ("local",)])
+def test_the_fast_path_takes_a_mask_of_one_part(parts: tuple[MaskPart, ...]) -> None:
+    plan = Mask(parts, past_frames=2).plan(*film(), (4, 4))
+    assert plan is not None
+    q, k, v = torch.randn(3, 1, 6 * 16, 2, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(sparse_attention(q, k, v, plan), dense_attention(q, k, v, plan))

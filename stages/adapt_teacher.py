@@ -1,0 +1,121 @@
+"""Fine-tune the teacher with input-aware sparse attention: what the student starts from and is compared with."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from stages.lib.artifacts import Curated
+from stages.lib.attention.plan import Mask, kept_share
+from stages.lib.checkpoint import Checkpoint, run_digest
+from stages.lib.context import Context
+from stages.lib.curves import save_loss_curve
+from stages.lib.dataset import CellWeights, ClipTensors, Window, collate, draw_windows, load_clips
+from stages.lib.device import pick_device
+from stages.lib.distillation import plan_windows
+from stages.lib.files import atomic_path
+from stages.lib.losses import channel_weights, denoising_loss
+from stages.lib.nets.codec import Codec
+from stages.lib.nets.denoiser import Denoiser
+from stages.lib.nets.precision import autocast
+from stages.lib.report import Figure, StageReport
+from stages.lib.training import Optimisation, Trained, step_generator, train
+from stages.params import Params
+
+STAGE = "adapt_teacher"
+_NOISINGS = 4
+"""Times, spread over their distribution, at which the error on a held-out window is measured."""
+
+
+def run(params: Params, context: Context) -> StageReport:
+    """Writes models/adapted_teacher."""
+    workspace, section = context.workspace, params.adapt
+    device = pick_device(params.compute.device)
+    curated = Curated.load(workspace.curated)
+    weights = CellWeights(**params.teacher.weights.model_dump())
+    clips = load_clips(workspace, curated, "train", weights)
+    codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval().requires_grad_(False)
+
+    inputs = [workspace.model("teacher"), workspace.model("codec")]
+    inputs += [path for clip in clips for path in (workspace.latents(clip.clip), workspace.poses(clip.clip))]
+    sections = [each.model_dump(mode="json") for each in (section, params.teacher, params.attention)]
+    values = {"params": sections, "seed": params.seed}
+    checkpoint = Checkpoint(workspace.scratch / run_digest(STAGE, values, inputs))
+    trained = _train(params, context, clips, codec, checkpoint)
+    with atomic_path(workspace.model("adapted_teacher")) as folder:
+        trained.average.save_pretrained(folder)
+    checkpoint.remove()
+
+    held_out = load_clips(workspace, curated, "test", weights)
+    figures = _test(params, context, held_out, trained.average, codec)
+    figures |= {"train_clips": len(clips), "loss": float(np.mean(trained.losses[-50:]))}
+    folder = workspace.stage_report(STAGE)
+    pictures = {"training loss": save_loss_curve(folder, trained.losses, "adapted teacher")}
+    report = StageReport(STAGE, _summary(params, figures), figures, {}, pictures)
+    report.save(folder)
+    return report
+
+
+def _train(
+    params: Params, context: Context, clips: Sequence[ClipTensors], codec: Codec, checkpoint: Checkpoint
+) -> Trained[Denoiser]:
+    section, mask, device = params.adapt, _mask(params), codec.sensitivity.device
+    teacher = Denoiser.from_pretrained(context.workspace.model("teacher")).to(device)
+    settings = Optimisation(**section.optimisation.model_dump())
+    channel_C = channel_weights(codec.sensitivity)
+
+    def loss(model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
+        with autocast(device, params.teacher.precision):
+            batch = draw_windows(clips, section.batch, section.frames, generator).to(device)
+            plan = plan_windows(batch.windows, model.config.patch, mask, device)
+            return denoising_loss(
+                model, batch.latents_BCThw, batch.condition, channel_C, batch.weights_BThw, params.teacher.shift,
+                generator, plan,
+            )  # fmt: skip
+
+    with context.progress("adapt teacher", settings.steps) as bar:
+        return train(teacher, loss, settings, params.seed, bar, checkpoint)
+
+
+def _mask(params: Params) -> Mask:
+    return Mask(params.attention.mask, params.attention.past_frames)
+
+
+@torch.no_grad()
+def _test(
+    params: Params, context: Context, clips: Sequence[ClipTensors], adapted: Denoiser, codec: Codec
+) -> dict[str, Figure]:
+    """The loss on the middle window of held-out clips: of the teacher dense, under the mask, and adapted to it."""
+    device, channel_C = codec.sensitivity.device, channel_weights(codec.sensitivity)
+    teacher = Denoiser.from_pretrained(context.workspace.model("teacher")).to(device).eval()
+    losses: dict[str, list[float]] = {"loss_dense": [], "loss_masked": [], "loss_adapted": []}
+    shares = []
+    with context.progress("test adapted teacher", len(clips)) as bar:
+        for index, clip in enumerate(clips):
+            start = max(0, (len(clip) - params.adapt.frames) // 2)
+            window = Window(clip, start, min(start + params.adapt.frames, len(clip)), 0)
+            batch = collate([window] * _NOISINGS).to(device)
+            plan = plan_windows(batch.windows, adapted.config.patch, _mask(params), device)
+            shares.append(kept_share(plan))
+            for name, model, attention in (
+                ("loss_dense", teacher, None), ("loss_masked", teacher, plan), ("loss_adapted", adapted, plan),
+            ):  # fmt: skip
+                with autocast(device, params.teacher.precision):
+                    value = denoising_loss(
+                        model, batch.latents_BCThw, batch.condition, channel_C, batch.weights_BThw,
+                        params.teacher.shift, step_generator(params.seed, index), attention,
+                    )  # fmt: skip
+                losses[name].append(value.item())
+            bar.update(1)
+    figures: dict[str, Figure] = {name: float(np.mean(each)) if each else None for name, each in losses.items()}
+    return {**figures, "attended_share": float(np.mean(shares)) if shares else None}
+
+
+def _summary(params: Params, figures: dict[str, Figure]) -> str:
+    mask = " and ".join(params.attention.mask) or "no"
+    if figures["loss_adapted"] is None:
+        return f"teacher adapted to the {mask} mask; no held-out clip to test it on"
+    return (
+        f"teacher adapted to the {mask} mask ({figures['attended_share']:.1%} of the pairs): held-out loss "
+        f"{figures['loss_adapted']:.4f}, {figures['loss_masked']:.4f} before, {figures['loss_dense']:.4f} dense"
+    )
