@@ -158,6 +158,23 @@ def test_a_pretrained_teacher_is_the_start_and_must_fit(done, params, tmp_path):
         train_teacher.run(params.model_copy(update={"teacher": wider}), context)
 
 
+def test_a_pretrained_codec_keeps_its_latents_and_poses_and_its_decoder_learns_on(done, params, tmp_path):
+    source = done[0].workspace.model("codec")
+    context = make_project(tmp_path / "other people", test_seed=300)
+    section = params.codec.model_copy(update={"pretrained": source})
+    train_codec.run(params.model_copy(update={"codec": section}), context)
+    before = Codec.from_pretrained(source / "image").state_dict()
+    after = Codec.from_pretrained(context.workspace.model("codec") / "image").state_dict()
+    changed = {name for name, value in before.items() if not torch.equal(value, after[name])}
+    assert {name.split(".")[0] for name in changed} == {
+        "decode_patches", "decode_in", "decode_body", "decode_up", "detail_body", "decode_out", "sensitivity",
+    }  # fmt: skip
+    assert bytes_of(source, "pose") == bytes_of(context.workspace.model("codec"), "pose")
+    wider = section.model_copy(update={"decoder_width": 16})
+    with pytest.raises(ValueError, match=r"codec.pretrained=.* does not fit: decoder_width 8 where params say 16"):
+        train_codec.run(params.model_copy(update={"codec": wider}), context)
+
+
 def test_no_clip_for_training_is_an_error_for_people(params, tmp_path):
     context = make_project(tmp_path)
     table = Curated.load(context.workspace.curated).table

@@ -8,10 +8,10 @@ Axes: B batch, C channels, H W pixels, h w latent cells.
 
 import torch
 import torch.nn.functional as F
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
+from diffusers.configuration_utils import register_to_config
 from torch import nn
 
+from .model import Model
 from .patches import fit_patches
 
 _HALFWAY = 4
@@ -37,7 +37,7 @@ def _stack(width: int, blocks: int) -> nn.Sequential:
     return nn.Sequential(*[_Residual(width) for _ in range(blocks)])
 
 
-class Codec(ModelMixin, ConfigMixin):
+class Codec(Model):
     """`encode` gives latents of unit variance, `decode` takes them.
 
     Buffers: `latent_mean`, `latent_std` (C,), the statistics of raw latents over the training frames; `sensitivity`

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
+from diffusers.configuration_utils import register_to_config
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import nn
 
 from ..attention.plan import AttentionPlan
 from ..attention.processor import ConstantCrossAttention, WanSelfAttention
+from .model import Model
 
 _TEXT_DIM = 8
 """Wan expects text; it gets one constant token."""
@@ -56,7 +56,7 @@ def _conv(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
-class Denoiser(ModelMixin, ConfigMixin):
+class Denoiser(Model):
     """Predicts clean latents from noisy ones (x0 prediction)."""
 
     _supports_gradient_checkpointing = False

@@ -12,9 +12,10 @@ import itertools
 
 import torch
 import torch.nn.functional as F
-from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import nn
+
+from .model import Model
 
 
 class _CausalBlock(nn.Module):
@@ -33,7 +34,7 @@ class _CausalBlock(nn.Module):
         return x_BWT + self.mix(F.silu(y))
 
 
-class MotionModel(ModelMixin, ConfigMixin):
+class MotionModel(Model):
     """Predicts clean motion from noisy motion, speech and the reference pose."""
 
     @register_to_config

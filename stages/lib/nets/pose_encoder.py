@@ -5,16 +5,16 @@ Axes: B batch, C colours, H W pixels, P channels, h w cells.
 
 import torch
 import torch.nn.functional as F
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
+from diffusers.configuration_utils import register_to_config
 
+from .model import Model
 from .patches import fit_patches
 
 _LIMIT = 6.0
 """Deviations beyond which a channel is cut; rare colours have long tails."""
 
 
-class PoseEncoder(ModelMixin, ConfigMixin):
+class PoseEncoder(Model):
     """Buffers: `weight` (P, 3, patch, patch) and `bias` (P,) of the one linear map."""
 
     @register_to_config

@@ -9,9 +9,10 @@ Axes: B batch, F frames of a window, M mel windows, C channels, D embedding.
 
 import torch
 import torch.nn.functional as F
-from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import nn
+
+from .model import Model
 
 WINDOW = 5
 """Video frames a window."""
@@ -22,7 +23,7 @@ def _block(inputs: int, outputs: int, stride: tuple[int, int]) -> nn.Sequential:
     return nn.Sequential(conv, nn.GroupNorm(8, outputs), nn.SiLU())
 
 
-class SyncExpert(ModelMixin, ConfigMixin):
+class SyncExpert(Model):
     """`lips` and `speech` give unit vectors; their cosine is high where they belong together."""
 
     @register_to_config
