@@ -36,6 +36,23 @@ def _parser() -> argparse.ArgumentParser:
     ledger.add_argument("--refused", action="store_true", help="only the refused ones")
     ledger.add_argument("--root", type=Path, default=Path(), metavar="FOLDER", help="project folder; default: this one")
     ledger.set_defaults(command=show_ledger)
+
+    lineage = commands.add_parser("lineage", help="which models and exports learned from a clip")
+    lineage.add_argument("clip", help="its id or uri, as `cospeech ledger` shows them")
+    lineage.add_argument(
+        "--root", type=Path, default=Path(), metavar="FOLDER", help="project folder; default: this one"
+    )
+    lineage.set_defaults(command=show_lineage)
+
+    revoke = commands.add_parser("revoke", help="take consent back: the next run leaves the clip out of everything")
+    revoke.add_argument("clip", help="its id or uri, as `cospeech ledger` shows them")
+    revoke.add_argument("--reason", default="", help="kept in data/revoked.csv")
+    revoke.add_argument("--root", type=Path, default=Path(), metavar="FOLDER", help="project folder; default: this one")
+    revoke.set_defaults(command=revoke_clip)
+
+    verify = commands.add_parser("verify", help="check the signed provenance of a video or an exported model")
+    verify.add_argument("path", type=Path, help="an mp4, or the folder of an export")
+    verify.set_defaults(command=verify_provenance)
     return parser
 
 
@@ -83,6 +100,65 @@ def show_ledger(options: argparse.Namespace) -> int:
         if reused or made:
             print(f"{stage}, last run: {reused} reused, {made} made")
     return 0
+
+
+def show_lineage(options: argparse.Namespace) -> int:
+    from stages.lib.consent import load_revocations, revoked
+    from stages.lib.lineage import find_clip, known_exports, models_that_learned
+    from stages.lib.workspace import Workspace
+
+    workspace = Workspace(options.root)
+    row = find_clip(workspace, options.clip)
+    models = models_that_learned(workspace, row["clip"])
+    exports = [each for each in known_exports(workspace) if row["clip"] in each.clips]
+    print(f"{row['clip']}: {row['uri']}, speaker {row['speaker']}, licence {row['licence']}, consent {row['consent']}")
+    if withdrawn := revoked(load_revocations(workspace.revoked), row["uri"], str(row["sha256"] or "")):
+        print(f"  {withdrawn.sentence}")
+    for learner in models:
+        print(f"  model   {learner.place}: {learner.how}")
+    for export in exports:
+        print(f"  export  {export.name} ({export.place})")
+    if not models and not exports:
+        print("  no model or export learned from it")
+    return 0
+
+
+def revoke_clip(options: argparse.Namespace) -> int:
+    from datetime import date
+
+    from stages.lib.lineage import retirement_lines, revoke
+    from stages.lib.workspace import Workspace
+
+    workspace = Workspace(options.root)
+    row, new = revoke(workspace, options.clip, options.reason, date.today().isoformat())
+    print(f"{row['clip']}: " + ("revoked" if new else "was revoked before") + f", in {workspace.revoked}")
+    for line in retirement_lines(workspace):
+        print(line)
+    print(
+        "Run `dvc repro` now: it leaves the clip out of everything and trains anew what learned from it. Then delete "
+        "what is left of it: the source; .cospeech/store; `dvc gc --workspace`, here and on remotes (--cloud)."
+    )
+    return 0
+
+
+def verify_provenance(options: argparse.Namespace) -> int:
+    if options.path.is_dir():
+        from stages.lib.provenance.bundle import check_bundle
+
+        checked = check_bundle(options.path)
+        told, signer, problems = f"{len(checked.claims['training_clips'])} clips", checked.signer, checked.problems
+    else:
+        from stages.lib.provenance.video import read_credentials
+
+        found = read_credentials(options.path)
+        if found is None:
+            raise ValueError(f"{options.path}: carries no content credentials")
+        told, signer, problems = f"picture of {found.claims['reference']['clip']}", found.signer, found.problems
+    for problem in problems:
+        print(f"{options.path}: {problem}", file=sys.stderr)
+    if not problems:
+        print(f"{options.path}: whole and signed by {signer}; made from {told}")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from stages.lib.nets.sync import SyncExpert
 from stages.lib.pose.detectors import Options
 from stages.lib.pose.dwpose import DwposeOptions
 from stages.lib.pose.mediapipe import MediaPipeOptions
+from stages.lib.provenance.identity import load_identity
+from stages.lib.provenance.samples import STUDENT, sign_samples
 from stages.lib.report import Figure, StageReport
 from stages.lib.report_html import gather, write_report
 from stages.lib.workspace import Workspace
@@ -247,8 +249,11 @@ def _write_samples(
             speech = workspace.speech(clip.clip)
             write_comparison(folder / f"{clip.clip}.mp4", speech, stretch, takes[index])
             whole = draw(student, Window(clip, 0, len(clip), _REFERENCE), params.seed, index)
-            write_whole(folder / f"{clip.clip}_student.mp4", speech, whole.frames, stretch.fps)
+            write_whole(folder / f"{clip.clip}{STUDENT}.mp4", speech, whole.frames, stretch.fps)
             bar.update(1)
+        if params.provenance.sign:
+            identity = load_identity(workspace.signing, params.provenance.key, params.provenance.certificates)
+            sign_samples(folder, workspace, identity)
 
 
 def _report(

@@ -1,5 +1,6 @@
 """Give the student on: weights, settings, card, provenance, and the code to run it without this repository."""
 
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,13 +12,17 @@ from stages.lib.context import Context
 from stages.lib.exporting.card import model_card, provenance, training_clips
 from stages.lib.exporting.closure import Closure, import_closure
 from stages.lib.files import atomic_path, read_json, write_json
+from stages.lib.lineage import record_export, retirement_lines
 from stages.lib.nets import motion as motion_net
+from stages.lib.provenance.bundle import sign_bundle
+from stages.lib.provenance.identity import load_identity
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
 from stages.params import Params
 
 STAGE = "export"
 RUNTIME = "cospeech_runtime"
+logger = logging.getLogger("stages.export")
 _LIBRARY = Path(speaker.__file__).parent
 
 
@@ -50,7 +55,13 @@ def run(params: Params, context: Context) -> StageReport:
         (folder / "README.md").write_text(card, encoding="utf-8")
         inputs = {"data/curated.parquet": workspace.curated}
         write_json(folder / "provenance.json", provenance(name, licence, folder, curated, inputs, metrics))
+        if params.provenance.sign:
+            identity = load_identity(workspace.signing, params.provenance.key, params.provenance.certificates)
+            sign_bundle(folder, identity)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    record_export(workspace, workspace.model("export"))
+    for line in retirement_lines(workspace):
+        logger.warning("%s", line)
     report = StageReport(
         STAGE,
         f"{name}: {', '.join(parts)} and {len(closure.files)} modules, {size / 1e6:.1f} MB, in models/export",

@@ -12,6 +12,7 @@ import pandas as pd
 from stages.lib.artifacts import Ledger
 from stages.lib.artifacts.tables import LEDGER_COLUMNS
 from stages.lib.audio.words import manifest_rows
+from stages.lib.consent import Revocation, load_revocations, revoked
 from stages.lib.context import Context
 from stages.lib.files import atomic_path, read_json, value_digest
 from stages.lib.footage.cut import CUT_FACTS, FACTS, SPEECH, VIDEO, Cut, CutJob, CutSettings, cut_clip, salt
@@ -42,9 +43,11 @@ def run(params: Params, context: Context) -> StageReport:
     rows = parse_manifest(storage.read_text(manifest), manifest)
     settings = CutSettings(params.media.fps, params.media.size, params.media.sample_rate)
     store = ClipStore(workspace.store, STAGE, salt(settings))
-    outcomes = _cut_all([storage.join(source, row.uri) for row in rows], settings, storage, store, context)
+    revocations = load_revocations(workspace.revoked)
+    wanted = [storage.join(source, row.uri) for row in rows if not revoked(revocations, row.uri)]
+    outcomes = _cut_all(wanted, settings, storage, store, context)
     workspace.clips.mkdir(parents=True, exist_ok=True)
-    ledger_rows, reused = _place(rows, outcomes, source, storage, store, workspace)
+    ledger_rows, reused = _place(rows, outcomes, revocations, source, storage, store, workspace)
     _remove_stale(workspace, {row["clip"] for row in ledger_rows if row["status"] == "ok"})
     ledger = Ledger(pd.DataFrame(ledger_rows, columns=list(LEDGER_COLUMNS)))
     ledger.save(workspace.ledger)
@@ -67,6 +70,7 @@ def _cut_all(
 def _place(
     rows: Sequence[ManifestRow],
     outcomes: Mapping[str, Cut | ClipFailure],
+    revocations: Sequence[Revocation],
     source: str,
     storage: Storage,
     store: ClipStore,
@@ -78,7 +82,12 @@ def _place(
     lines: dict[str, int] = {}  # sha256 of a source -> manifest line
     taken: set[str] = set()
     for row in rows:
-        outcome = outcomes[storage.join(source, row.uri)]
+        outcome = outcomes.get(storage.join(source, row.uri))
+        withdrawn = revoked(revocations, row.uri, _sha256(store, outcome))
+        if withdrawn is not None:
+            placed.append(_withdrawn(row, withdrawn, placed))
+            continue
+        assert outcome is not None, row.uri
         try:
             if isinstance(outcome, ClipFailure):
                 raise ValueError(outcome.reason)
@@ -95,6 +104,18 @@ def _place(
             placed.append({**_named(row, clip), "status": "refused", "reason": _short(str(error))})
         taken.add(row.uri)
     return placed, reused
+
+
+def _sha256(store: ClipStore, outcome: Cut | ClipFailure | None) -> str:
+    return str(_facts(store, outcome)["sha256"]) if isinstance(outcome, Cut) else ""
+
+
+def _withdrawn(row: ManifestRow, revocation: Revocation, placed: Sequence[Row]) -> Row:
+    """Refused under the id that it had, unless another row bears it."""
+    clip = revocation.clip
+    if not clip or any(other["clip"] == clip for other in placed):
+        clip = clip_id(row.uri, value_digest([row.uri, row.line]))
+    return {**_named(row, clip), "status": "refused", "reason": revocation.sentence}
 
 
 def _facts(store: ClipStore, outcome: Cut) -> Row:

@@ -230,6 +230,20 @@ class ExportSection(Section):
     licence: str = Field(description="under which you give the model on; the card says it")
 
 
+class ProvenanceSection(Section):
+    """Who signs sample videos (C2PA) and exports; see docs/provenance.md."""
+
+    sign: bool
+    key: Path | None = Field(description="PEM private key; null: one made for this project")
+    certificates: Path | None = Field(description="PEM certificates of the key, its own first")
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> "ProvenanceSection":
+        if (self.key is None) != (self.certificates is None):
+            raise ValueError("give key and certificates, or neither (null)")
+        return self
+
+
 class Params(Section):
     seed: int
     compute: Compute
@@ -248,6 +262,7 @@ class Params(Section):
     sync: SyncSection
     evaluate: EvaluateSection
     export: ExportSection
+    provenance: ProvenanceSection
 
 
 class ParamsError(ValueError):

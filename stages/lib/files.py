@@ -52,6 +52,12 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over names and bytes of all weights and settings in a folder, such as a model's."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json"))
+    return value_digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])
+
+
 def value_digest(value: Any) -> str:
     """SHA-256 of a JSON-able value, 64 hex digits; equal values give equal digests whatever the order of keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

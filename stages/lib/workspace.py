@@ -18,6 +18,11 @@ class Workspace:
         return self.root / "data/clips.parquet"
 
     @property
+    def revoked(self) -> Path:
+        """Sources whose consent was taken back; a table of the user's, in git."""
+        return self.root / "data/revoked.csv"
+
+    @property
     def clips(self) -> Path:
         return self.root / "data/clips"
 
@@ -83,6 +88,16 @@ class Workspace:
     @property
     def store(self) -> Path:
         return self.root / ".cospeech/store"
+
+    @property
+    def exports(self) -> Path:
+        """Provenance of every export ever made here."""
+        return self.root / ".cospeech/exports"
+
+    @property
+    def signing(self) -> Path:
+        """The project's own key."""
+        return self.root / ".cospeech/signing"
 
     @property
     def scratch(self) -> Path:

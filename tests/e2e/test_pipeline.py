@@ -15,7 +15,9 @@ import pytest
 import yaml
 
 from flows.graph import load_graph, outputs
+from stages.lib.artifacts import Curated
 from stages.lib.files import read_json
+from stages.lib.provenance.bundle import check_bundle
 from stages.lib.store import record_path
 from stages.lib.workspace import Workspace
 
@@ -151,3 +153,21 @@ def test_one_clip_more_costs_one_extraction(clone: Clone, first_run: str) -> Non
         record = pd.read_parquet(record_path(Workspace(clone.root).store, stage))
         assert len(record) == TRAIN + TEST + 1, stage
         assert (~record["reused"].astype(bool)).sum() == 1, stage
+
+
+def test_a_revoked_clip_leaves_everything_and_names_the_export_to_retire(clone: Clone, first_run: str) -> None:
+    workspace = Workspace(clone.root)
+    clip = Curated.load(workspace.curated).clips("train")[0]
+    learned = clone.run("stages.cli", "lineage", clip)
+    for model in ("codec", "teacher", "student", "motion", "sync", "export"):
+        assert f"models/{model}" in learned
+    assert "retire cospeech-demo (models/export)" in clone.run("stages.cli", "revoke", clip)
+    output = clone.run("flows.pipeline")
+    assert f"it learned from {clip}, whose consent was revoked" in output
+    left = [path for folder in ("data", "reports/samples") for path in (clone.root / folder).rglob(f"{clip}*")]
+    assert left == []
+    assert clip not in {
+        row["clip"] for row in read_json(workspace.model("export") / "provenance.json")["training_clips"]
+    }
+    assert "no model or export" not in clone.run("stages.cli", "lineage", clip)  # the earlier export is remembered
+    assert check_bundle(workspace.model("export")).problems == []

@@ -1,6 +1,7 @@
 """The whole evaluation on tiny untrained models and short synthetic clips, with the real detector."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import pytest
 
 from stages import evaluate
 from stages.lib.artifacts import Curated
-from stages.lib.files import read_json
+from stages.lib.files import folder_digest, read_json
 from stages.lib.media import probe, read_frames
 from stages.lib.metrics.catalogue import MEASURES, UNAVAILABLE
 from stages.lib.metrics.pictures import psnr
+from stages.lib.provenance.video import read_credentials
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
 from tests.stages.tiny_run import SIZE, context_of, make_workspace, tiny_params
@@ -89,6 +91,18 @@ def test_samples_have_picture_and_sound(evaluated: tuple[Workspace, StageReport]
         assert probe(path).audio
 
 
+def test_samples_carry_credentials(evaluated: tuple[Workspace, StageReport]) -> None:
+    workspace = evaluated[0]
+    student, *others = sorted(workspace.samples.glob("*.mp4"), key=lambda path: not path.stem.endswith("_student"))
+    found = [read_credentials(path) for path in (student, *others)]
+    assert all(each is not None and each.problems == [] for each in found)
+    claims = found[0].claims  # type: ignore[union-attr]
+    assert claims["reference"]["consent"] == "written"
+    assert claims["models"]["student"] == folder_digest(workspace.model("student"))
+    assert b"/trainedAlgorithmicMedia" in student.read_bytes()
+    assert all(b"/compositeWithTrainedAlgorithmicMedia" in path.read_bytes() for path in others)
+
+
 def test_tables_for_plots(evaluated: tuple[Workspace, StageReport]) -> None:
     clips = pd.read_csv(evaluated[0].plots / "clips.csv")
     assert len(clips) == 2 * len(evaluate.MODELS)
@@ -104,6 +118,8 @@ def test_two_runs_differ_in_speed_alone(
     evaluated: tuple[Workspace, StageReport], repository: Path, tmp_path: Path
 ) -> None:
     again = make_workspace(tmp_path)
+    shutil.copytree(evaluated[0].store, again.store)  # what was signed once is not signed anew
+    shutil.copytree(evaluated[0].signing, again.signing)
     evaluate.run(tiny_params(repository), context_of(again))
     first, second = (read_json(workspace.metrics) for workspace in (evaluated[0], again))
     assert first.pop("speed").keys() == second.pop("speed").keys()

@@ -1,5 +1,6 @@
 """The export runs by itself, and draws what the student draws here."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,16 @@ import pytest
 import torch
 
 from stages import evaluate, export
+from stages.lib.consent import Revocation, save_revocations
 from stages.lib.dataset import CellWeights, Window, load_clip
 from stages.lib.distillation import plan_windows
 from stages.lib.evaluation.drawing import decode
 from stages.lib.exporting.closure import import_closure
-from stages.lib.files import file_digest, read_json
+from stages.lib.files import file_digest, read_json, write_json
+from stages.lib.lineage import retirement_lines
 from stages.lib.media import read_frames
 from stages.lib.nets.motion import MotionModel
+from stages.lib.provenance.bundle import check_bundle
 from stages.lib.sampling import sample_windows
 from stages.lib.workspace import Workspace
 from tests.stages.tiny_run import context_of, make_workspace, tiny_params
@@ -104,6 +108,34 @@ def test_card_and_provenance(exported: Workspace) -> None:
     assert {"student", "codec", "pose_encoder", "motion"} <= {name.split("/")[0] for name in record["files"]}
     for name, digest in record["files"].items():
         assert file_digest(folder / name) == digest
+
+
+def test_the_signature_vouches_for_every_file(exported: Workspace, tmp_path: Path) -> None:
+    folder = tmp_path / "given away"
+    shutil.copytree(exported.model("export"), folder)
+    checked = check_bundle(folder)
+    assert checked.problems == []
+    assert checked.signer == "cospeech project, signing"
+    (folder / "student/config.json").write_text("{}")
+    (folder / "more.py").touch()
+    problems = check_bundle(folder).problems
+    assert problems == ["student/config.json: changed since it was signed", "more.py: not in provenance.json"]
+    record = read_json(folder / "provenance.json")
+    write_json(folder / "provenance.json", {**record, "licence": "anything goes"})
+    assert "provenance.json: changed since it was signed" in check_bundle(folder).problems
+    (folder / "provenance.sig.json").unlink()
+    assert "provenance.sig.json: missing, so nobody vouches for provenance.json" in check_bundle(folder).problems
+
+
+def test_an_export_that_learned_from_a_revoked_clip_is_to_be_retired(exported: Workspace, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    shutil.copytree(exported.exports, workspace.exports)
+    assert retirement_lines(workspace) == []
+    save_revocations(workspace.revoked, [Revocation("ann-2", "clips/ann-2.mp4", "1" * 64, "2026-01-02", "")])
+    assert retirement_lines(workspace) == []  # held out: nothing learned from it
+    save_revocations(workspace.revoked, [Revocation("renamed", "x.mp4", "0" * 64, "2026-01-02", "")])
+    [line] = retirement_lines(workspace)
+    assert "it learned from ann-1, whose consent was revoked" in line
 
 
 def digests(folder: Path) -> dict[Path, str]:

@@ -16,6 +16,7 @@ import pytest
 
 from stages import ingest
 from stages.lib.artifacts import Ledger
+from stages.lib.consent import Revocation, save_revocations
 from stages.lib.context import Context
 from stages.lib.media import probe, read_frames, read_speech
 from stages.lib.report import StageReport
@@ -109,6 +110,25 @@ def test_one_bad_source_never_loses_the_others(footage: Footage) -> None:
     assert footage.ledger["clip"].is_unique
     assert {path.suffix for path in footage.workspace.clips.iterdir()} == {".mp4", ".wav"}
     assert len(list(footage.workspace.clips.iterdir())) == 4
+
+
+def test_a_revoked_source_is_not_even_opened(footage: Footage) -> None:
+    make_video(footage.folder / "a.mp4")
+    make_video(footage.folder / "b.mp4", seconds=0.6)
+    footage.manifest("a.mp4", "b.mp4")
+    footage.run()
+    first = footage.ledger.set_index("uri")
+    mark = Revocation(first["clip"]["a.mp4"], "a.mp4", first["sha256"]["a.mp4"], "2026-01-02", "by letter")
+    save_revocations(footage.workspace.revoked, [mark])
+    (footage.folder / "a.mp4").rename(footage.folder / "renamed.mp4")
+    footage.manifest("a.mp4", "b.mp4", "renamed.mp4")
+    footage.run()
+    assert str(footage.folder / "a.mp4") not in footage.worked
+    assert footage.ledger["status"].tolist() == ["refused", "ok", "refused"]
+    assert footage.reason("a.mp4") == footage.reason("renamed.mp4") == "consent: revoked on 2026-01-02 (by letter)"
+    assert footage.ledger["clip"][0] == mark.clip
+    assert footage.ledger["clip"].is_unique
+    assert {path.stem for path in footage.workspace.clips.iterdir()} == {footage.ledger["clip"][1]}
 
 
 def test_a_row_twice_is_refused_once(footage: Footage) -> None:
