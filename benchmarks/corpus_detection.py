@@ -9,6 +9,7 @@ import csv
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from stages.lib.files import read_json, write_json
 from stages.lib.media import read_frames
 from stages.lib.parallel import ClipFailure, map_clips, process_pool
 from stages.lib.pose import skeleton as sk
-from stages.lib.pose.detectors import build_detector
+from stages.lib.pose.detectors import Detector, build_detector
 
 FLOORS = {"face": 0.99, "pose": 0.99, "left_hand": 0.95, "right_hand": 0.95}
 """Least share of frames, over the corpus."""
@@ -43,11 +44,17 @@ class Job:
 
 def measure(job: Job) -> dict[str, float | int | str]:
     """frames; how many of them show each part; bilabials, and the lips' gap in them against that in open vowels."""
-    poses = build_detector("mediapipe").detect_video(read_frames(job.video))
+    poses = _detector().detect_video(read_frames(job.video))
     row: dict[str, float | int | str] = {"clip": job.clip, "frames": len(poses.confidence)}
     for name, points in _PARTS.items():
         row[name] = int((poses.confidence[:, points].min(1) > 0).sum())
     return row | lip_gaps(poses, read_json(job.alignment)["phones"])
+
+
+@cache
+def _detector() -> Detector:
+    """One a process: a graph that is left behind keeps its memory."""
+    return build_detector("mediapipe")
 
 
 def lip_gaps(poses: Poses, phones: list[dict]) -> dict[str, float | int]:

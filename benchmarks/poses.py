@@ -2,8 +2,9 @@
 
 The plain loop is what one would write: one process, OpenCV to read, a new Holistic a clip, landmarks into arrays.
 MediaPipe runs the two hands side by side in threads, so this loop uses more than one core; the second row is the same
-loop held to one. Every method starts in fresh processes, imports included, and they take turns. Measure on a machine
-that does nothing else. Writes reports/benchmarks/poses.json.
+loop held to one. Every method starts in fresh processes, imports and models included (2 s of processor time each), and
+they take turns: with few clips the start weighs much. Measure clocks on a machine that does nothing else; processor
+time a frame is steady on a busy one too. Writes reports/benchmarks/poses.json.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from stages.lib.artifacts import Poses
 from stages.lib.context import terminal_progress
 from stages.lib.files import write_json
 from stages.lib.media import iter_frames
+from stages.lib.notices import without_notices
 from stages.lib.parallel import ClipFailure, map_clips, process_pool
 from stages.lib.pose import skeleton as sk
 from stages.lib.pose.extract import POSES_FILE, PoseJob, extract_clip
@@ -33,12 +35,19 @@ from stages.lib.pose.mediapipe import POSE_LANDMARKS, MediaPipeOptions
 from stages.lib.store import ClipStore
 
 OPTIONS = MediaPipeOptions()
+ROW = (
+    "{method:24s} {seconds:7.1f} s {fps:6.1f} frames/s {cores_used:5.2f} cores used "
+    "{processor_ms_per_frame:6.1f} ms of a core a frame"
+)
 
 
 def plain_loop(videos: list[Path]) -> list[dict[str, np.ndarray]]:
     """Landmarks in pixels, NaN where there are none."""
-    import cv2
-    import mediapipe as mp
+    with without_notices():
+        import cv2
+        import mediapipe as mp
+
+        mp.solutions.holistic.Holistic().close()  # the first of a process has notices of its own
 
     results = []
     for video in videos:
@@ -73,8 +82,9 @@ def run_plain(videos: list[Path]) -> list[dict[str, np.ndarray]]:
 
 def run_stage(jobs: list[PoseJob], workers: int) -> list[Poses]:
     """What stages/extract_poses.py does with clips that are not in the store."""
+    longest_first = sorted(jobs, key=lambda job: -job.frames)
     with process_pool(workers) as executor, terminal_progress("poses", len(jobs)) as bar:
-        for job, result in map_clips(extract_clip, jobs, executor, bar):
+        for job, result in map_clips(extract_clip, longest_first, executor, bar):
             if isinstance(result, ClipFailure):
                 raise RuntimeError(f"{job.clip}: {result.details}")
     return [Poses.load(job.store.entry(job.key) / POSES_FILE) for job in jobs]
@@ -123,20 +133,23 @@ def disagreement(plain: list[dict[str, np.ndarray]], stage: list[Poses]) -> floa
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--clips", type=Path, default=Path("data/demo/clips"), help="folder of square mp4 files")
-    parser.add_argument("--count", type=int, default=6, help="how many of them")
+    parser.add_argument("--count", type=int, default=12, help="how many of them, evenly chosen; 0: all")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    videos = sorted(arguments.clips.glob("*.mp4"))[: arguments.count]
-    if not videos:
+    found = sorted(arguments.clips.glob("*.mp4"))
+    if not found:
         raise SystemExit(f"{arguments.clips}: no mp4 files")
+    count = min(arguments.count, len(found)) or len(found)
+    videos = [found[index * len(found) // count] for index in range(count)]
     if len(os.sched_getaffinity(0)) < arguments.cores:
         raise SystemExit(f"this process may use {len(os.sched_getaffinity(0))} cores, {arguments.cores} are needed")
     report = measure(videos, arguments.cores, arguments.repeats)
     for row in report["rows"]:
-        print("{method:24s} {seconds:7.1f} s  {fps:6.1f} frames/s  {cores_used:4.2f} cores used".format(**row))
+        print(ROW.format(**row))
     print(f"ratio {report['ratio']:.2f} (by processor time at most {report['ratio_bound']:.2f}), ", end="")
-    print(f"largest difference {report['difference_px']:.4f} px, load before {report['load_before']:.1f}")
+    print(f"largest difference {report['difference_px']:.4f} px, ", end="")
+    print(f"{report['frames']} frames, load before {report['load_before']:.1f}")
     write_json(Path("reports/benchmarks/poses.json"), report)
 
 

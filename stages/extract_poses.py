@@ -37,7 +37,10 @@ def run(params: Params, context: Context) -> StageReport:
     if not ledger.usable:
         raise ValueError(f"{workspace.ledger}: no usable clip; its column reason says why each was refused")
     jobs = _jobs(params, workspace, ledger)
-    reused = extract_clips(jobs, extract_clip, lambda job: {POSES_FILE: workspace.poses(job.clip)}, context, "poses")
+    longest_first = sorted(jobs, key=lambda job: -job.frames)  # so that no worker is left with a long clip at the end
+    reused = extract_clips(
+        longest_first, extract_clip, lambda job: {POSES_FILE: workspace.poses(job.clip)}, context, "poses"
+    )
     _remove_stale(workspace, set(reused))
     extracted = [job for job in jobs if not reused[job.clip]]
     report = _report(workspace, jobs, extracted, time.monotonic() - begun)

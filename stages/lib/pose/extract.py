@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stages.lib.files import code_digest, file_digest, value_digest
 from stages.lib.media import read_frames
-from stages.lib.pose import cleaning, dwpose, mediapipe, skeleton
+from stages.lib.pose import cleaning, dwpose, mediapipe, skeleton, tflite
 from stages.lib.pose.detectors import Detector, Options, build_detector
 from stages.lib.pose.dwpose import DwposeOptions
 from stages.lib.store import ClipStore
@@ -37,7 +37,7 @@ def salt(backend: str, options: Options) -> str:
             "backend": backend,
             "options": {name: str(value) for name, value in vars(options).items()},
             "weights": [file_digest(path) for path in weights if path.is_file()],
-            "code": code_digest(cleaning, dwpose if backend == "dwpose" else mediapipe, skeleton),
+            "code": code_digest(cleaning, skeleton, *([dwpose] if backend == "dwpose" else [mediapipe, tflite])),
             "library": version("rtmlib" if backend == "dwpose" else "mediapipe"),
         }
     )

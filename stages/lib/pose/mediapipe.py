@@ -2,11 +2,13 @@
 
 The graph is the one that `mediapipe.solutions.holistic.Holistic` runs, with more of its streams read, which the Python
 class leaves out: the presence scores of face and hands, and which hand each looks like. docs/keypoints.md tells what
-each confidence is.
+each confidence is. The pose model's silhouette, which it draws in every frame though nobody reads it, is cut out: an
+eighth of a frame's processor time or more, and the keypoints are the same to the bit.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,12 +18,13 @@ from stages.lib.artifacts import Poses
 from stages.lib.notices import without_notices
 from stages.lib.pose import skeleton as sk
 from stages.lib.pose.cleaning import clean
+from stages.lib.pose.tflite import without_output
 
 # COCO body point i is MediaPipe pose landmark POSE_LANDMARKS[i].
 POSE_LANDMARKS = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 # COCO foot point -> pose landmark. MediaPipe has one toe point a foot: the small toes stay unseen.
 FOOT_LANDMARKS = {17: 31, 19: 29, 20: 32, 22: 30}
-# 300-W face point i is the mean of mesh vertices FACE_VERTICES[i]: symmetric, from the person's right.
+# 300-W face point i is mesh vertex FACE_VERTICES[i], or the mean of the two: symmetric, from the person's right.
 FACE_VERTICES: tuple[tuple[int, ...], ...] = (
     (127,), (234,), (93,), (132, 58), (58, 172), (136,), (150,), (176,), (152,),
     (400,), (379,), (365,), (397, 288), (288, 361), (323,), (454,), (356,),  # jaw
@@ -41,6 +44,9 @@ _HANDEDNESS = tuple(_HAND.format(number) + "handedness" for number in (1, 2))
 # The hand model was trained on mirrored pictures: it calls the person's left hand Right.
 _OWN_LABEL = ("Right", "Left")
 _POSE = "poselandmarkcpu__"
+_POSE_MODEL = "mediapipe/modules/pose_landmark/pose_landmark_full.tflite"
+_POSE_MODEL_LOADER = f"{_POSE}poselandmarkbyroicpu__poselandmarkmodelloader__TfLiteModelCalculator"
+_SILHOUETTE, _PRESENCE = 2, 1  # numbers of the pose model's outputs; the Holistic graph reads all others
 
 
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -119,13 +125,13 @@ class MediaPipeDetector:
 def build_graph(options: MediaPipeOptions, still: bool) -> Any:
     """The Holistic graph; complexity 1, the only one whose models are inside the wheel."""
     from mediapipe.python.solution_base import PacketDataType, SolutionBase
-    from mediapipe.python.solutions import holistic  # noqa: F401 - registers the option types that the graph names
 
     scores = (_FACE_SCORE, *_HAND_SCORES)
     presence = "tensorstoposelandmarksandsegmentation__ThresholdingCalculator.threshold"
     return SolutionBase(
-        binary_graph_path=_GRAPH,
+        graph_config=_graph_config(),
         side_inputs={
+            "pose_model": without_output((_package() / _POSE_MODEL).read_bytes(), _SILHOUETTE, stand_in=_PRESENCE),
             "model_complexity": 1,
             "smooth_landmarks": not still,
             "enable_segmentation": False,
@@ -144,6 +150,28 @@ def build_graph(options: MediaPipeOptions, still: bool) -> Any:
             **dict.fromkeys(_HANDEDNESS, PacketDataType.PROTO),
         },
     )
+
+
+def _graph_config() -> Any:
+    """The Holistic graph with all its parts in the open, and the pose model as a side input instead of a file."""
+    from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
+    from mediapipe.python._framework_bindings.validated_graph_config import ValidatedGraphConfig
+    from mediapipe.python.solutions import holistic  # noqa: F401 - registers the option types that the graph names
+
+    whole = ValidatedGraphConfig()
+    whole.initialize(binary_graph_path=str(_package() / _GRAPH))
+    config = CalculatorGraphConfig.FromString(whole.binary_config)
+    loader = next(node for node in config.node if node.name == _POSE_MODEL_LOADER)
+    loader.input_side_packet[:] = ["MODEL_BLOB:pose_model"]
+    config.input_side_packet.append("pose_model")
+    return config
+
+
+def _package() -> Path:
+    """The folder that holds the package mediapipe: its graphs and models are named from there."""
+    import mediapipe
+
+    return Path(mediapipe.__file__).parents[1]
 
 
 def enlarge(frame: np.ndarray, size: int) -> np.ndarray:
@@ -180,7 +208,6 @@ def wholebody(result: Any, width: int, height: int) -> Found:
 
 def face_points(mesh: Sequence[Any]) -> np.ndarray:
     """(68, 2) of 300-W from the face mesh's vertices (objects with x and y)."""
-    return np.array(
-        [np.mean([(mesh[vertex].x, mesh[vertex].y) for vertex in vertices], axis=0) for vertices in FACE_VERTICES],
-        np.float32,
-    )
+    first = np.array([(mesh[vertices[0]].x, mesh[vertices[0]].y) for vertices in FACE_VERTICES])
+    last = np.array([(mesh[vertices[-1]].x, mesh[vertices[-1]].y) for vertices in FACE_VERTICES])
+    return ((first + last) / 2).astype(np.float32)  # one vertex or two: exact for one
