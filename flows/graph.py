@@ -15,9 +15,9 @@ import yaml
 from stages.lib.files import atomic_path
 
 FRAME = frozenset(
-    f"stages/lib/{name}.py" for name in ("context", "files", "notices", "parallel", "report", "store", "workspace")
+    f"stages/lib/{name}.py" for name in ("context", "files", "notices", "parallel", "report", "store", "team", "workspace")
 )
-"""Files that carry results and do not make them: a change there makes nothing stale."""
+"""Files that carry results and do not make them: a change there, or in what only they import, makes nothing stale."""
 
 
 def load_graph(root: Path) -> dict[str, dict[str, Any]]:
@@ -43,8 +43,8 @@ def library_closure(root: Path, stage: str) -> set[str]:
     while waiting:
         path = waiting.pop()
         seen.add(path)
-        waiting |= _imports(root, path) - seen
-    return {path for path in seen if path.startswith("stages/lib/")} - FRAME
+        waiting |= _imports(root, path) - seen - FRAME
+    return {path for path in seen if path.startswith("stages/lib/")}
 
 
 @cache

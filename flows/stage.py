@@ -15,13 +15,16 @@ from flows.locks import exclusive
 from flows.observed import USER_ERRORS, observed_progress, run_observed
 from flows.processes import end_with_dvc, exit_on_sigterm
 from flows.server import api_url
-from stages.lib.context import Context, terminal_progress
+from stages.lib.context import Context, no_progress, terminal_progress
 from stages.lib.parallel import process_pool
 from stages.lib.report import StageReport
+from stages.lib.team import ALONE, Team, join_team, launched
 from stages.lib.workspace import Workspace
 from stages.params import Params, load_params
 
 Stage = Callable[[Params, Context], StageReport]
+SHARED = ("train_teacher", "adapt_teacher", "distill_student")
+"""Stages that several processes may run together: `accelerate launch -m flows.stage NAME`, or torchrun."""
 
 logger = logging.getLogger("stages.runner")
 
@@ -38,8 +41,14 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
     try:
         params = load_params(root / "params.yaml")
         os.environ.setdefault("HF_HUB_OFFLINE", "0" if params.audio.hub else "1")
+        if launched() > 1 and name not in SHARED:
+            raise ValueError(f"{name} runs in one process, {launched()} were launched; start it without a launcher")
+        team = join_team(params.compute.device, params.teacher.precision)
+        if not team.first:  # the first holds the lock, shows the run and writes
+            load()(params, Context(Workspace(root), lambda: process_pool(1), no_progress, team))
+            return 0
         with exclusive(state_folder(root) / "locks", name, _say):
-            context = make_context(params, root)
+            context = make_context(params, root, team)
             run_observed(name, lambda: _reported(load(), params, context), publish_stage, api_url(root))
     except USER_ERRORS as error:
         _say(f"error in {name}: {error}")
@@ -58,9 +67,10 @@ def _reported(stage: Stage, params: Params, context: Context) -> StageReport:
     return report
 
 
-def make_context(params: Params, root: Path) -> Context:
+def make_context(params: Params, root: Path, team: Team = ALONE) -> Context:
     """Clip-parallel work on local processes, bars on the terminal and the dashboard."""
-    return Context(Workspace(root), lambda: process_pool(params.compute.workers), observed_progress(terminal_progress))
+    progress = observed_progress(terminal_progress)
+    return Context(Workspace(root), lambda: process_pool(params.compute.workers), progress, team)
 
 
 def _say(line: str) -> None:

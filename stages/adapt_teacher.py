@@ -23,7 +23,7 @@ from stages.lib.training import Optimisation, Trained, step_generator, train
 from stages.params import Params
 
 STAGE = "adapt_teacher"
-_NOISINGS = 4
+_NOISINGS = 2
 """Times, spread over their distribution, at which the error on a held-out window is measured."""
 
 
@@ -42,6 +42,8 @@ def run(params: Params, context: Context) -> StageReport:
     values = {"params": sections, "seed": params.seed}
     checkpoint = Checkpoint(workspace.scratch / run_digest(STAGE, values, inputs))
     trained = _train(params, context, clips, codec, checkpoint)
+    if not context.team.first:
+        return StageReport(STAGE, "the first process saves and tests the adapted teacher", {})
     with atomic_path(workspace.model("adapted_teacher")) as folder:
         trained.average.save_pretrained(folder)
     checkpoint.remove()
@@ -65,16 +67,16 @@ def _train(
     channel_C = channel_weights(codec.sensitivity)
 
     def loss(model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
-        with autocast(device, params.teacher.precision):
-            batch = draw_windows(clips, section.batch, section.frames, generator).to(device)
+        with context.team.autocast(device, params.teacher.precision):
+            batch = draw_windows(clips, section.batch, section.frames, generator, context.team).to(device)
             plan = plan_windows(batch.windows, model.config.patch, mask, device)
             return denoising_loss(
                 model, batch.latents_BCThw, batch.condition, channel_C, batch.weights_BThw, params.teacher.shift,
-                generator, plan,
+                generator, plan, context.team,
             )  # fmt: skip
 
     with context.progress("adapt teacher", settings.steps) as bar:
-        return train(teacher, loss, settings, params.seed, bar, checkpoint)
+        return train(teacher, loss, settings, params.seed, bar, checkpoint, context.team)
 
 
 def _mask(params: Params) -> Mask:

@@ -1,12 +1,10 @@
-"""Distil the student: the adapted teacher's weights and attention, few steps."""
+"""Distil the student from the adapted teacher: first regression on its paths, then matching."""
 
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from stages.lib.artifacts import Curated, Targets
 from stages.lib.attention.picture import attention_sheet
@@ -14,22 +12,26 @@ from stages.lib.attention.plan import AttentionPlan, Mask, kept_share
 from stages.lib.checkpoint import Checkpoint, run_digest
 from stages.lib.context import Context
 from stages.lib.curves import save_loss_curve
-from stages.lib.dataset import CellWeights, Window, collate, load_clips
+from stages.lib.dataset import CellWeights, ClipTensors, Window, load_clips
 from stages.lib.device import pick_device
-from stages.lib.distillation import Trajectory, attach, plan_windows, region_cells, region_loss, token_grid
+from stages.lib.distillation import Trajectory, attach, plan_windows, token_grid
+from stages.lib.evaluation.drawing import Drawn, Sampler, draw
 from stages.lib.files import atomic_path
-from stages.lib.losses import channel_weights, weighted_error
 from stages.lib.media import read_frames, save_png
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
-from stages.lib.nets.precision import autocast
-from stages.lib.preview import psnr, save_sheet, to_pictures
+from stages.lib.nets.face import load_face_net
+from stages.lib.nets.lpips import load_lpips
+from stages.lib.preview import psnr, save_sheet
+from stages.lib.region_loss import Judges
 from stages.lib.regions import REGION_NAMES
 from stages.lib.report import Figure, StageReport
-from stages.lib.sampling import sample
-from stages.lib.training import Optimisation, Trained, train
+from stages.lib.student import Few, Matching, Regression
+from stages.lib.training import Learner, Optimisation, Trained, train, train_together
+from stages.lib.workspace import Workspace
 from stages.params import Params
 
+STAGE = "distill_student"
 _STEPS = (1, 2, 4)
 """Numbers of steps that the student is tried at, whatever it was distilled for."""
 _COMPARED = 3
@@ -38,10 +40,36 @@ _COMPARED = 3
 
 def run(params: Params, context: Context) -> StageReport:
     """Writes models/student."""
-    workspace = context.workspace
+    workspace, section = context.workspace, params.student
     curated = Curated.load(workspace.curated)
-    weights = CellWeights(**params.teacher.weights.model_dump())
-    clips = load_clips(workspace, curated, "train", weights)
+    clips = load_clips(workspace, curated, "train", CellWeights(**params.teacher.weights.model_dump()))
+    trajectories = _trajectories(params, workspace, clips) if section.regression > 0 else []
+    codec = Codec.from_pretrained(workspace.model("codec") / "image").to(pick_device(params.compute.device))
+    codec = codec.eval().requires_grad_(False)
+    judges = Judges(
+        codec,
+        None if section.face_features is None else load_face_net(section.face_features).to(codec.device),
+        None if section.lpips is None else load_lpips(section.lpips).to(codec.device),
+    )
+    scratch = workspace.scratch / _digest(params, workspace, clips)
+    student, losses = _load(workspace).to(codec.device), {}
+    for name, phase in (("regression", _regress), ("matching", _match)):
+        trained = phase(params, context, student, clips, trajectories, judges, Checkpoint(scratch / name))
+        if trained is not None:
+            student, losses[name] = trained.average, trained.losses
+    if not context.team.first:
+        return StageReport(STAGE, "the first process saves and tests the student", {})
+    with atomic_path(workspace.model("student")) as folder:
+        student.save_pretrained(folder)
+    Checkpoint(scratch).remove()
+
+    tested = _test(params, context, curated, student, codec)
+    report = _report(params, workspace.stage_report(STAGE), losses, tested, judges, student.config.patch)
+    report.save(workspace.stage_report(STAGE))
+    return report
+
+
+def _trajectories(params: Params, workspace: Workspace, clips: Sequence[ClipTensors]) -> list[Trajectory]:
     targets = sorted(workspace.targets.glob("*.safetensors"))
     if not targets:
         raise ValueError(f"{workspace.targets}: no teacher targets; run the stage teacher_targets (dvc repro)")
@@ -52,138 +80,134 @@ def run(params: Params, context: Context) -> StageReport:
         raise ValueError(
             f"student.steps is {params.student.steps}, which does not divide the {parts} parts of the targets"
         )
-    device = pick_device(params.compute.device)
-    codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval().requires_grad_(False)
+    return trajectories
 
-    inputs = [*targets, workspace.model("adapted_teacher"), workspace.model("codec")]
+
+def _digest(params: Params, workspace: Workspace, clips: Sequence[ClipTensors]) -> str:
+    inputs = [*workspace.targets.glob("*.safetensors"), workspace.model("adapted_teacher"), workspace.model("codec")]
+    inputs += [path for path in (params.student.face_features, params.student.lpips) if path is not None]
     inputs += [path for clip in clips for path in (workspace.latents(clip.clip), workspace.poses(clip.clip))]
-    sections = [each.model_dump(mode="json") for each in (params.student, params.teacher, params.attention)]
-    values = {"params": sections, "seed": params.seed}
-    checkpoint = Checkpoint(workspace.scratch / run_digest("distill_student", values, inputs))
-    trained = _train(params, context, trajectories, codec, checkpoint)
-    with atomic_path(workspace.model("student")) as folder:
-        trained.average.save_pretrained(folder)
-    checkpoint.remove()
-
-    tested = _test(params, context, curated, trained.average, codec)
-    folder = workspace.stage_report("distill_student")
-    report = _report(params, folder, trained, tested)
-    report.save(folder)
-    return report
+    sections = [params.student, params.teacher, params.attention, params.targets]
+    values = {"params": [each.model_dump(mode="json") for each in sections], "seed": params.seed}
+    return run_digest(STAGE, values, inputs)
 
 
-def _train(
-    params: Params,
-    context: Context,
-    trajectories: Sequence[Trajectory],
-    codec: Codec,
-    checkpoint: Checkpoint,
-) -> Trained[Denoiser]:
-    section, teacher, device = params.student, params.teacher, codec.sensitivity.device
-    student = Denoiser.from_pretrained(context.workspace.model("adapted_teacher")).to(device)
-    settings = Optimisation(**section.optimisation.model_dump())
-    channel_C = channel_weights(codec.sensitivity)
-
-    def loss(model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
-        chosen = torch.randint(len(trajectories), (section.batch,), generator=generator)
-        with autocast(device, teacher.precision):
-            return _distillation_loss(params, model, [trajectories[i] for i in chosen], channel_C, generator)
-
-    with context.progress("distil student", settings.steps) as bar:
-        return train(student, loss, settings, params.seed, bar, checkpoint)
-
-
-def _distillation_loss(
-    params: Params,
-    model: Denoiser,
-    trajectories: Sequence[Trajectory],
-    channel_C: torch.Tensor,
-    generator: torch.Generator,
-) -> torch.Tensor:
-    """From a state of the student's own steps on the teacher's path to the teacher's result and to the truth."""
-    section, device = params.student, channel_C.device
-    steps = torch.randint(section.steps, (len(trajectories),), generator=generator).tolist()
-    states = [each.state(step, section.steps) for each, step in zip(trajectories, steps, strict=True)]
-    batch = collate([each.window for each in trajectories]).to(device)
-    plan = plan_windows(batch.windows, model.config.patch, _mask(params), device)
-    noisy_BCThw = torch.stack([state for state, _ in states]).to(device)
-    made_BCThw = model(noisy_BCThw, torch.stack([at for _, at in states]).to(device), batch.condition, plan)
-    total = made_BCThw.new_zeros(())
-    if section.regression > 0:
-        drawn_BCThw = torch.stack([each.result for each in trajectories]).to(device)
-        total = total + section.regression * weighted_error(made_BCThw, drawn_BCThw, channel_C, batch.weights_BThw)
-    if section.region > 0:
-        weights = {REGION_NAMES.index(name): weight for name, weight in section.regions.model_dump().items()}
-        regions = region_cells(batch.windows).to(device)
-        total = total + section.region * region_loss(made_BCThw, batch.latents_BCThw, regions, channel_C, weights)
-    return total
+def _load(workspace: Workspace) -> Denoiser:
+    return Denoiser.from_pretrained(workspace.model("adapted_teacher"))
 
 
 def _mask(params: Params) -> Mask:
     return Mask(params.attention.mask, params.attention.past_frames)
 
 
-@dataclass(frozen=True)
-class _Drawn:
-    """pictures: (T, H, W, 3) uint8. fps: from poses to decoded frames."""
+def _few(params: Params, context: Context, codec: Codec) -> Few:
+    return Few(
+        steps=params.student.steps,
+        shift=params.teacher.shift,
+        batch=params.student.batch,
+        frames=params.targets.frames,
+        mask=_mask(params),
+        codec=codec,
+        precision=params.teacher.precision,
+        team=context.team,
+    )
 
-    pictures: np.ndarray
-    fps: float
+
+def _regress(
+    params: Params,
+    context: Context,
+    student: Denoiser,
+    clips: Sequence[ClipTensors],
+    trajectories: Sequence[Trajectory],
+    judges: Judges,
+    checkpoint: Checkpoint,
+) -> Trained[Denoiser] | None:
+    """The initialisation: from states on the teacher's paths to its results."""
+    section, settings = params.student, Optimisation(**params.student.regress.model_dump())
+    if section.regression == 0:
+        return None
+    regression = Regression(_few(params, context, judges.codec), trajectories, section.regression)
+    with context.progress("distil student: regression", settings.steps) as bar:
+        return train(student, regression.loss, settings, params.seed, bar, checkpoint, context.team)
 
 
-@torch.no_grad()
-def _draw(params: Params, model: Denoiser, codec: Codec, window: Window, index: int, steps: int) -> _Drawn:
-    """One held-out window, teacher and student from the same noise."""
-    device = codec.sensitivity.device
-    start = time.perf_counter()
-    batch = collate([window]).to(device)
-    generator = torch.Generator().manual_seed(params.seed + index)
-    noise = torch.randn(batch.latents_BCThw.shape, generator=generator).to(device)
-    plan = plan_windows([window], model.config.patch, _mask(params), device)
-    with autocast(device, params.teacher.precision):
-        latents = sample(model, noise, batch.condition, steps, params.teacher.shift, plan)
-        pictures = to_pictures(codec.decode(latents[0].transpose(0, 1).float()))
-    return _Drawn(pictures, len(pictures) / (time.perf_counter() - start))
+def _match(
+    params: Params,
+    context: Context,
+    student: Denoiser,
+    clips: Sequence[ClipTensors],
+    trajectories: Sequence[Trajectory],
+    judges: Judges,
+    checkpoint: Checkpoint,
+) -> Trained[Denoiser] | None:
+    """Distribution matching with a critic, and the region loss, on the student's own samples of real windows."""
+    section, settings = params.student, Optimisation(**params.student.match.model_dump())
+    if section.dmd == section.region == 0:
+        return None
+    student = student.train().requires_grad_(True)
+    teacher = _load(context.workspace).to(judges.codec.device).eval().requires_grad_(False)
+    critic = _load(context.workspace).to(judges.codec.device)
+    matching = Matching(
+        few=_few(params, context, judges.codec),
+        clips=clips,
+        teacher=teacher,
+        critic=critic,
+        student=student,
+        judges=judges,
+        dmd=section.dmd,
+        region=section.region,
+        regions={REGION_NAMES.index(name): weight for name, weight in section.regions.model_dump().items()},
+        region_frames=section.region_frames,
+    )
+    learners = {"student": Learner(student, matching.student_loss, settings)}
+    if section.dmd > 0:  # the critic first: untrained it would say what the teacher says
+        slow = replace(settings, lr=section.critic_lr)
+        learners = {"critic": Learner(critic, matching.critic_loss, slow, section.critic_updates), **learners}
+    with context.progress("distil student: matching", settings.steps) as bar:
+        return train_together(learners, params.seed + 1, bar, checkpoint, context.team)["student"]
 
 
 @dataclass(frozen=True)
 class _Tested:
-    """A window of a held-out clip. student: by number of steps. teacher: at its own steps, on the first few clips."""
+    """A window of a held-out clip. student: by number of steps. teacher: adapted, at its own steps, on a few."""
 
     window: Window
     seen: bool
     reference: np.ndarray
     truth: np.ndarray
-    student: dict[int, _Drawn]
-    teacher: _Drawn | None
+    student: dict[int, Drawn]
+    teacher: Drawn | None
 
     def student_psnr(self, steps: int) -> float:
-        return float(psnr(self.student[steps].pictures, self.truth).mean())
+        return float(psnr(self.student[steps].frames, self.truth).mean())
 
     def teacher_psnr(self) -> float:
         assert self.teacher is not None
-        return float(psnr(self.teacher.pictures, self.truth).mean())
+        return float(psnr(self.teacher.frames, self.truth).mean())
 
 
 def _test(params: Params, context: Context, curated: Curated, student: Denoiser, codec: Codec) -> list[_Tested]:
     """The middle window of every held-out clip, from its first frame; people seen in training come first."""
-    workspace = context.workspace
-    teacher = Denoiser.from_pretrained(workspace.model("adapted_teacher")).to(codec.sensitivity.device).eval()
+    workspace, frames = context.workspace, params.targets.frames
     clips = load_clips(workspace, curated, "test", CellWeights(**params.teacher.weights.model_dump()))
     seen_people = curated.seen_speakers()
     clips.sort(key=lambda clip: clip.speaker not in seen_people)
+    teacher = _load(workspace).to(codec.device).eval()
+
+    def sampler(model: Denoiser, steps: int) -> Sampler:
+        return Sampler(model, codec, steps, params.teacher.shift, frames, 0, _mask(params), params.teacher.precision)
+
     tested = []
     with context.progress("test student", len(clips)) as bar:
         for index, clip in enumerate(clips):
-            start = max(0, (len(clip) - params.targets.frames) // 2)
-            window = Window(clip, start, min(start + params.targets.frames, len(clip)), 0)
+            start = max(0, (len(clip) - frames) // 2)
+            window = Window(clip, start, min(start + frames, len(clip)), 0)
             by_steps = {
-                steps: _draw(params, student, codec, window, index, steps)
+                steps: draw(sampler(student, steps), window, params.seed, index)
                 for steps in sorted({*_STEPS, params.student.steps})
             }
-            beside = None
-            if index < _COMPARED:
-                beside = _draw(params, teacher, codec, window, index, params.teacher.steps)
+            slow = sampler(teacher, params.teacher.steps)
+            beside = draw(slow, window, params.seed, index) if index < _COMPARED else None
             real = read_frames(workspace.video(clip.clip))
             seen = clip.speaker in seen_people
             tested.append(_Tested(window, seen, real[0], real[window.frames], by_steps, beside))
@@ -191,20 +215,29 @@ def _test(params: Params, context: Context, curated: Curated, student: Denoiser,
     return tested
 
 
-def _report(params: Params, folder: Path, trained: Trained[Denoiser], tested: Sequence[_Tested]) -> StageReport:
-    section, patch = params.student, trained.average.config.patch
+def _report(
+    params: Params,
+    folder: Path,
+    losses: Mapping[str, Sequence[float]],
+    tested: Sequence[_Tested],
+    judges: Judges,
+    patch: int,
+) -> StageReport:
+    section = params.student
     plans = [plan_windows([each.window], patch, _mask(params)) for each in tested]
-    figures: dict[str, Figure] = {"loss": float(np.mean(trained.losses[-50:]))}
+    figures: dict[str, Figure] = {f"loss_{name}": float(np.mean(each[-50:])) for name, each in losses.items()}
+    figures |= {f"features_{where.replace(' ', '_')}": name for where, name in judges.names.items()}
     for steps in sorted({*_STEPS, section.steps}):
         for name, seen in (("seen", True), ("unseen", False)):
             scores = [each.student_psnr(steps) for each in tested if each.seen is seen]
             figures[f"psnr_{name}_{steps}_steps"] = float(np.mean(scores)) if scores else None
+    pictures = {
+        f"training loss: {name}": save_loss_curve(folder / name, each, f"student: {name}")
+        for name, each in losses.items()
+    }
     compared = [each for each in tested if each.teacher is not None]
-    pictures = {"training loss": save_loss_curve(folder, trained.losses, "student")}
     if not compared:
-        return StageReport(
-            "distill_student", "student distilled; no held-out clip to test it on", figures, {}, pictures
-        )
+        return StageReport(STAGE, "student distilled; no held-out clip to test it on", figures, {}, pictures)
 
     ours = float(np.mean([each.student_psnr(section.steps) for each in compared]))
     theirs = float(np.mean([each.teacher_psnr() for each in compared]))
@@ -215,14 +248,14 @@ def _report(params: Params, folder: Path, trained: Trained[Denoiser], tested: Se
         "attended_share": float(np.mean([kept_share(plan) for plan in plans])),
     }
     fps = float(np.median([each.student[section.steps].fps for each in compared]))
-    teacher_fps = float(np.median([each.teacher.fps for each in compared if each.teacher is not None]))
-    timings = {"student_fps": fps, "teacher_fps": teacher_fps, "ratio": fps / teacher_fps}
+    slow = float(np.median([each.teacher.fps for each in compared if each.teacher is not None]))
+    timings = {"student_fps": fps, "teacher_fps": slow, "ratio": fps / slow}
     pictures |= _pictures(params, folder, compared, plans[0], patch)
     summary = (
-        f"student at {section.steps} steps: {ours:.2f} dB on {len(compared)} held-out clips, teacher at "
+        f"student at {section.steps} steps: {ours:.2f} dB on {len(compared)} held-out clips, adapted teacher at "
         f"{params.teacher.steps} steps {theirs:.2f}; it attends to {figures['attended_share']:.1%} of the pairs"
     )
-    return StageReport("distill_student", summary, figures, timings, pictures)
+    return StageReport(STAGE, summary, figures, timings, pictures)
 
 
 def _pictures(
@@ -232,8 +265,8 @@ def _pictures(
     columns = [
         np.stack([each.reference for each in compared]),
         np.stack([each.truth[0] for each in compared]),
-        np.stack([each.teacher.pictures[0] for each in compared if each.teacher is not None]),
-        np.stack([each.student[params.student.steps].pictures[0] for each in compared]),
+        np.stack([each.teacher.frames[0] for each in compared if each.teacher is not None]),
+        np.stack([each.student[params.student.steps].frames[0] for each in compared]),
     ]
     first = compared[0]
     grid = token_grid(first.window.clip, patch)

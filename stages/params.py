@@ -175,15 +175,22 @@ class RegionWeightsSection(Section):
 class StudentSection(Section):
     steps: int = Field(gt=0, description="sampling steps it is distilled for; divides targets.states")
     batch: int = Field(gt=0, description="windows a training step")
-    regression: float = Field(ge=0, description="weight of the error against the teacher's results; 0: off")
-    region: float = Field(ge=0, description="weight of the region loss against the real frames; 0: off")
+    regression: float = Field(ge=0, description="first phase: weight of the error against the teacher's paths; 0: off")
+    dmd: float = Field(ge=0, description="second phase: weight of distribution matching; 0: off")
+    region: float = Field(ge=0, description="second phase: weight of the region loss; 0: off")
     regions: RegionWeightsSection = Field(description="weight of each region within the region loss")
-    optimisation: OptimisationSection
+    region_frames: int = Field(gt=0, description="frames of a window that are decoded for the region loss")
+    face_features: Path | None = Field(description="ArcFace weights (safetensors); null: the codec's own features")
+    lpips: Path | None = Field(description="AlexNet or VGG16 weights (safetensors); null: the codec's own features")
+    critic_updates: int = Field(gt=0, description="of the critic's weights for one of the student's")
+    critic_lr: float = Field(gt=0, description="greatest learning rate of the critic")
+    regress: OptimisationSection = Field(description="first phase")
+    match: OptimisationSection = Field(description="second phase")
 
     @model_validator(mode="after")
     def _has_a_goal(self) -> "StudentSection":
-        if self.regression == 0 and self.region == 0:
-            raise ValueError("regression and region are both 0: nothing is left to learn")
+        if self.regression == self.dmd == self.region == 0:
+            raise ValueError("regression, dmd and region are all 0: nothing is left to learn")
         return self
 
 

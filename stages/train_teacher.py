@@ -40,6 +40,8 @@ def run(params: Params, context: Context) -> StageReport:
     values = {**section.model_dump(mode="json"), "seed": params.seed}
     checkpoint = Checkpoint(workspace.scratch / run_digest("train_teacher", values, inputs))
     trained = _train(params, context, clips, codec, device, checkpoint)
+    if not context.team.first:
+        return StageReport("train_teacher", "the first process saves and tests the teacher", {})
     with atomic_path(workspace.model("teacher")) as folder:
         trained.average.save_pretrained(folder)
     checkpoint.remove()
@@ -110,14 +112,15 @@ def _train(
     def loss(model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
         # single frames teach looks at a quarter of the cost; windows then teach frames to agree
         count, frames = (section.batch, 1) if step < first_window else (section.window_batch, section.window)
-        with autocast(device, section.precision):
-            batch = draw_windows(clips, count, frames, generator).to(device)
+        with context.team.autocast(device, section.precision):
+            batch = draw_windows(clips, count, frames, generator, context.team).to(device)
             return denoising_loss(
-                model, batch.latents_BCThw, batch.condition, channel_C, batch.weights_BThw, section.shift, generator
-            )
+                model, batch.latents_BCThw, batch.condition, channel_C, batch.weights_BThw, section.shift, generator,
+                team=context.team,
+            )  # fmt: skip
 
     with context.progress("train teacher", settings.steps) as bar:
-        return train(teacher, loss, settings, params.seed, bar, checkpoint)
+        return train(teacher, loss, settings, params.seed, bar, checkpoint, context.team)
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from tqdm import tqdm
 
+from stages.lib.team import ALONE, Team
 from stages.lib.workspace import Workspace
 
 
@@ -23,11 +24,13 @@ ProgressFactory = Callable[[str, int], AbstractContextManager[Progress]]
 
 @dataclass(frozen=True)
 class Context:
-    """`executor` opens the pool in which clips are worked (local processes, Dask, Ray); the caller closes it."""
+    """`executor` opens the pool in which clips are worked (local processes, Dask, Ray); the caller closes it.
+    `team`: the processes that train together."""
 
     workspace: Workspace
     executor: Callable[[], Executor]
     progress: ProgressFactory
+    team: Team = ALONE
 
 
 class _TerminalBar:
@@ -38,6 +41,17 @@ class _TerminalBar:
         if figures:
             self._bar.set_postfix({name: f"{value:.4g}" for name, value in figures.items()}, refresh=False)
         self._bar.update(n)
+
+
+class _NoBar:
+    def update(self, n: int = 1, **figures: float) -> None:
+        pass
+
+
+@contextmanager
+def no_progress(label: str, total: int) -> Iterator[Progress]:
+    """Nothing is shown: for the processes of a team that work beside the first."""
+    yield _NoBar()
 
 
 @contextmanager

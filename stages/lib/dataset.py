@@ -14,6 +14,7 @@ from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Condition
 from stages.lib.nets.warp import warp_reference
 from stages.lib.pose import skeleton
+from stages.lib.team import ALONE, Team
 from stages.lib.workspace import Workspace
 
 
@@ -122,8 +123,12 @@ def load_clip(
     )  # fmt: skip
 
 
-def draw_windows(clips: Sequence[ClipTensors], count: int, frames: int, generator: torch.Generator) -> Batch:
+def draw_windows(
+    clips: Sequence[ClipTensors], count: int, frames: int, generator: torch.Generator, team: Team = ALONE
+) -> Batch:
     """`count` windows of `frames` frames from random clips, each with a random frame of its clip as reference.
+
+    team: the batch holds this process's share of them.
 
     Raises:
         ValueError: no clip is that long.
@@ -141,7 +146,7 @@ def draw_windows(clips: Sequence[ClipTensors], count: int, frames: int, generato
         clip = usable[draw(len(usable))]
         start = draw(len(clip) - frames + 1)
         windows.append(Window(clip, start, start + frames, draw(len(clip))))
-    return collate(windows)
+    return collate(team.share(windows))
 
 
 def collate(windows: Sequence[Window]) -> Batch:

@@ -78,23 +78,3 @@ def region_cells(windows: Sequence[Window]) -> torch.Tensor:
     grid = token_grid(windows[0].clip, 1)
     region_BTN = np.stack([region_tokens(*_pose(window), grid) for window in windows])
     return torch.from_numpy(region_BTN).unflatten(2, grid)
-
-
-def region_loss(
-    predicted_BCThw: torch.Tensor,
-    truth_BCThw: torch.Tensor,
-    region_BThw: torch.Tensor,
-    channel_C: torch.Tensor,
-    weights: Mapping[int, float],
-) -> torch.Tensor:
-    """sum_r lambda_r L_r(m_r * x, m_r * x') (eq. 5 and 6): L_r is the mean squared error over the cells of region r.
-
-    weights: region to lambda_r. A region that is nowhere in the batch adds nothing.
-    """
-    error_BThw = ((predicted_BCThw - truth_BCThw).square() * channel_C.view(1, -1, 1, 1, 1)).mean(1)
-    total = error_BThw.new_zeros(())
-    for region, weight in weights.items():
-        inside = region_BThw == region
-        if weight > 0 and inside.any():
-            total = total + weight * error_BThw[inside].mean()
-    return total

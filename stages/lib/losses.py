@@ -7,6 +7,7 @@ import torch
 
 from .attention.plan import AttentionPlan
 from .nets.denoiser import Condition, Denoiser
+from .team import ALONE, Team
 
 
 def channel_weights(sensitivity_C: torch.Tensor) -> torch.Tensor:
@@ -31,9 +32,15 @@ def add_noise(latents_BCThw: torch.Tensor, noise_BCThw: torch.Tensor, timestep_B
 def weighted_error(
     predicted_BCThw: torch.Tensor, truth_BCThw: torch.Tensor, channel_C: torch.Tensor, cell_BThw: torch.Tensor
 ) -> torch.Tensor:
-    """Mean squared error under weights a channel and a cell, normalised to mean 1."""
-    weight = channel_C.view(1, -1, 1, 1, 1) * cell_BThw[:, None]
-    return ((predicted_BCThw - truth_BCThw).square() * weight).mean() / weight.mean()
+    """Mean squared error under weights a channel and a cell, normalised to mean 1 in each window."""
+    weight_BCThw = error_weights(channel_C, cell_BThw)
+    return ((predicted_BCThw - truth_BCThw).square() * weight_BCThw).mean()
+
+
+def error_weights(channel_C: torch.Tensor, cell_BThw: torch.Tensor) -> torch.Tensor:
+    """(B, C, T, h, w), of mean 1 in each window."""
+    weight_BCThw = channel_C.view(1, -1, 1, 1, 1) * cell_BThw[:, None]
+    return weight_BCThw / weight_BCThw.mean((1, 2, 3, 4), keepdim=True)
 
 
 def denoising_loss(
@@ -45,9 +52,14 @@ def denoising_loss(
     shift: float,
     generator: torch.Generator,
     attention: AttentionPlan | None = None,
+    team: Team = ALONE,
 ) -> torch.Tensor:
-    """Noise the latents to random times and compare what the denoiser makes of them (None: dense attention)."""
-    noise = torch.randn(latents_BCThw.shape, generator=generator).to(latents_BCThw)
-    timestep = training_timesteps(len(noise), shift, generator).to(latents_BCThw)
+    """Noise the latents to random times and compare what the denoiser makes of them (None: dense attention).
+
+    team: the batch is this process's share of theirs.
+    """
+    count = len(latents_BCThw) * team.size
+    noise = team.share(torch.randn((count, *latents_BCThw.shape[1:]), generator=generator)).to(latents_BCThw)
+    timestep = team.share(training_timesteps(count, shift, generator)).to(latents_BCThw)
     predicted = denoiser(add_noise(latents_BCThw, noise, timestep), timestep, condition, attention)
     return weighted_error(predicted, latents_BCThw, channel_C, cell_BThw)

@@ -87,11 +87,15 @@ def _torso(keypoints: np.ndarray, confidence: np.ndarray) -> Part:
 
 
 def shoulder_width(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """(T,) in sides of the frame; where a shoulder is not seen the median of the other frames, 0.3 if there is none."""
+    """(T,) in sides of the frame; where a shoulder is not seen that of the last frame before, 0.3 if there is none.
+
+    Never that of a later frame, which a video that is still being spoken does not have.
+    """
     left, right = sk.SHOULDERS
     width_T = np.linalg.norm(keypoints[:, left] - keypoints[:, right], axis=-1)
     seen_T = (confidence[:, sk.SHOULDERS] >= SEEN).all(-1)
-    return np.where(seen_T, width_T, np.median(width_T[seen_T]) if seen_T.any() else 0.3)
+    last_T = np.maximum.accumulate(np.where(seen_T, np.arange(len(seen_T)), -1))
+    return np.where(last_T >= 0, width_T[last_T], 0.3)
 
 
 def rasterise(parts: list[Part], unit_T: np.ndarray, grid: tuple[int, int]) -> np.ndarray:

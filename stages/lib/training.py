@@ -1,11 +1,13 @@
 """The training loop: a sum over steps that depends on the seed, the step number and the data, and on nothing else.
 
-What step s draws comes from a generator seeded by (seed, s), so a run that was stopped goes on bit for bit.
+What step s draws comes from a generator seeded by (seed, s), so a run that was stopped goes on bit for bit. Several
+models may learn together (a student and its critic), each with its optimiser and its average; several processes may
+share the batches (`stages.lib.team`).
 """
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -16,10 +18,11 @@ from torch import nn
 
 from stages.lib.checkpoint import Checkpoint
 from stages.lib.context import Progress
+from stages.lib.team import ALONE, Team
 
 Model = TypeVar("Model", bound=nn.Module)
 Loss = Callable[[Model, int, torch.Generator], torch.Tensor]
-"""(model, step, the step's generator on the CPU) -> scalar loss."""
+"""(model, step, the update's generator on the CPU) -> scalar loss; in a team the mean over this process's part."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,19 @@ class Trained(Generic[Model]):
     losses: list[float]
 
 
-def step_generator(seed: int, step: int) -> torch.Generator:
-    """A CPU generator that depends on both numbers and is independent between steps."""
-    mixed = np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0]
+@dataclass(frozen=True)
+class Learner(Generic[Model]):
+    """A model that a run trains in place. updates: of its weights in every step of the run."""
+
+    model: Model
+    loss: Loss
+    settings: Optimisation
+    updates: int = 1
+
+
+def step_generator(seed: int, *numbers: int) -> torch.Generator:
+    """A CPU generator that depends on all numbers and is independent between them; trailing zeros change nothing."""
+    mixed = np.random.SeedSequence([seed, *numbers]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(mixed))
 
 
@@ -86,59 +99,103 @@ def train(
     seed: int,
     progress: Progress,
     checkpoint: Checkpoint | None = None,
+    team: Team = ALONE,
 ) -> Trained[Model]:
-    """Train `model` in place for `settings.steps` steps; the caller removes the checkpoint once its outputs are saved.
+    """`train_together` of one model."""
+    return train_together({"": Learner(model, loss, settings)}, seed, progress, checkpoint, team)[""]
+
+
+def train_together(
+    learners: Mapping[str, Learner],
+    seed: int,
+    progress: Progress,
+    checkpoint: Checkpoint | None = None,
+    team: Team = ALONE,
+) -> dict[str, Trained]:
+    """Train the learners, in each step one after the other in the order given; all have the same number of steps.
+
+    A run that is complete stays in its checkpoint and is loaded from it; the caller removes it once its outputs are
+    saved.
 
     Raises:
-        ValueError: the loss is not finite.
+        ValueError: a loss is not finite.
     """
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    optimiser = torch.optim.AdamW(
-        weights, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay, fused=True
-    )
-    average = copy.deepcopy(model).eval()
-    average.requires_grad_(False)
-    run = _Run(model, average, optimiser, [])
-    done = run.restore(checkpoint)
+    (steps,) = {learner.settings.steps for learner in learners.values()}
+    runs = [_Run(name, index, learner, team) for index, (name, learner) in enumerate(learners.items())]
+    done = _restore(runs, checkpoint, team)
     progress.update(done)
-    model.train()
     with deterministic():
-        for step in range(done, settings.steps):
-            value = _step(run, loss, settings, seed, step, weights)
-            progress.update(1, loss=value)
-            if checkpoint is not None and checkpoint.due() and step + 1 < settings.steps:
-                checkpoint.save(step + 1, run.state())
-    model.eval()
-    return Trained(average, run.losses)
+        for step in range(done, steps):
+            progress.update(1, **{run.label: run.step(step, seed) for run in runs})
+            if checkpoint is not None and team.first and (checkpoint.due() or step + 1 == steps):
+                checkpoint.save(step + 1, {name: array for run in runs for name, array in run.state().items()})
+    for run in runs:
+        run.model.eval()
+    return {run.name: Trained(run.average, run.losses) for run in runs}
 
 
-def _step(
-    run: "_Run", loss: Loss, settings: Optimisation, seed: int, step: int, weights: Sequence[nn.Parameter]
-) -> float:
-    for group in run.optimiser.param_groups:
-        group["lr"] = settings.lr_at(step)
-    value = loss(run.model, step, step_generator(seed, step))
-    if not torch.isfinite(value):
-        raise ValueError(f"the loss is {value.item()} at step {step} of {settings.steps}; a lower lr may help")
-    run.optimiser.zero_grad(set_to_none=True)
-    value.backward()
-    nn.utils.clip_grad_norm_(weights, settings.clip)
-    run.optimiser.step()
-    run.average_in(min(settings.ema, (step + 1) / (step + 11)))
-    run.losses.append(value.item())
-    return run.losses[-1]
+def _restore(runs: Sequence["_Run"], checkpoint: Checkpoint | None, team: Team) -> int:
+    """Steps already done."""
+    kept = team.told(checkpoint.load() if checkpoint is not None and team.first else None)
+    if kept is None:
+        return 0
+    step, arrays = kept
+    for run in runs:
+        run.restore({name: torch.from_numpy(array) for name, array in arrays.items()})
+    return step
 
 
-@dataclass
 class _Run:
-    model: nn.Module
-    average: nn.Module
-    optimiser: torch.optim.Optimizer
-    losses: list[float]
+    """A learner at work: its optimiser, the average of its weights, the losses so far."""
+
+    def __init__(self, name: str, index: int, learner: Learner, team: Team) -> None:
+        self.name, self.index, self.learner, self.team = name, index, learner, team
+        self.model, settings = learner.model, learner.settings
+        self.model.train()
+        self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self.optimiser = torch.optim.AdamW(
+            self.weights, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay, fused=True
+        )
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.losses: list[float] = []
+
+    def step(self, step: int, seed: int) -> float:
+        """All updates of one step; the loss of the last."""
+        settings = self.learner.settings
+        for group in self.optimiser.param_groups:
+            group["lr"] = settings.lr_at(step)
+        for update in range(self.learner.updates):
+            value = self._update(step, step_generator(seed, step, self.index, update))
+        self._average_in(min(settings.ema, (step + 1) / (step + 11)))
+        self.losses.append(value)
+        return value
+
+    def _update(self, step: int, generator: torch.Generator) -> float:
+        loss = self.learner.loss(self.model, step, generator)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        value = loss.detach().float().reshape(1)
+        self.team.mean([value])
+        if not torch.isfinite(value):
+            raise ValueError(
+                f"the loss is {value.item()} at step {step} of {self.learner.settings.steps}; a lower lr may help"
+            )
+        self.team.mean([weight.grad for weight in self.weights if weight.grad is not None])
+        nn.utils.clip_grad_norm_(self.weights, self.learner.settings.clip)
+        self.optimiser.step()
+        return value.item()
 
     @torch.no_grad()
-    def average_in(self, decay: float) -> None:
+    def _average_in(self, decay: float) -> None:
         torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}_loss" if self.name else "loss"
+
+    @property
+    def _prefix(self) -> str:
+        return f"{self.name}." if self.name else ""
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything the next step depends on, as named arrays."""
@@ -147,16 +204,12 @@ class _Run:
         for index, values in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in values.items()}
         arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
-        return {**arrays, "losses": np.array(self.losses, np.float64)}
+        arrays["losses"] = np.array(self.losses, np.float64)
+        return {f"{self._prefix}{name}": array for name, array in arrays.items()}
 
-    def restore(self, checkpoint: Checkpoint | None) -> int:
-        """Steps already done."""
-        kept = checkpoint.load() if checkpoint is not None else None
-        if kept is None:
-            return 0
-        step, arrays = kept
-        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        self.losses = tensors.pop("losses").tolist()
+    def restore(self, tensors: dict[str, torch.Tensor]) -> None:
+        tensors = _part(tensors, self._prefix)
+        self.losses = tensors["losses"].tolist()
         self.model.load_state_dict(_part(tensors, "model."))
         self.average.load_state_dict(_part(tensors, "average."))
         moments: dict[int, dict[str, torch.Tensor]] = {}
@@ -164,7 +217,6 @@ class _Run:
             index, field = name.split(".", 1)
             moments.setdefault(int(index), {})[field] = value
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
-        return step
 
 
 def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

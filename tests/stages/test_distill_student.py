@@ -32,8 +32,8 @@ def changed(params: Params, **student: object) -> Params:
     return params.model_copy(update={"student": section})
 
 
-def steps(params: Params, count: int) -> dict[str, object]:
-    return {**params.student.optimisation.model_dump(), "steps": count}
+def phase(params: Params, count: int, lr: float) -> dict[str, object]:
+    return {**params.student.regress.model_dump(), "steps": count, "lr": lr}
 
 
 def weights(workspace: Workspace, model: str = "student") -> dict[str, torch.Tensor]:
@@ -57,41 +57,74 @@ def test_two_runs_give_equal_files(params: Params, workspace: Workspace) -> None
     def outputs() -> list[str]:
         distill_student.run(params, context_of(workspace.root))
         folders = (workspace.model("student"), workspace.stage_report("distill_student"))
-        return [file_digest(path) for folder in folders for path in sorted(folder.iterdir())]
+        return [file_digest(path) for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
 
     assert outputs() == outputs()
 
 
+@pytest.mark.parametrize("stop_after", [2, 6], ids=["regression", "matching"])
 def test_an_interrupted_run_goes_on_to_the_same_weights(
-    params: Params, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    params: Params, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
     distill_student.run(params, context_of(workspace.root))
     whole = weights(workspace)
     monkeypatch.setattr("stages.lib.checkpoint.Checkpoint.due", lambda self: True)
     with pytest.raises(KeyboardInterrupt):
-        distill_student.run(params, context_of(workspace.root, Bar(stop_after=3)))
+        distill_student.run(params, context_of(workspace.root, Bar(stop_after=stop_after)))
     assert list(workspace.scratch.iterdir())
     distill_student.run(params, context_of(workspace.root))
     again = weights(workspace)
     assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
-@pytest.mark.parametrize("off", ["regression", "region"])
+@pytest.mark.parametrize("off", ["regression", "dmd", "region"])
 def test_each_term_can_be_switched_off_and_matters(params: Params, workspace: Workspace, off: str) -> None:
     distill_student.run(params, context_of(workspace.root))
-    both = weights(workspace)
+    full = weights(workspace)
     distill_student.run(changed(params, **{off: 0.0}), context_of(workspace.root))
-    one = weights(workspace)
-    assert any(not torch.equal(both[name], one[name]) for name in both)
+    without = weights(workspace)
+    assert any(not torch.equal(full[name], without[name]) for name in full)
 
 
-def test_training_lowers_the_loss(params: Params, workspace: Workspace) -> None:
-    optimisation = {**steps(params, 60), "lr": 0.01}
-    distill_student.run(changed(params, optimisation=optimisation), context_of(workspace.root))
-    rows = (workspace.stage_report("distill_student") / "loss.csv").read_text().splitlines()[1:]
-    losses = [float(row.split(",")[1]) for row in rows]
-    assert len(losses) == 60
-    assert sum(losses[-15:]) < 0.8 * sum(losses[:15])
+def losses(workspace: Workspace, name: str) -> list[float]:
+    rows = (workspace.stage_report("distill_student") / name / "loss.csv").read_text().splitlines()[1:]
+    return [float(row.split(",")[1]) for row in rows]
+
+
+def test_regression_lowers_its_loss(params: Params, workspace: Workspace) -> None:
+    only = changed(params, regress=phase(params, 60, 0.01), dmd=0.0, region=0.0)
+    report = distill_student.run(only, context_of(workspace.root))
+    found = losses(workspace, "regression")
+    assert len(found) == 60
+    assert sum(found[-15:]) < 0.8 * sum(found[:15])
+    assert "loss_matching" not in report.figures
+
+
+def test_the_region_loss_alone_is_lowered_and_says_what_it_looked_at(params: Params, workspace: Workspace) -> None:
+    only = changed(params, match=phase(params, 60, 0.01), regression=0.0, dmd=0.0)
+    report = distill_student.run(only, context_of(workspace.root))
+    found = losses(workspace, "matching")
+    assert sum(found[-15:]) < 0.8 * sum(found[:15])
+    assert report.figures["features_face"] == report.figures["features_other_regions"] == "codec"
+
+
+def test_without_regression_no_targets_are_needed(params: Params, workspace: Workspace) -> None:
+    kept = workspace.targets.rename(workspace.root / "kept")
+    try:
+        distill_student.run(changed(params, regression=0.0), context_of(workspace.root))
+    finally:
+        kept.rename(workspace.targets)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_it_is_distilled_for_one_and_four_steps_too(params: Params, workspace: Workspace, count: int) -> None:
+    targets = params.targets.model_copy(update={"states": 4})
+    wanted = changed(params, steps=count).model_copy(update={"targets": targets})
+    teacher_targets.run(wanted, context_of(workspace.root))
+    report = distill_student.run(wanted, context_of(workspace.root))
+    assert report.figures[f"psnr_seen_{count}_steps"] is not None
+    assert f"student at {count} steps" in report.summary
+    teacher_targets.run(params, context_of(workspace.root))
 
 
 def test_missing_targets_say_which_stage_to_run(params: Params, workspace: Workspace) -> None:
@@ -110,4 +143,4 @@ def test_a_step_count_that_the_targets_do_not_hold_is_refused(params: Params, wo
 
 def test_a_student_without_a_goal_is_refused(params: Params) -> None:
     with pytest.raises(ValueError, match="nothing is left to learn"):
-        changed(params, regression=0.0, region=0.0)
+        changed(params, regression=0.0, dmd=0.0, region=0.0)

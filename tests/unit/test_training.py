@@ -1,4 +1,8 @@
 import math
+import os
+import signal
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +11,8 @@ import torch
 from torch import nn
 
 from stages.lib.checkpoint import Checkpoint, run_digest
-from stages.lib.training import Optimisation, seeded, step_generator, train
+from stages.lib.training import Learner, Optimisation, seeded, step_generator, train, train_together
+from tests.unit import pair_process
 
 SETTINGS = Optimisation(steps=12, lr=0.02, warmup=3, hold=0.5, betas=(0.9, 0.99), weight_decay=0.01, clip=1.0, ema=0.9)
 
@@ -137,3 +142,65 @@ def test_steps_draw_independently():
     draws = {step: torch.rand(3, generator=step_generator(0, step)).tolist() for step in range(50)}
     assert len({tuple(draw) for draw in draws.values()}) == 50
     assert draws[7] == torch.rand(3, generator=step_generator(0, 7)).tolist()
+
+
+def test_models_that_learn_together_each_have_their_updates_and_losses():
+    counts = {"critic": 0, "student": 0}
+    order = []
+
+    def counting(name):
+        def counted(model, step, generator):
+            counts[name] += 1
+            order.append(name)
+            return loss(model, step, generator)
+
+        return counted
+
+    learners = {
+        "critic": Learner(tiny_model(), counting("critic"), SETTINGS, updates=3),
+        "student": Learner(tiny_model(), counting("student"), SETTINGS),
+    }
+    trained = train_together(learners, 0, Bar())
+    assert counts == {"critic": 36, "student": 12}
+    assert order[:4] == ["critic"] * 3 + ["student"]
+    assert {name: len(each.losses) for name, each in trained.items()} == {"critic": 12, "student": 12}
+    assert not same(trained["critic"].average, trained["student"].average)
+
+
+def test_learners_and_updates_draw_independently():
+    drawn = {torch.rand(1, generator=step_generator(0, 5, *numbers)).item() for numbers in np.ndindex(2, 3)}
+    assert len(drawn) == 6
+    alone = torch.rand(3, generator=step_generator(0, 5))
+    assert torch.equal(alone, torch.rand(3, generator=step_generator(0, 5, 0, 0)))
+
+
+@pytest.mark.parametrize("killed_at", [1, 6])
+def test_killed_with_signal_9_a_pair_goes_on_bit_for_bit(repository, tmp_path, killed_at):
+    """Student and critic, whose losses need each other, in a process that ends without a word."""
+    whole = pair_process.run(tmp_path / "whole")
+    killed = subprocess.run(
+        [sys.executable, pair_process.__file__, str(tmp_path / "killed"), str(killed_at)],
+        env={**os.environ, "PYTHONPATH": str(repository)},
+    )
+    assert killed.returncode == -signal.SIGKILL
+    step, _ = Checkpoint(tmp_path / "killed").load()
+    assert step == killed_at
+    again = pair_process.run(tmp_path / "killed")
+    for name in ("student", "critic"):
+        assert again[name].losses == whole[name].losses
+        assert same(again[name].average, whole[name].average)
+    for name, array in Checkpoint(tmp_path / "whole").load()[1].items():
+        assert np.array_equal(Checkpoint(tmp_path / "killed").load()[1][name], array), name
+
+
+def test_a_complete_run_is_loaded_and_not_trained_again(tmp_path):
+    first = train(tiny_model(), loss, SETTINGS, 0, Bar(), Checkpoint(tmp_path / "run"))
+
+    def unwanted(model, step, generator):
+        raise AssertionError("trained again")
+
+    bar = Bar()
+    again = train(tiny_model(), unwanted, SETTINGS, 0, bar, Checkpoint(tmp_path / "run"))
+    assert bar.done == SETTINGS.steps
+    assert again.losses == first.losses
+    assert same(again.average, first.average)

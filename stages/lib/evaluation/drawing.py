@@ -51,6 +51,10 @@ class Drawn:
     def seconds(self) -> float:
         return self.condition_seconds + self.denoise_seconds + self.decode_seconds
 
+    @property
+    def fps(self) -> float:
+        return len(self.frames) / self.seconds
+
 
 @torch.no_grad()
 def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:

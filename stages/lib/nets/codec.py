@@ -91,9 +91,14 @@ class Codec(Model):
 
     def encode_raw(self, frames_BCHW: torch.Tensor) -> torch.Tensor:
         """Latents before normalisation."""
+        return self.encode_features(frames_BCHW)[-1]
+
+    def encode_features(self, frames_BCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the encoder sees at a quarter of the resolution, (B, width, H/4, W/4), and the raw latents of it."""
         x = frames_BCHW.contiguous(memory_format=torch.channels_last)
         detail = self.encode_in(F.pixel_unshuffle(x, _HALFWAY).contiguous(memory_format=torch.channels_last))
-        return self.encode_patches(x) + self.encode_out(self.encode_body(detail))
+        detail = self.encode_body(detail)
+        return detail, self.encode_patches(x) + self.encode_out(detail)
 
     def decode_raw(self, raw_BChw: torch.Tensor) -> torch.Tensor:
         raw = raw_BChw.contiguous(memory_format=torch.channels_last)
