@@ -94,7 +94,7 @@ def shoulder_width(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
     left, right = sk.SHOULDERS
     width_T = np.linalg.norm(keypoints[:, left] - keypoints[:, right], axis=-1)
     seen_T = (confidence[:, sk.SHOULDERS] >= SEEN).all(-1)
-    last_T = np.maximum.accumulate(np.where(seen_T, np.arange(len(seen_T)), -1))
+    last_T = np.maximum.accumulate(np.where(seen_T, np.arange(len(width_T)), -1))
     return np.where(last_T >= 0, width_T[last_T], 0.3)
 
 
