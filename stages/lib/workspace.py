@@ -18,6 +18,11 @@ class Workspace:
         return self.root / "data/clips.parquet"
 
     @property
+    def sources(self) -> Path:
+        """What the sources looked like when they were last listed."""
+        return self.root / "data/sources.json"
+
+    @property
     def revoked(self) -> Path:
         """Sources whose consent was taken back; a table of the user's, in git."""
         return self.root / "data/revoked.csv"

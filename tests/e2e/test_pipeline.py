@@ -1,18 +1,14 @@
 """The whole pipeline by `dvc repro`, on params/smoke.yaml, in a clone of HEAD. One story, told in order."""
 
-import csv
 import os
-import shutil
+import re
 import signal
 import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from flows.graph import load_graph, outputs
 from stages.lib.artifacts import Curated
@@ -20,68 +16,18 @@ from stages.lib.files import read_json
 from stages.lib.provenance.bundle import check_bundle
 from stages.lib.store import record_path
 from stages.lib.workspace import Workspace
+from tests.e2e.clone import Clone, make_clone
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
 TRAIN, TEST = 3, 1
-NOBODY = "http://127.0.0.1:9/api"
-
-
-@dataclass(frozen=True)
-class Clone:
-    """A fresh clone with smoke parameters and a few clips of the embedded corpus as its footage."""
-
-    root: Path
-    rows: list[dict[str, str]]
-
-    def use(self, rows: list[dict[str, str]]) -> None:
-        """Write the manifest and bring the files that it names."""
-        footage, corpus = self.root / "footage", self.root / "data/demo"
-        footage.mkdir(exist_ok=True)
-        with (footage / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, list(self.rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-        for name in {row[column] for row in rows for column in ("uri", "alignment") if row.get(column)}:
-            (footage / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(corpus / name, footage / name)
-
-    def start(self, *command: str) -> "subprocess.Popen[str]":
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DVC_"))}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=self.root,
-            env={**inherited, "PATH": path, "PREFECT_API_URL": NOBODY, "DVC_NO_ANALYTICS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def run(self, *command: str) -> str:
-        process = self.start(*command)
-        output = process.communicate()[0]
-        assert process.returncode == 0, output[-8000:]
-        return output
-
-    def hashes(self, stage: str) -> dict[str, str]:
-        """What dvc.lock says of the outputs of a stage."""
-        lock = yaml.safe_load((self.root / "dvc.lock").read_text(encoding="utf-8"))
-        return {out["path"]: out["md5"] for out in lock["stages"][stage]["outs"]}
 
 
 @pytest.fixture(scope="module")
 def clone(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    root = tmp_path_factory.mktemp("e2e") / "cospeech"
-    subprocess.run(["git", "clone", "--quiet", str(repository), str(root)], check=True)
-    with (root / "data/demo/manifest.csv").open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    params = (root / "params/smoke.yaml").read_text(encoding="utf-8")
-    assert "source: data/demo" in params
-    (root / "params.yaml").write_text(params.replace("source: data/demo", "source: footage"), encoding="utf-8")
-    clone = Clone(root, rows)
-    clone.use(_pick(rows))
+    clone = make_clone(repository, tmp_path_factory.mktemp("e2e") / "cospeech")
+    clone.set("source: data/demo", "source: footage")
+    clone.use(_pick(clone.rows))
     return clone
 
 
@@ -101,7 +47,7 @@ def first_run(clone: Clone) -> str:
 def test_every_stage_leaves_what_it_promises(clone: Clone, first_run: str) -> None:
     missing = [path for path in outputs(clone.root) if not path.exists()]
     assert not missing
-    for stage in load_graph(clone.root):
+    for stage in set(load_graph(clone.root)) - {"list_sources"}:  # that one is too short for a report
         report = read_json(clone.root / f"reports/stages/{stage}/report.json")
         assert report["stage"] == stage
         assert report["summary"]
@@ -123,8 +69,7 @@ def test_nothing_but_the_lock_file_is_new_for_git(clone: Clone, first_run: str) 
 def test_a_second_run_has_nothing_to_do(clone: Clone, first_run: str) -> None:
     started = time.monotonic()
     output = clone.run("dvc", "repro")
-    assert "up to date" in output
-    assert "Running stage" not in output
+    assert re.findall(r"Running stage '(\w+)'", output) == ["list_sources"]
     assert time.monotonic() - started < 15  # about 2 s on an idle machine
 
 

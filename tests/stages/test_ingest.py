@@ -3,10 +3,6 @@
 import csv
 import json
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +19,7 @@ from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
 from stages.params import load_params
 from tests.footage import make_flash_and_beep, make_video, run_ffmpeg
+from tests.s3 import CREDENTIALS, serve_s3
 from tests.stages.small_project import Counting, no_bar
 
 PAPERS = {"speaker": "ann", "licence": "CC0-1.0", "consent": "yes"}
@@ -243,30 +240,12 @@ def test_the_speaker_is_found_in_real_footage(footage: Footage, real_clip_30fps:
 @pytest.fixture
 def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
     """(endpoint, folder whose subfolders are its buckets) of an S3 server of our own on the loopback."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     root = tmp_path / "s3"
     (root / "takes").mkdir(parents=True)
-    command = [str(Path(sys.executable).with_name("rclone")), "serve", "s3", str(root), "--auth-key", "key,secret"]
-    server = subprocess.Popen([*command, "--addr", f"127.0.0.1:{port}", "--config", str(tmp_path / "none")])
-    try:
-        for _ in range(100):
-            with socket.socket() as probe_socket:
-                if probe_socket.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "key",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }.items():
-            monkeypatch.setenv(name, value)
-        yield f"http://127.0.0.1:{port}", root
-    finally:
-        server.terminate()
-        server.wait()
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with serve_s3(root) as endpoint:
+        yield endpoint, root
 
 
 def test_footage_on_s3(footage: Footage, s3: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

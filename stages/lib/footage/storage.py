@@ -1,7 +1,7 @@
 """Files on this machine or on S3, read the same way."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +12,10 @@ from typing import Any
 from stages.lib.files import file_digest
 
 _S3 = "s3://"
+
+
+def is_remote(uri: str) -> bool:
+    return uri.startswith(_S3)
 
 
 class StorageError(ValueError):
@@ -33,9 +37,9 @@ class Storage:
 
     def join(self, source: str, uri: str) -> str:
         """`uri` as seen from the folder `source`; absolute paths and s3:// addresses stand for themselves."""
-        if uri.startswith(_S3) or Path(uri).is_absolute():
+        if is_remote(uri) or Path(uri).is_absolute():
             return uri
-        return f"{source.rstrip('/')}/{uri}" if source.startswith(_S3) else str(Path(source) / uri)
+        return f"{source.rstrip('/')}/{uri}" if is_remote(source) else str(Path(source) / uri)
 
     def read_text(self, uri: str) -> str:
         with self.fetched(uri) as path:
@@ -46,16 +50,21 @@ class Storage:
 
     def fingerprint(self, uri: str) -> str:
         """Changes when the content does: the SHA-256 of a local file; tag and size of an S3 object (not downloaded)."""
-        if not uri.startswith(_S3):
+        if not is_remote(uri):
             return "sha256:" + file_digest(_local(uri))
         with _explained(uri):
-            info = self._s3.info(uri)
-        return f"etag:{info.get('ETag', '')}:{info['size']}:{info.get('LastModified', '')}"
+            return _tag(self._s3.info(uri))
+
+    def fingerprints(self, folder: str) -> dict[str, str]:
+        """uri -> fingerprint of every object under an s3:// folder, in one request a thousand instead of one each."""
+        with _explained(folder):
+            found = self._s3.find(folder, detail=True)
+        return {f"{_S3}{name}": _tag(info) for name, info in found.items()}
 
     @contextmanager
     def fetched(self, uri: str) -> Iterator[Path]:
         """A local path to read from while the context is open."""
-        if not uri.startswith(_S3):
+        if not is_remote(uri):
             yield _local(uri)
             return
         with TemporaryDirectory(prefix="cospeech-") as folder:
@@ -66,6 +75,10 @@ class Storage:
             if path.stat().st_size != size:
                 raise StorageError(f"{uri}: {path.stat().st_size} of {size} bytes arrived; try again")
             yield path
+
+
+def _tag(info: Mapping[str, Any]) -> str:
+    return f"etag:{info.get('ETag', '')}:{info['size']}:{info.get('LastModified', '')}"
 
 
 def _local(uri: str) -> Path:

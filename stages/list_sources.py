@@ -1,0 +1,59 @@
+"""Write down what the sources look like now, so that DVC notices footage that changed wherever it lies.
+
+DVC watches neither S3 behind an endpoint of one's own nor files that a manifest names outside of its folder. So this
+stage runs before every `dvc repro`, in a moment (without the flow runner's imports), and ingest depends on its table,
+which differs only if a source does.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+from stages.lib.consent import load_revocations, revoked
+from stages.lib.context import Context, terminal_progress
+from stages.lib.files import value_digest, write_json
+from stages.lib.footage.manifest import MANIFEST_NAME, parse_manifest
+from stages.lib.footage.storage import Storage
+from stages.lib.footage.watch import Digests, list_sources
+from stages.lib.parallel import process_pool
+from stages.lib.report import StageReport
+from stages.lib.workspace import Workspace
+from stages.params import Params, load_params
+
+STAGE = "list_sources"
+
+
+def run(params: Params, context: Context) -> StageReport:
+    """Write data/sources.json: fingerprints of the manifest and of all that it names, but not of revoked sources.
+
+    Raises:
+        ManifestError, StorageError: the manifest itself cannot be read (both are ValueErrors).
+    """
+    begun, workspace = time.monotonic(), context.workspace
+    source, storage = params.ingest.source, Storage(params.ingest.endpoint_url)
+    manifest = storage.join(source, MANIFEST_NAME)
+    text = storage.read_text(manifest)
+    revocations = load_revocations(workspace.revoked)
+    rows = [row for row in parse_manifest(text, manifest) if not revoked(revocations, row.uri)]
+    digests = Digests(workspace.scratch / STAGE / "digests.json")
+    listing = list_sources(rows, source, storage, digests)
+    digests.save()
+    write_json(workspace.sources, {"manifest": value_digest(text), "sources": listing})
+    absent = sum(fingerprint == "absent" for fingerprint in listing.values())
+    summary = f"{len(listing)} files named by {manifest}, {absent} of them absent"
+    figures = {"files": len(listing), "absent": absent}
+    return StageReport(STAGE, summary, figures, {"seconds": time.monotonic() - begun}, {})
+
+
+def main() -> int:
+    try:
+        context = Context(Workspace(Path.cwd()), lambda: process_pool(1), terminal_progress)
+        print(run(load_params(Path("params.yaml")), context).summary)
+    except ValueError as error:
+        print(f"error in {STAGE}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""The table of sources differs if, and only if, a source does: in its content, wherever it lies."""
+
+import csv
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stages import list_sources
+from stages.lib.consent import Revocation, save_revocations
+from stages.lib.files import read_json
+from stages.lib.footage import watch
+from stages.params import load_params
+from tests.s3 import CREDENTIALS, serve_s3
+from tests.stages.small_project import SmallProject
+
+
+class Sources:
+    """Two files in the source folder and one outside of it, named by a manifest."""
+
+    def __init__(self, root: Path, repository: Path) -> None:
+        self.folder, self.project = root / "bucket/takes", SmallProject(root / "project")
+        self.outside = root / "elsewhere.mp4"
+        self.folder.mkdir(parents=True)
+        for path in (self.folder / "a.mp4", self.folder / "b é.mp4", self.outside):
+            path.write_bytes(path.name.encode())
+        self.params = load_params(repository / "params.yaml")
+        self.manifest("a.mp4", "b é.mp4", str(self.outside), "absent.mp4")
+
+    def manifest(self, *uris: str) -> None:
+        with (self.folder / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(["uri", "speaker", "licence", "consent"])
+            writer.writerows([uri, "ann", "CC0-1.0", "yes"] for uri in uris)
+
+    def table(self, source: str | None = None, endpoint: str | None = None) -> dict[str, str]:
+        section = self.params.ingest.model_copy(update={"source": source or str(self.folder), "endpoint_url": endpoint})
+        list_sources.run(self.params.model_copy(update={"ingest": section}), self.project.context)
+        listing = read_json(self.project.workspace.sources)
+        return {"manifest": listing["manifest"], **listing["sources"]}
+
+
+@pytest.fixture
+def sources(tmp_path: Path, repository: Path) -> Sources:
+    return Sources(tmp_path, repository)
+
+
+def test_content_counts_and_nothing_else(sources: Sources) -> None:
+    first = sources.table()
+    assert first["absent.mp4"] == "absent"
+    os.utime(sources.folder / "a.mp4", (1, 1))
+    (sources.folder / "not named.mp4").write_bytes(b"x")
+    assert sources.table() == first
+    for path, name in ((sources.folder / "a.mp4", "a.mp4"), (sources.outside, str(sources.outside))):
+        path.write_bytes(path.read_bytes() + b"!")
+        changed = sources.table()
+        assert {key for key in first if first[key] != changed[key]} == {name}
+        first = changed
+    (sources.folder / "absent.mp4").write_bytes(b"here")
+    assert sources.table()["absent.mp4"] != "absent"
+
+
+def test_a_file_that_did_not_change_is_not_read_again(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, read = sources.table(), []
+    monkeypatch.setattr(watch, "file_digest", lambda path: read.append(path.name) or "0" * 64)
+    assert sources.table() == first
+    assert read == []
+    (sources.folder / "b é.mp4").write_bytes(b"longer than before")
+    sources.table()
+    assert read == ["b é.mp4"]
+
+
+def test_a_revoked_source_is_not_read(sources: Sources) -> None:
+    save_revocations(sources.project.workspace.revoked, [Revocation("a-1", "a.mp4", "", "2026-01-02", "")])
+    assert "a.mp4" not in sources.table()
+
+
+def test_a_wrong_manifest_is_told(sources: Sources) -> None:
+    (sources.folder / "manifest.csv").write_text("uri,speaker\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="column licence is missing"):
+        sources.table()
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path, sources: Sources, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An S3 server whose bucket holds the source folder."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with serve_s3(tmp_path) as address:
+        yield address
+
+
+def test_objects_on_s3_are_listed_in_one_request(sources: Sources, endpoint: str) -> None:
+    sources.manifest("a.mp4", "b é.mp4", "s3://bucket/takes/b é.mp4", "absent.mp4", "s3://nowhere/x.mp4")
+    first = sources.table("s3://bucket/takes", endpoint)
+    assert first["b é.mp4"] == first["s3://bucket/takes/b é.mp4"] != first["a.mp4"]
+    assert first["absent.mp4"] == first["s3://nowhere/x.mp4"] == "absent"
+    assert first["a.mp4"].startswith("etag:")
+    (sources.folder / "a.mp4").write_bytes(b"other")
+    second = sources.table("s3://bucket/takes", endpoint)
+    assert {key for key in first if first[key] != second[key]} == {"a.mp4"}
