@@ -67,7 +67,7 @@ def _train(
     channel_C = channel_weights(codec.sensitivity)
 
     def loss(model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
-        with context.team.autocast(device, params.teacher.precision):
+        with autocast(device, params.teacher.precision, context.team.accelerator):
             batch = draw_windows(clips, section.batch, section.frames, generator, context.team).to(device)
             plan = plan_windows(batch.windows, model.config.patch, mask, device)
             return denoising_loss(

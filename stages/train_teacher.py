@@ -112,7 +112,7 @@ def _train(
     def loss(model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
         # single frames teach looks at a quarter of the cost; windows then teach frames to agree
         count, frames = (section.batch, 1) if step < first_window else (section.window_batch, section.window)
-        with context.team.autocast(device, section.precision):
+        with autocast(device, section.precision, context.team.accelerator):
             batch = draw_windows(clips, count, frames, generator, context.team).to(device)
             return denoising_loss(
                 model, batch.latents_BCThw, batch.condition, channel_C, batch.weights_BThw, section.shift, generator,

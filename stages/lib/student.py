@@ -4,6 +4,7 @@ Axes: B batch, C latent channels, T frames, h w latent cells.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,7 @@ from stages.lib.losses import add_noise, channel_weights, error_weights, trainin
 from stages.lib.matching import draw_few_steps, matching_loss, matching_times
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
-from stages.lib.nets.precision import Precision
+from stages.lib.nets.precision import Precision, autocast
 from stages.lib.region_loss import Judges, choose_frames, region_loss
 from stages.lib.team import Team
 
@@ -40,6 +41,9 @@ class Few:
     @property
     def per_channel(self) -> torch.Tensor:
         return channel_weights(self.codec.sensitivity)
+
+    def autocast(self) -> AbstractContextManager:
+        return autocast(self.device, self.precision, self.team.accelerator)
 
     def plan(self, windows: Sequence[Window], model: Denoiser) -> AttentionPlan | None:
         return plan_windows(windows, model.config.patch, self.mask, self.device)
@@ -67,7 +71,7 @@ class Regression:
         noisy_BCThw = torch.stack([state for state, _ in states]).to(few.device)
         times_B = torch.stack([time for _, time in states]).to(few.device)
         drawn_BCThw = torch.stack([trajectory.result for trajectory, _ in pairs]).to(few.device)
-        with few.team.autocast(few.device, few.precision):
+        with few.autocast():
             made_BCThw = model(noisy_BCThw, times_B, batch.condition, few.plan(batch.windows, model))
         return self.weight * weighted_error(made_BCThw, drawn_BCThw, few.per_channel, batch.weights_BThw)
 
@@ -94,7 +98,7 @@ class Matching:
     def student_loss(self, model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
         few = self.few
         batch, plan = self._windows(generator)
-        with few.team.autocast(few.device, few.precision):
+        with few.autocast():
             made_BCThw = self._sample(model, batch, plan, generator)
             total = made_BCThw.new_zeros(())
             if self.dmd > 0:
@@ -114,7 +118,7 @@ class Matching:
         """The denoising loss on what the student draws: its minimum is the student's own score."""
         few = self.few
         batch, plan = self._windows(generator)
-        with few.team.autocast(few.device, few.precision):
+        with few.autocast():
             with torch.no_grad():
                 made_BCThw = self._sample(self.student, batch, plan, generator)
             noise = few.noise(made_BCThw, generator)

@@ -8,7 +8,6 @@ in several ways here (under a plan, without gradients, as each other's judges), 
 
 import os
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -75,14 +74,6 @@ class Team:
         told: list[Value] = [value]
         broadcast_object_list(told)
         return told[0]
-
-    def autocast(self, device: "torch.device", precision: "Precision") -> AbstractContextManager:
-        """The arithmetic of `precision`: accelerate's own mixed precision on a GPU that it manages."""
-        if self.accelerator is None or device.type == "cpu":
-            from stages.lib.nets.precision import autocast
-
-            return autocast(device, precision)
-        return self.accelerator.autocast()
 
 
 ALONE = Team()
