@@ -7,10 +7,14 @@ Axes: T frames, N tokens of a frame (row by row), L lines of a part.
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
+from .mls import deform_rigidly
 from .pose import skeleton as sk
 
 BACKGROUND, FACE, HANDS, ARMS, SHOULDERS, BODY = range(6)
+FINEST_FIRST = (HANDS, FACE, ARMS, SHOULDERS, BODY)
+"""Where parts overlap, the first of these wins."""
 REGION_NAMES = ("background", "face", "hands", "arms", "shoulders", "body")
 SEEN = 0.3
 """Keypoints of less confidence are ignored."""
@@ -31,6 +35,8 @@ _FACE = np.array([(point, sk.NOSE_BRIDGE[-1]) for point in (*sk.JAW, *sk.RIGHT_B
 _HIPS = np.array([sk.LEFT_HIP, sk.RIGHT_HIP])
 _ACROSS = np.linspace(0, 1, 7)
 """Where the lines of the torso run: from the left side to the right."""
+_FINE = 128
+"""Cells a side on which the regions of a rest pose are drawn."""
 _TRUNK = 1.5
 """From the shoulders to the hips, in shoulder widths."""
 
@@ -49,12 +55,48 @@ class Part:
     reach: float
 
 
-def region_tokens(keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+@dataclass(frozen=True)
+class RestPose:
+    """A pose whose regions are deformed to others: keypoints (133, 2), x y in 0..1; confidence (133,)."""
+
+    keypoints: np.ndarray
+    confidence: np.ndarray
+
+
+def region_tokens(
+    keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int], width_before: float = 0.3
+) -> np.ndarray:
     """The region of each token: (T, N) int64, an index into REGION_NAMES; any region may be empty.
 
     keypoints: (T, 133, 2), x y in 0..1 of the frame. confidence: (T, 133). grid: tokens down and across.
+    width_before: shoulder width last seen before these frames.
     """
-    return rasterise(find_parts(keypoints, confidence), shoulder_width(keypoints, confidence), grid)
+    width_T = shoulder_width(keypoints, confidence, width_before)
+    return rasterise(find_parts(keypoints, confidence), width_T, grid)
+
+
+def deformed_regions(
+    keypoints: np.ndarray, confidence: np.ndarray, rest: RestPose, grid: tuple[int, int]
+) -> np.ndarray:
+    """`region_tokens` by rigid moving least squares: each token's centre is carried back to the rest pose by the motion
+    of the keypoints (seen in both), and has the region that is there, drawn fine.
+
+    See docs/attention.md for how this compares; it is not the default.
+    """
+    fine = (_FINE, _FINE)
+    rest_region_N = region_tokens(rest.keypoints[None], rest.confidence[None], fine)[0]
+    seen_TP = (confidence >= SEEN) & (rest.confidence >= SEEN)
+    moved_TP2 = np.broadcast_to(rest.keypoints, keypoints.shape)
+    control_TP, rest_TP = (
+        torch.from_numpy(np.ascontiguousarray(x[..., 0] + 1j * x[..., 1])).to(torch.complex64)
+        for x in (keypoints, moved_TP2)
+    )
+    centre_N = torch.from_numpy(_centres(grid) @ np.array([1, 1j])).to(torch.complex64)
+    source = deform_rigidly(centre_N, control_TP, rest_TP, torch.from_numpy(seen_TP).float())
+    source_TN2 = torch.view_as_real(source).numpy()
+    inside_TN = ((source_TN2 >= 0) & (source_TN2 < 1)).all(-1) & seen_TP.any(-1, keepdims=True)
+    cell_TN2 = np.clip((source_TN2 * _FINE).astype(np.int64), 0, _FINE - 1)
+    return np.where(inside_TN, rest_region_N[cell_TN2[..., 1] * _FINE + cell_TN2[..., 0]], BACKGROUND)
 
 
 def find_parts(keypoints: np.ndarray, confidence: np.ndarray) -> list[Part]:
@@ -86,8 +128,8 @@ def _torso(keypoints: np.ndarray, confidence: np.ndarray) -> Part:
     return Part(BODY, ends_TL22, np.repeat(seen_T[:, None], len(_ACROSS), axis=1), 0.12)
 
 
-def shoulder_width(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """(T,) in sides of the frame; where a shoulder is not seen that of the last frame before, 0.3 if there is none.
+def shoulder_width(keypoints: np.ndarray, confidence: np.ndarray, before: float = 0.3) -> np.ndarray:
+    """(T,) in sides of the frame; where a shoulder is not seen the last before, `before` if there is none.
 
     Never that of a later frame, which a video that is still being spoken does not have.
     """
@@ -95,19 +137,25 @@ def shoulder_width(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
     width_T = np.linalg.norm(keypoints[:, left] - keypoints[:, right], axis=-1)
     seen_T = (confidence[:, sk.SHOULDERS] >= SEEN).all(-1)
     last_T = np.maximum.accumulate(np.where(seen_T, np.arange(len(width_T)), -1))
-    return np.where(last_T >= 0, width_T[last_T], 0.3)
+    return np.where(last_T >= 0, width_T[last_T], before)
 
 
 def rasterise(parts: list[Part], unit_T: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     """(T, N) int64: for each token the first part that reaches its centre. unit_T: what `reach` is measured in."""
     rows, columns = grid
-    x, y = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows)
-    centre_N2 = np.stack([x, y], axis=-1).reshape(-1, 2)
+    centre_N2 = _centres(grid)
     region_TN = np.full((len(unit_T), rows * columns), BACKGROUND, dtype=np.int64)
     for part in reversed(parts):
         reach_T = np.maximum(part.reach * unit_T, 0.5 * np.hypot(1 / rows, 1 / columns))
         region_TN[_distance(centre_N2, part) <= reach_T[:, None]] = part.region
     return region_TN
+
+
+def _centres(grid: tuple[int, int]) -> np.ndarray:
+    """(N, 2), x y in 0..1."""
+    rows, columns = grid
+    x, y = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows)
+    return np.stack([x, y], axis=-1).reshape(-1, 2)
 
 
 def _distance(point_N2: np.ndarray, part: Part) -> np.ndarray:

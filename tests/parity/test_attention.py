@@ -1,11 +1,14 @@
 """The gathered attention against the mask written out: outputs and gradients, in every shape that poses can make."""
 
+import shutil
+
 import pytest
 import torch
 
-from stages.lib.attention.mask import dense_attention
+from stages.lib.attention.flex import flex_attention
+from stages.lib.attention.mask import dense_attention, dense_mask
 from stages.lib.attention.plan import AttentionPlan
-from stages.lib.attention.sparse import sparse_attention
+from stages.lib.attention.sparse import choose_method, sparse_attention
 
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 4e-2}
 
@@ -92,3 +95,55 @@ def test_two_runs_give_equal_gradients() -> None:
     q, k, v, upstream = qkv(plan, torch.bfloat16)
     first, second = (torch.autograd.grad(sparse_attention(q, k, v, plan), (q, k, v), upstream) for _ in range(2))
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", PLANS)
+def test_flex_attention_equals_the_dense_reference(name: str, dtype: torch.dtype) -> None:
+    """Forward and backward of PyTorch's own reference of FlexAttention, under our BlockMask."""
+    plan = PLANS[name]
+    q, k, v, upstream = qkv(plan, dtype)
+    found, expected = flex_attention(q, k, v, plan, compiled=False), dense_attention(q, k, v, plan)
+    tolerance = TOLERANCE[dtype]
+    torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
+    found_gradients = torch.autograd.grad(found, (q, k, v), upstream)
+    expected_gradients = torch.autograd.grad(expected, (q, k, v), upstream)
+    for one, other in zip(found_gradients, expected_gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)
+
+
+def test_blocks_meet_where_the_mask_has_pairs_and_in_full_where_it_has_all() -> None:
+    """Against the mask over all pairs, which the block table is never made from."""
+    plan = make_plan(5, 100, 2, batch=2)
+    order_BM, mask = plan.blocks
+    for b in range(2):
+        pairs = dense_mask(plan)[b][order_BM[b]][:, order_BM[b]]
+        for i, rows in enumerate(pairs.split(128)):
+            blocks = list(rows.split(128, dim=1))
+            some = [j for j, block in enumerate(blocks) if block.any() and not block.all()]
+            full = [j for j, block in enumerate(blocks) if block.all()]
+            assert mask.kv_indices[b, 0, i, : mask.kv_num_blocks[b, 0, i]].tolist() == some
+            assert mask.full_kv_indices[b, 0, i, : mask.full_kv_num_blocks[b, 0, i]].tolist() == full
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="FlexAttention on a CPU is compiled, and there is no g++")
+def test_compiled_flex_attention_equals_the_dense_reference() -> None:
+    plan = make_plan(3, 100, 2)
+    generator = torch.Generator().manual_seed(1)
+    q, k, v = (torch.randn(1, 300, 2, 16, generator=generator) for _ in range(3))
+    found = sparse_attention(q, k, v, plan, method="flex")
+    torch.testing.assert_close(found, dense_attention(q, k, v, plan), atol=2e-5, rtol=2e-5)
+
+
+def test_flex_attention_on_a_cpu_says_that_it_has_no_backward() -> None:
+    plan = PLANS["ragged"]
+    q, k, v, _ = qkv(plan, torch.float32)
+    with pytest.raises(ValueError, match="no backward"):
+        sparse_attention(q, k, v, plan, method="flex")
+
+
+def test_the_method_is_chosen_by_device_and_size_unless_it_is_named() -> None:
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert choose_method(cpu, 100_000) == choose_method(gpu, 2048) == "gathered"
+    assert choose_method(gpu, 21 * 1560) == "flex"
+    assert choose_method(cpu, 64, "flex") == "flex"

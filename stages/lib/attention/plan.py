@@ -6,13 +6,18 @@ Axes: B batch, T frames, N tokens of a frame (row by row), K past frames, P keyp
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
-from ..regions import BACKGROUND, BODY, region_tokens
-from .tables import GatherTables, gather_tables
+from ..regions import BACKGROUND, BODY, REGION_NAMES, RestPose, deformed_regions, region_tokens
+from .flex import plan_blocks
+from .segments import Segments, make_segments, region_rows
+from .temporal import latent_regions, middle_frames
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 MaskPart = Literal["global", "local"]
 """global: only the K most similar past frames (eq. 1, 2). local: only tokens that share a region (eq. 3)."""
@@ -51,9 +56,18 @@ class AttentionPlan:
         assert self.past_BTK.shape[:2] == self.region_BTN.shape[:2], (self.past_BTK.shape, self.region_BTN.shape)
 
     @cached_property
-    def tables(self) -> GatherTables:
-        """Index tables of the gathered attention, made once a plan."""
-        return gather_tables(self.past_BTK, self.region_BTN)
+    def segments(self) -> Segments:
+        """Tables of the gathered path, made once a plan."""
+        frames = self.past_BTK.shape[1]
+        past_XK = self.past_BTK.flatten(0, 1).cpu().numpy()
+        window_X1 = np.arange(len(past_XK))[:, None] // frames * frames
+        rows = region_rows(self.region_BTN.flatten(0, 1), len(REGION_NAMES))
+        return make_segments(np.where(past_XK >= 0, past_XK + window_X1, -1), rows, rows).to(self.region_BTN.device)
+
+    @cached_property
+    def blocks(self) -> "tuple[torch.Tensor, BlockMask]":
+        """Order of tokens and BlockMask of the FlexAttention path, made once a plan."""
+        return plan_blocks(self.past_BTK, self.region_BTN)
 
     def to(self, device: torch.device | str) -> "AttentionPlan":
         return AttentionPlan(self.past_BTK.to(device), self.region_BTN.to(device))
@@ -65,26 +79,32 @@ def plan_attention(
     grid: tuple[int, int],
     K: int,
     parts: Sequence[MaskPart] = ("global", "local"),
+    stride: int = 1,
+    rest: RestPose | None = None,
 ) -> AttentionPlan:
     """The plan of one window (B = 1).
 
     keypoints: (T, 133, 2), x y in 0..1 of the frame. confidence: (T, 133) in 0..1. grid: tokens down and across.
     K: how many past frames a frame looks back at; fewer where fewer are past, none with 0. parts: without "global" it
     looks back at all of them; without "local" at all of their tokens, as if the whole frame were one region.
+    stride: video frames that share a latent frame (`temporal.py`); the plan is over latent frames.
+    rest: regions are this pose's, deformed (`regions.deformed_regions`); None: drawn along the keypoints' lines.
 
     Raises:
-        ValueError: K is negative.
+        ValueError: K is negative; frames that do not fill latent frames.
     """
     if K < 0:
         raise ValueError(f"attention: the number of past frames is {K}; it must be 0 or more")
-    frames = len(keypoints)
-    error_TT = alignment_error(keypoints[:, UPPER_BODY], confidence[:, UPPER_BODY])
-    past = past_frames(error_TT, K if "global" in parts else frames - 1)
-    if "local" in parts:
+    if "local" not in parts:
+        region = np.full((len(keypoints), grid[0] * grid[1]), BODY, dtype=np.int64)
+    elif rest is None:
         region = region_tokens(keypoints, confidence, grid)
     else:
-        region = np.full((frames, grid[0] * grid[1]), BODY, dtype=np.int64)
-    return AttentionPlan(torch.from_numpy(past)[None], torch.from_numpy(region)[None])
+        region = deformed_regions(keypoints, confidence, rest, grid)
+    middle = middle_frames(len(keypoints), stride)
+    error_TT = alignment_error(keypoints[middle][:, UPPER_BODY], confidence[middle][:, UPPER_BODY])
+    past = past_frames(error_TT, K if "global" in parts else len(middle) - 1)
+    return AttentionPlan(torch.from_numpy(past)[None], torch.from_numpy(latent_regions(region, stride))[None])
 
 
 def join_plans(plans: Sequence[AttentionPlan]) -> AttentionPlan:

@@ -3,13 +3,15 @@
 Axes: B batch, M = T*N tokens (frame by frame), C channels, H heads, D head width.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 
 from .plan import AttentionPlan
-from .sparse import sparse_attention
+from .rotary import rotate
+from .sparse import Method, sparse_attention
+from .streaming import StreamStep
 
 if TYPE_CHECKING:
     from diffusers.models.transformers.transformer_wan import WanAttention
@@ -18,11 +20,13 @@ if TYPE_CHECKING:
 class WanSelfAttention:
     """Self-attention of a Wan block: input-aware sparse under `plan`, dense without one.
 
-    Set `plan` before a call of the transformer; it serves all layers and steps of one batch of windows.
+    Set `plan` before a call of the transformer; it serves all layers and steps of one batch of windows. A `StreamStep`
+    is one step of a video that comes in chunks; it keeps the past of each layer.
     """
 
-    def __init__(self) -> None:
-        self.plan: AttentionPlan | None = None
+    def __init__(self, method: Method = "auto") -> None:
+        self.plan: AttentionPlan | StreamStep | None = None
+        self.method: Method = method
 
     def __call__(
         self,
@@ -35,10 +39,11 @@ class WanSelfAttention:
         """hidden_states: (B, M, C). rotary_emb: cosine and sine, (1, M, 1, D). Returns (B, M, C)."""
         assert encoder_hidden_states is None
         assert attention_mask is None
-        v = attn.to_v(hidden_states)
-        q = attn.norm_q(attn.to_q(hidden_states))
-        k = attn.norm_k(attn.to_k(hidden_states))
-        q_BMHD, k_BMHD, v_BMHD = (x.unflatten(2, (attn.heads, -1)) for x in (q, k, v))
+        q, k, v = _projected(attn, hidden_states)
+        q_BMHD, k_BMHD, v_BMHD = (x.unflatten(2, (attn.heads, -1)) for x in (attn.norm_q(q), attn.norm_k(k), v))
+        if isinstance(self.plan, StreamStep):
+            out_BMHD = self.plan.attend(attn, q_BMHD, k_BMHD, v_BMHD)
+            return attn.to_out[1](attn.to_out[0](out_BMHD.flatten(2)))
         if rotary_emb is not None:
             q_BMHD, k_BMHD = (rotate(x, *rotary_emb) for x in (q_BMHD, k_BMHD))
         q_BMHD, k_BMHD = q_BMHD.type_as(v_BMHD), k_BMHD.type_as(v_BMHD)
@@ -46,8 +51,14 @@ class WanSelfAttention:
             q, k, v = (x.transpose(1, 2) for x in (q_BMHD, k_BMHD, v_BMHD))
             out_BMHD = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
         else:
-            out_BMHD = sparse_attention(q_BMHD, k_BMHD, v_BMHD, self.plan)
+            out_BMHD = sparse_attention(q_BMHD, k_BMHD, v_BMHD, self.plan, self.method)
         return attn.to_out[1](attn.to_out[0](out_BMHD.flatten(2)))
+
+
+def set_self_attention(transformer: Any, processor: WanSelfAttention) -> None:
+    """Give a Wan transformer of diffusers (plain, VACE and their kin) this self-attention; text attention stays."""
+    for block in (*transformer.blocks, *getattr(transformer, "vace_blocks", ())):
+        block.attn1.set_processor(processor)
 
 
 class ConstantCrossAttention:
@@ -67,9 +78,9 @@ class ConstantCrossAttention:
         return attn.to_out[1](attn.to_out[0](attn.to_v(encoder_hidden_states)))
 
 
-def rotate(x_BMHD: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
-    """Rotary position embedding of interleaved pairs, as Wan has it; cosine and sine repeat each angle twice."""
-    even, odd = x_BMHD.unflatten(-1, (-1, 2)).unbind(-1)
-    cosine, sine = cosine[..., 0::2], sine[..., 1::2]
-    turned = torch.stack([even * cosine - odd * sine, even * sine + odd * cosine], dim=-1)
-    return turned.flatten(-2).type_as(x_BMHD)
+def _projected(attn: "WanAttention", x_BMC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Queries, keys and values, whether diffusers has fused their weights or not."""
+    if attn.fused_projections:
+        q, k, v = attn.to_qkv(x_BMC).chunk(3, dim=-1)
+        return q, k, v
+    return attn.to_q(x_BMC), attn.to_k(x_BMC), attn.to_v(x_BMC)

@@ -15,7 +15,8 @@ from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import nn
 
 from ..attention.plan import AttentionPlan
-from ..attention.processor import ConstantCrossAttention, WanSelfAttention
+from ..attention.processor import ConstantCrossAttention, WanSelfAttention, set_self_attention
+from ..attention.streaming import StreamStep
 from .model import Model
 
 _TEXT_DIM = 8
@@ -102,8 +103,8 @@ class Denoiser(Model):
         for weight in self.conv_last.parameters():
             nn.init.zeros_(weight)
         self.self_attention = WanSelfAttention()
+        set_self_attention(self.transformer, self.self_attention)
         for block in self.transformer.blocks:
-            block.attn1.set_processor(self.self_attention)
             block.attn2.set_processor(ConstantCrossAttention())
 
     def forward(
@@ -111,13 +112,13 @@ class Denoiser(Model):
         noisy_BCThw: torch.Tensor,
         timestep_B: torch.Tensor,
         condition: Condition,
-        attention: AttentionPlan | None = None,
+        attention: AttentionPlan | StreamStep | None = None,
     ) -> torch.Tensor:
         """Clean latents (B, C, T, h, w) float32.
 
         Args:
             timestep_B: from 1 (noise) to 0 (clean).
-            attention: which tokens attend to which; None: all to all.
+            attention: which tokens attend to which, or what of the past a stream kept; None: all to all.
         """
         B, C, T = noisy_BCThw.shape[:3]
         detail_SWhw = self._enter(noisy_BCThw, condition)
@@ -138,6 +139,11 @@ class Denoiser(Model):
         if self.config["reference_warp"]:
             copied = torch.lerp(copied, _warped(condition).float(), torch.sigmoid(out[:, C + 1 :]))
         return out[:, :C] + torch.sigmoid(out[:, C : C + 1] + 1.0) * copied
+
+    def position_turns(self, frames: int, cells: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine and sine of the rotary embedding of every token of so many frames: (T * N, 1, D) each."""
+        cosine, sine = self.transformer.rope(torch.empty(1, 1, frames, *cells, device="meta"))
+        return cosine[0], sine[0]
 
     def _enter(self, noisy_BCThw: torch.Tensor, condition: Condition) -> torch.Tensor:
         T = noisy_BCThw.shape[2]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..mls import deform_rigidly
 from .codec import Codec
 
 _CELLS = 16
@@ -19,9 +20,6 @@ _LIMBS = ((5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12), (11, 12))
 _BETWEEN = 4
 _BORDER = 8
 """Control points a side of the picture's border; they stay where they are, and hold the background."""
-_FALLOFF = 1.5
-_FINEST = 0.01
-"""Distance, in picture sides, below which a control point's pull grows no more."""
 
 
 @torch.no_grad()
@@ -59,15 +57,7 @@ def warp_field(
     q_BM, _ = _control_points(reference_BK2, seen_BK)
     middle = (torch.arange(cells, device=p_BM.device) + 0.5) / cells
     v_N = torch.complex(*torch.meshgrid(middle, middle, indexing="xy")).reshape(-1)
-    distance = (v_N[None, :, None] - p_BM[:, None]).abs()
-    w_BNM = weight_BM[:, None] / (distance.square() + _FINEST**2) ** _FALLOFF
-    w_BNM = w_BNM / w_BNM.sum(2, keepdim=True)
-    mixed = torch.complex(w_BNM, torch.zeros_like(w_BNM))
-    p_BN, q_BN = ((mixed @ x[..., None])[..., 0] for x in (p_BM, q_BM))
-    # eq. 8 of the paper in complex numbers: the best rotation is the direction of the weighted correlation
-    turn = (mixed @ (p_BM.conj() * q_BM)[..., None])[..., 0] - p_BN.conj() * q_BN
-    turn = turn / turn.abs().clamp(min=1e-9)
-    source = q_BN + (v_N - p_BN) * turn
+    source = deform_rigidly(v_N, p_BM, q_BM, weight_BM)
     return torch.view_as_real(source).unflatten(1, (cells, cells))
 
 

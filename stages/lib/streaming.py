@@ -1,0 +1,62 @@
+"""The student as a stream: frames come one by one or few at a time, and their latents are drawn at once.
+
+Every denoising step of every layer keeps its own past keys and values (`attention/streaming.py`), so that a frame sees
+the past as that step saw it, exactly as in one window.
+
+Axes: C latent channels, T frames of a chunk, h w latent cells.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from .attention.streaming import Memory, StreamPlanner, StreamStep
+from .nets.denoiser import Condition, Denoiser
+from .sampling import timesteps
+
+
+class StudentStream:
+    """Draws a video of any length in memory that does not grow."""
+
+    def __init__(self, denoiser: Denoiser, cells: tuple[int, int], steps: int, shift: float, memory: Memory) -> None:
+        """cells: latent cells down and across.
+
+        Raises:
+            ValueError: `memory.longest` is beyond the positions of the denoiser.
+        """
+        patch, most = denoiser.config["patch"], denoiser.config["max_frames"]
+        if memory.longest > most:
+            raise ValueError(f"streaming: the longest window is {memory.longest} frames, the denoiser knows {most}")
+        self._denoiser, self._times, self._planner = (
+            denoiser,
+            timesteps(steps, shift),
+            StreamPlanner(memory, (cells[0] // patch, cells[1] // patch), denoiser.device),
+        )
+        turns = denoiser.position_turns(memory.longest, cells)
+        self._steps = [StreamStep(memory, turns) for _ in range(steps)]
+
+    @torch.no_grad()
+    def draw(
+        self, noise_1CThw: torch.Tensor, condition: Condition, keypoints: np.ndarray, confidence: np.ndarray
+    ) -> torch.Tensor:
+        """Latents (1, C, T, h, w) of the next T frames.
+
+        condition: of these frames. keypoints: (T, 133, 2), x y in 0..1 of the frame. confidence: (T, 133).
+        """
+        plan = self._planner.advance(keypoints, confidence)
+        x = noise_1CThw
+        for (now, after), step in zip(pairwise(self._times), self._steps, strict=True):
+            step.plan = plan
+            x0 = self._denoiser(x, x.new_full((1,), now), condition, step)
+            x = x0 + (x - x0) * (after / now)
+        return x
+
+    @property
+    def frames_kept(self) -> list[int]:
+        """Numbers of the past frames in memory."""
+        return self._planner.kept
+
+    def memory_bytes(self) -> int:
+        """Of all keys and values kept."""
+        return sum(bank.bytes() for step in self._steps for bank in step.banks.values())
