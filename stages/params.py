@@ -75,7 +75,7 @@ class Curate(Section):
     upper_body_visible: float = Field(ge=0, le=1, description="least share of frames with shoulders and elbows")
     hands_visible: float = Field(ge=0, le=1, description="least share of frames with a hand")
     second_face: float = Field(ge=0, le=1, description="greatest share of sampled frames with more than one face")
-    cut: float = Field(ge=0, le=2, description="greatest change between two frames (1 - correlation)")
+    cut: float = Field(ge=0, le=2, description="how far a change between two frames may stand out from motion")
     camera_motion: float = Field(ge=0, description="greatest speed of the background, picture widths a second")
     voice_share: float = Field(ge=0, le=1, description="least share of frames with speech")
     av_offset: int = Field(ge=0, le=15, description="greatest offset of sound and lips, frames")

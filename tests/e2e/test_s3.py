@@ -20,6 +20,7 @@ from tests.s3 import CREDENTIALS, serve_s3
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
+CHAIN = {"list_sources", "ingest", "extract_poses", "extract_audio", "curate"}
 SPLITS = {"adam-1": "train", "mei-1": "train", "henrik-1": "test"}
 
 
@@ -41,9 +42,9 @@ class Bucket:
             writer.writerow(["uri", "speaker", "licence", "consent", "split"])
             writer.writerows([f"{name}.mp4", name, "CC0-1.0", "given", split] for name, split in splits.items())
 
-    def repro(self) -> list[str]:
+    def repro(self) -> set[str]:
         """The stages that ran."""
-        return re.findall(r"Running stage '(\w+)'", self.clone.run("dvc", "repro", "curate"))
+        return set(re.findall(r"Running stage '(\w+)'", self.clone.run("dvc", "repro", "curate")))
 
     def made(self, stage: str) -> int:
         """Clips that the last run of a stage did not take from the store."""
@@ -73,7 +74,7 @@ def test_footage_on_s3_goes_through_the_chain(bucket: Bucket) -> None:
     for clip in SPLITS:
         bucket.bring(clip, clip)
     bucket.manifest(SPLITS)
-    assert bucket.repro() == ["list_sources", "ingest", "extract_poses", "extract_audio", "curate"]
+    assert bucket.repro() == CHAIN
     curated = Curated.load(Workspace(bucket.clone.root).curated)
     assert len(curated.table) == len(SPLITS)
     assert curated.clips("train")
@@ -82,18 +83,18 @@ def test_footage_on_s3_goes_through_the_chain(bucket: Bucket) -> None:
 
 def test_nothing_new_there_runs_nothing(bucket: Bucket) -> None:
     shutil.copy(bucket.takes / "manifest.csv", bucket.takes / "not named by the manifest.csv")
-    assert bucket.repro() == ["list_sources"]
+    assert bucket.repro() == {"list_sources"}
 
 
 def test_a_changed_object_is_noticed_and_costs_one_clip(bucket: Bucket) -> None:
     bucket.bring("mei-1", "mei-1", start=1.5)
-    assert bucket.repro()[:3] == ["list_sources", "ingest", "extract_poses"]
+    assert bucket.repro() == CHAIN
     assert [bucket.made(stage) for stage in ("ingest", "extract_poses")] == [1, 1]
 
 
 def test_a_new_object_is_noticed_and_costs_one_clip(bucket: Bucket) -> None:
     bucket.bring("amara-1", "amara-1")
     bucket.manifest(SPLITS | {"amara-1": "train"})
-    assert bucket.repro()[:3] == ["list_sources", "ingest", "extract_poses"]
+    assert bucket.repro() == CHAIN
     assert [bucket.made(stage) for stage in ("ingest", "extract_poses")] == [1, 1]
     assert len(Curated.load(Workspace(bucket.clone.root).curated).table) == len(SPLITS) + 1

@@ -33,7 +33,7 @@ CHECKS = (
     ),
     Check("hands_visible", "least", "a hand is found in {score:.1%} of frames, under {threshold:.0%}"),
     Check("second_face", "most", "more than one face in {score:.0%} of the frames looked at, over {threshold:.0%}"),
-    Check("cut", "most", "two frames in a row differ by {score:.2f}, over {threshold:g}: a cut"),
+    Check("cut", "most", "a change between two frames stands out by {score:.2f}, over {threshold:g}: a cut"),
     Check("camera_motion", "most", "the background moves by {score:.3f} picture widths a second, over {threshold:g}"),
     Check("voice_share", "least", "speech in {score:.1%} of frames, under {threshold:.0%}: silent, music or noise"),
 )

@@ -18,6 +18,8 @@ CORNERS = 12
 """With fewer corners in the background a move of the camera cannot be told."""
 TEXTURE = 5e-4
 """Least eigenvalue of a corner: ten times what compression leaves on a plain wall."""
+MOTION = 0.45
+"""No motion changes a picture by more in one frame: what does is a cut, also where another one follows at once."""
 PAIR_SECONDS = 0.2
 RETURN = 0.5
 """A corner followed there and back must come home within so many pixels: across a cut, or under a hand, none does."""
@@ -59,7 +61,7 @@ def measure_visual(frames: np.ndarray, poses: Poses, fps: float) -> dict[str, fl
     """Scores of (T, H, W, 3) uint8 RGB; None where one cannot be measured."""
     return {
         "second_face": second_face(frames),
-        "cut": cut(frames),
+        "cut": cut(frames, fps),
         "camera_motion": camera_motion(frames, poses, fps),
     }
 
@@ -75,10 +77,12 @@ def second_face(frames: np.ndarray) -> float:
     return float(np.mean([count > 1 for count in counts]))
 
 
-def cut(frames: np.ndarray) -> float:
-    """The sharpest change between two frames in a row, 0..2: one minus the correlation of their grey thumbnails.
+def cut(frames: np.ndarray, fps: float) -> float:
+    """How far the sharpest change between two frames in a row stands out from the motion around it, 0..1.4.
 
-    Brightness and contrast do not matter to it. A person who gestures stays under 0.1, another scene is above 0.5.
+    A change is the root of one minus the correlation of grey thumbnails: brightness and contrast do not matter to it,
+    and it grows about as a movement does. A gesture, however fast, comes with other large changes within 0.2 s; a cut
+    stands alone. That holds for a jump cut too, which leaves person and background where they were.
     """
     thumbs = np.stack([cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), (48, 48), interpolation=cv2.INTER_AREA)
                        for f in frames]).reshape(len(frames), -1).astype(np.float64)  # fmt: skip
@@ -86,7 +90,11 @@ def cut(frames: np.ndarray) -> float:
     norms = np.maximum(np.linalg.norm(thumbs, axis=1), 1e-6)
     if len(frames) < 2:
         return 0.0
-    return float(1 - ((thumbs[1:] * thumbs[:-1]).sum(1) / (norms[1:] * norms[:-1])).min())
+    change = np.sqrt(np.maximum(1 - (thumbs[1:] * thumbs[:-1]).sum(1) / (norms[1:] * norms[:-1]), 0))
+    reach = max(round(PAIR_SECONDS * fps), 1)
+    padded = np.pad(change, reach)
+    around = [padded[reach + step : reach + step + len(change)] for step in range(-reach, reach + 1) if step]
+    return float((change - np.minimum(np.max(around, axis=0), MOTION)).max())
 
 
 def camera_motion(frames: np.ndarray, poses: Poses, fps: float) -> float | None:

@@ -1,3 +1,4 @@
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -5,7 +6,8 @@ import numpy as np
 import pytest
 
 from stages.lib.curation.visual import background_mask, camera_motion, cut, second_face
-from stages.lib.media import read_frames
+from stages.lib.media import iter_constant_rate, read_frames
+from stages.params import load_params
 from tests.unit.curation.made import good_poses
 
 
@@ -27,13 +29,55 @@ def test_a_second_person_is_found(two_people: tuple[np.ndarray, np.ndarray]) -> 
     assert second_face(half) == pytest.approx(0.5)
 
 
-def test_a_cut_stands_out_from_gestures_and_from_light(two_people: tuple[np.ndarray, np.ndarray]) -> None:
+@pytest.fixture(scope="module")
+def threshold(repository: Path) -> float:
+    return load_params(repository / "params.yaml").curate.cut
+
+
+@pytest.fixture(scope="module")
+def gestures(repository: Path) -> np.ndarray:
+    """The clip of the embedded corpus with the fastest hands."""
+    return read_frames(repository / "data/demo/clips/adam-2.mp4")
+
+
+def test_a_cut_stands_out_from_gestures_and_from_light(
+    two_people: tuple[np.ndarray, np.ndarray], threshold: float
+) -> None:
     one, other = two_people
-    assert cut(one) < 0.1
-    assert cut(np.concatenate([one, other])) > 0.3
+    assert cut(one, 25) < threshold
+    assert cut(np.concatenate([one, other]), 25) > 2 * threshold
     darker = np.concatenate([one[:10], (one[10:] * 0.5).astype(np.uint8)])
-    assert cut(darker) < 0.1
-    assert cut(one[:1]) == 0
+    assert cut(darker, 25) < threshold
+    assert cut(one[:1], 25) == 0
+
+
+def test_a_jump_cut_stands_out(gestures: np.ndarray, repository: Path, threshold: float) -> None:
+    taken_out = np.concatenate([gestures[:30], gestures[60:]])
+    assert cut(taken_out, 25) > threshold
+    other_take = read_frames(repository / "data/demo/clips/adam-1.mp4")[60:90]
+    assert cut(np.concatenate([gestures[:60], other_take]), 25) > threshold
+
+
+def test_a_picture_that_flashes_up_is_two_cuts(two_people: tuple[np.ndarray, np.ndarray], threshold: float) -> None:
+    one, other = (people.copy() for people in two_people)
+    one[10] = other[10]
+    assert cut(one, 25) > threshold
+
+
+def test_fast_motion_and_uneven_frames_are_no_cut(gestures: np.ndarray, threshold: float) -> None:
+    assert cut(gestures[::2], 25) < threshold
+    assert cut(np.repeat(gestures[::2], 2, axis=0), 25) < threshold  # 12.5 frames a second, repeated
+    slow = np.arange(len(gestures)) * 15 // 25 * 25 // 15
+    assert cut(gestures[slow], 25) < threshold  # 15
+    assert cut(np.delete(gestures, np.arange(5, len(gestures), 11), axis=0), 25) < threshold  # some are missing
+
+
+def test_the_jump_cut_of_a_real_clip_is_found(real_clip_30fps: Path, threshold: float) -> None:
+    """At 9 s the man sits another way from one frame to the next; until then it is one take."""
+    frames = [cv2.resize(frame[420:1500], (256, 256), interpolation=cv2.INTER_AREA)
+              for frame in islice(iter_constant_rate(real_clip_30fps, 25), 250)]  # fmt: skip
+    assert cut(np.stack(frames[:220]), 25) < threshold
+    assert cut(np.stack(frames), 25) > 2 * threshold
 
 
 def scene(shift: float, frames: int = 25) -> np.ndarray:
