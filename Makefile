@@ -20,7 +20,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.cospeech/dvc
 
-.PHONY: help env demo run ui stop test test-fast lint format deps lock corpus ablate pretrain clean
+.PHONY: help env demo run ui stop schedule test test-fast lint format deps lock corpus ablate pretrain clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ ui: env ## start the dashboard (a Prefect server on this machine)
 
 stop: env ## stop the dashboard
 	@python -m flows.server stop
+
+schedule: env ## retrain by the clock, as prefect.yaml says, until ended (Ctrl-C)
+	@python -m flows.schedule
 
 test: env ## all tests, the whole pipeline on params/smoke.yaml included
 	@python -m pytest -n 2 --dist loadfile -m "not e2e" $(PYTEST)

@@ -4,10 +4,17 @@ import base64
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from stages.lib.report import Figure, StageReport
+
+if TYPE_CHECKING:
+    from stages.lib.registry.gate import Comparison, Decision
+
+EVENT_PROMOTED, EVENT_KEPT = "cospeech.model.promoted", "cospeech.model.kept"
+"""What automations can wait for."""
 
 PICTURE_WIDTH = 960
 PICTURE_BYTES = 400_000
@@ -66,3 +73,33 @@ def publish_stage(report: StageReport) -> None:
     from prefect.artifacts import create_markdown_artifact
 
     create_markdown_artifact(stage_page(report), key=report.stage.replace("_", "-"), description=report.summary)
+
+
+def decision_page(decision: "Decision", version: str | None) -> str:
+    """What the gate said, in numbers."""
+    parts = ["# promoted" if decision.promote else "# kept", decision.reason, f"In production: {version or 'nothing'}"]
+    if decision.comparisons:
+        columns = ["measure", "candidate", "production", "gain", "interval", "clips", "must be above", ""]
+        head = "| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|"
+        parts.append("\n".join([head, *(_comparison_row(each) for each in decision.comparisons)]))
+    return "\n\n".join(parts)
+
+
+def _comparison_row(each: "Comparison") -> str:
+    interval = "" if each.low is None else f"{each.low:+.3g} to {each.high:+.3g}"
+    verdict = each.problem or ("passed" if each.passed else "not passed")
+    cells = [each.rule.measure, _shown(each.candidate), _shown(each.production), _shown(each.gain), interval]
+    return "| " + " | ".join([*cells, str(each.clips), f"{each.rule.margin:+g}", verdict]) + " |"
+
+
+def publish_decision(decision: "Decision", version: str | None) -> None:
+    """Attach the page to the flow run that is running, and tell automations (docs/service.md)."""
+    from prefect.artifacts import create_markdown_artifact
+    from prefect.events import emit_event
+
+    create_markdown_artifact(decision_page(decision, version), key="promotion", description=decision.reason)
+    emit_event(
+        EVENT_PROMOTED if decision.promote else EVENT_KEPT,
+        resource={"prefect.resource.id": "cospeech.registry", "cospeech.version": version or "none"},
+        payload={"reason": decision.reason},
+    )

@@ -16,7 +16,7 @@ from stages.lib.files import atomic_path
 
 FRAME = frozenset(
     f"stages/lib/{name}.py"
-    for name in ("context", "files", "notices", "parallel", "report", "store", "team", "workspace")
+    for name in ("clusters", "context", "files", "notices", "parallel", "report", "store", "team", "workspace")
 )
 """Files that carry results and do not make them: a change there, or in what only they import, makes nothing stale."""
 

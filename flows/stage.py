@@ -15,6 +15,7 @@ from flows.locks import exclusive
 from flows.observed import USER_ERRORS, observed_progress, run_observed
 from flows.processes import end_with_dvc, exit_on_sigterm
 from flows.server import api_url
+from stages.lib.clusters import open_executor
 from stages.lib.context import Context, no_progress, terminal_progress
 from stages.lib.parallel import process_pool
 from stages.lib.report import StageReport
@@ -68,9 +69,9 @@ def _reported(stage: Stage, params: Params, context: Context) -> StageReport:
 
 
 def make_context(params: Params, root: Path, team: Team = ALONE) -> Context:
-    """Clip-parallel work on local processes, bars on the terminal and the dashboard."""
-    progress = observed_progress(terminal_progress)
-    return Context(Workspace(root), lambda: process_pool(params.compute.workers), progress, team)
+    """Clip-parallel work on local processes or a cluster, bars on the terminal and the dashboard."""
+    compute, progress = params.compute, observed_progress(terminal_progress)
+    return Context(Workspace(root), lambda: open_executor(compute.cluster, compute.workers), progress, team)
 
 
 def _say(line: str) -> None:

@@ -5,6 +5,11 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stages.lib.lineage import Export
+    from stages.lib.registry.versions import Registry
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
 
     ledger = commands.add_parser("ledger", help="show what became of every clip, and why")
     ledger.add_argument("--refused", action="store_true", help="only the refused ones")
-    ledger.add_argument("--root", type=Path, default=Path(), metavar="FOLDER", help="project folder; default: this one")
+    _add_root(ledger)
     ledger.set_defaults(command=show_ledger)
 
     lineage = commands.add_parser("lineage", help="which models and exports learned from a clip")
@@ -47,13 +52,37 @@ def _parser() -> argparse.ArgumentParser:
     revoke = commands.add_parser("revoke", help="take consent back: the next run leaves the clip out of everything")
     revoke.add_argument("clip", help="its id or uri, as `cospeech ledger` shows them")
     revoke.add_argument("--reason", default="", help="kept in data/revoked.csv")
-    revoke.add_argument("--root", type=Path, default=Path(), metavar="FOLDER", help="project folder; default: this one")
+    _add_root(revoke)
     revoke.set_defaults(command=revoke_clip)
+
+    registry = commands.add_parser("registry", help="show promoted models, and why each was promoted or not")
+    _add_root(registry)
+    registry.set_defaults(command=show_registry)
+
+    promote = commands.add_parser("promote", help="put models/export into production by hand, past the gate")
+    promote.add_argument("--reason", required=True, help="kept in the registry")
+    _add_root(promote)
+    promote.set_defaults(command=promote_by_hand)
+
+    rollback = commands.add_parser("rollback", help="put the version before into production again")
+    rollback.add_argument("--reason", default="by hand", help="kept in the registry")
+    _add_root(rollback)
+    rollback.set_defaults(command=take_back)
+
+    fetch = commands.add_parser("fetch", help="copy the model in production out of the registry")
+    fetch.add_argument("folder", type=Path, help="where it appears, whole or not at all")
+    fetch.add_argument("--version", default=None, help="such as v0003; default: the one in production")
+    _add_root(fetch)
+    fetch.set_defaults(command=fetch_model)
 
     verify = commands.add_parser("verify", help="check the signed provenance of a video or an exported model")
     verify.add_argument("path", type=Path, help="an mp4, or the folder of an export")
     verify.set_defaults(command=verify_provenance)
     return parser
+
+
+def _add_root(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--root", type=Path, default=Path(), metavar="FOLDER", help="project folder; default: this one")
 
 
 # Each command imports what it needs itself, so that `cospeech --help` answers at once.
@@ -110,7 +139,8 @@ def show_lineage(options: argparse.Namespace) -> int:
     workspace = Workspace(options.root)
     row = find_clip(workspace, options.clip)
     models = models_that_learned(workspace, row["clip"])
-    exports = [each for each in known_exports(workspace) if row["clip"] in each.clips]
+    known = [*known_exports(workspace), *_registered(options.root)]
+    exports = [each for each in known if row["clip"] in each.clips]
     print(f"{row['clip']}: {row['uri']}, speaker {row['speaker']}, licence {row['licence']}, consent {row['consent']}")
     if withdrawn := revoked(load_revocations(workspace.revoked), row["uri"], str(row["sha256"] or "")):
         print(f"  {withdrawn.sentence}")
@@ -132,12 +162,65 @@ def revoke_clip(options: argparse.Namespace) -> int:
     workspace = Workspace(options.root)
     row, new = revoke(workspace, options.clip, options.reason, date.today().isoformat())
     print(f"{row['clip']}: " + ("revoked" if new else "was revoked before") + f", in {workspace.revoked}")
-    for line in retirement_lines(workspace):
+    for line in retirement_lines(workspace, _registered(options.root)):
         print(line)
     print(
         "Run `dvc repro` now: it leaves the clip out of everything and trains anew what learned from it. Then delete "
         "what is left of it: the source; .cospeech/store; `dvc gc --workspace`, here and on remotes (--cloud)."
     )
+    return 0
+
+
+def _registry(root: Path) -> "Registry":
+    from stages.lib.registry.versions import Registry
+    from stages.params import load_params
+
+    section = load_params(root / "params.yaml").registry
+    return Registry.at(section.location, section.endpoint_url, root)
+
+
+def _registered(root: Path) -> "list[Export]":
+    """Promoted versions; none where the folder has no params.yaml, and so no registry."""
+    from stages.lib.registry.service import registered_exports
+
+    return registered_exports(_registry(root)) if (root / "params.yaml").is_file() else []
+
+
+def show_registry(options: argparse.Namespace) -> int:
+    registry = _registry(options.root)
+    state = registry.state()
+    for entry in state.history:
+        version = entry["version"] or "-"
+        print(f"{entry['when']}  {version:<6}  {entry['action']}: {entry['reason']}")
+    print(f"in production: {state.production or 'nothing'} ({registry.location})")
+    return 0
+
+
+def promote_by_hand(options: argparse.Namespace) -> int:
+    from stages.lib.registry.service import promote_export
+    from stages.lib.workspace import Workspace
+
+    reason = f"by hand: {options.reason}"
+    print(f"in production: {promote_export(_registry(options.root), Workspace(options.root), reason, {})}")
+    return 0
+
+
+def take_back(options: argparse.Namespace) -> int:
+    from stages.lib.registry.service import roll_back
+    from stages.lib.workspace import Workspace
+
+    left, taken = roll_back(_registry(options.root), Workspace(options.root), options.reason)
+    print(f"in production: {taken}, no longer {left}; the gate will not let {left} in again")
+    return 0
+
+
+def fetch_model(options: argparse.Namespace) -> int:
+    registry = _registry(options.root)
+    version = options.version or registry.state().production
+    if version is None:
+        raise ValueError(f"{registry.location}: no model is in production")
+    registry.fetch(version, options.folder)
+    print(f"{version}: {options.folder}")
     return 0
 
 

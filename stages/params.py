@@ -16,6 +16,7 @@ class Compute(Section):
 
     device: Literal["auto", "cpu", "cuda"]
     workers: int = Field(ge=0, description="processes for clip-parallel work; 0: one a core")
+    cluster: str | None = Field(description="Dask or Ray cluster for clip-parallel work; null: this machine")
 
 
 class Ingest(Section):
@@ -251,6 +252,33 @@ class ProvenanceSection(Section):
         return self
 
 
+class RegistrySection(Section):
+    """Where promoted models are kept; no DVC stage depends on it."""
+
+    location: str = Field(description="folder, or s3://bucket/prefix")
+    endpoint_url: str | None = Field(description="S3 endpoint; null: the provider's own")
+
+
+class RuleSection(Section):
+    better: Literal["higher", "lower"]
+    margin: float = Field(description="the gain must lie above it; negative: a loss that is put up with")
+
+
+class GateSection(Section):
+    """When a new model replaces the one in production; see stages/lib/registry/gate.py."""
+
+    measures: dict[str, RuleSection] = Field(min_length=1)
+    confidence: float = Field(gt=0.5, lt=1, description="of the interval of the gain")
+    resamples: int = Field(ge=100, description="of the bootstrap over clips")
+    clips: int = Field(ge=1, description="least number of held-out clips that both were measured on")
+
+    @model_validator(mode="after")
+    def _something_must_gain(self) -> "GateSection":
+        if all(rule.margin < 0 for rule in self.measures.values()):
+            raise ValueError("every margin is negative, so a worse model could pass: give one measure 0 or more")
+        return self
+
+
 class Params(Section):
     seed: int
     compute: Compute
@@ -270,6 +298,8 @@ class Params(Section):
     evaluate: EvaluateSection
     export: ExportSection
     provenance: ProvenanceSection
+    registry: RegistrySection
+    gate: GateSection
 
 
 class ParamsError(ValueError):

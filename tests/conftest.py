@@ -1,6 +1,7 @@
 """Fixtures for every test: real clips, thread limits, no way out to the network by accident."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # before anything numeric is imported: tests run two at a time on two cores
@@ -10,6 +11,7 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import pytest  # noqa: E402
 
 from flows.environment import PRIVATE  # noqa: E402
+from tests.s3_server import CREDENTIALS, S3Server  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.update(PRIVATE, HF_HUB_OFFLINE="1", PREFECT_HOME=str(ROOT / ".cospeech/tests/prefect"))
@@ -47,3 +49,14 @@ def real_clip_30fps(media_folder: Path) -> Path:
     if not path.is_file():
         pytest.skip(f"{path} is absent")
     return path
+
+
+@pytest.fixture
+def s3_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """Running, with its credentials in the environment."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    server = S3Server(tmp_path / "s3")
+    server.start()
+    yield server
+    server.kill()

@@ -52,12 +52,12 @@ class Storage:
         """Changes when the content does: the SHA-256 of a local file; tag and size of an S3 object (not downloaded)."""
         if not is_remote(uri):
             return "sha256:" + file_digest(_local(uri))
-        with _explained(uri):
+        with explained(uri):
             return _tag(self._s3.info(uri))
 
     def fingerprints(self, folder: str) -> dict[str, str]:
         """uri -> fingerprint of every object under an s3:// folder, in one request a thousand instead of one each."""
-        with _explained(folder):
+        with explained(folder):
             found = self._s3.find(folder, detail=True)
         return {f"{_S3}{name}": _tag(info) for name, info in found.items()}
 
@@ -69,7 +69,7 @@ class Storage:
             return
         with TemporaryDirectory(prefix="cospeech-") as folder:
             path = Path(folder) / (PurePosixPath(uri).name or "object")
-            with _explained(uri), self._s3.open(uri, "rb") as remote, path.open("wb") as local:
+            with explained(uri), self._s3.open(uri, "rb") as remote, path.open("wb") as local:
                 shutil.copyfileobj(remote, local, 1 << 20)
                 size = remote.size
             if path.stat().st_size != size:
@@ -89,8 +89,8 @@ def _local(uri: str) -> Path:
 
 
 @contextmanager
-def _explained(uri: str) -> Iterator[None]:
-    """S3 failures in words that say what to do."""
+def explained(uri: str, setting: str = "ingest.endpoint_url") -> Iterator[None]:
+    """S3 failures in words that say what to do. `setting`: where params.yaml names the service."""
     from botocore.exceptions import BotoCoreError, NoCredentialsError
 
     bucket = uri.removeprefix(_S3).split("/", 1)[0]
@@ -103,4 +103,4 @@ def _explained(uri: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise StorageError(f"{uri}: no such object (bucket {bucket})") from error
     except (OSError, BotoCoreError) as error:
-        raise StorageError(f"{uri}: S3 failed: {error}; check ingest.endpoint_url and bucket {bucket}") from error
+        raise StorageError(f"{uri}: S3 failed: {error}; check {setting} and bucket {bucket}") from error

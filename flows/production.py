@@ -1,0 +1,87 @@
+"""The model in production, measured on the candidate's held-out clips by the code that measured the candidate."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from stages import encode_latents, evaluate
+from stages.lib.artifacts import Curated
+from stages.lib.context import Context
+from stages.lib.registry.gate import Rows, read_rows
+from stages.lib.workspace import Workspace
+from stages.params import Params
+
+SHARED = ("data/clips", "data/poses", "data/audio", "data/clips.parquet", "data/words.parquet", "models/sync")
+MODEL = "student"
+
+
+def candidate_rows(workspace: Workspace) -> Rows:
+    return read_rows(workspace.plots / "clips.csv", MODEL)
+
+
+def production_rows(bundle: Path, params: Params, context: Context) -> Rows:
+    """Draw the same clips by the exported model in `bundle`, with its own codec and settings.
+
+    What was written down when it was promoted would not do: clips, detector and lip-sync expert may have changed since.
+
+    Raises:
+        ValueError: the model is for clips of another size or rate.
+    """
+    own = context.workspace
+    settings = json.loads((bundle / "sampling.json").read_text(encoding="utf-8"))
+    media = params.media
+    if (settings["size"], settings["fps"]) != (media.size, media.fps):
+        raise ValueError(
+            f"the model in production draws {settings['size']} px at {settings['fps']} a second, these clips have "
+            f"{media.size} px at {media.fps}: they cannot be compared; promote by hand (cospeech promote)"
+        )
+    scratch = Workspace(own.scratch / "production")
+    shutil.rmtree(scratch.root, ignore_errors=True)
+    try:
+        _furnish(scratch, own, bundle)
+        adapted = _as_exported(params, settings)
+        shadow = Context(scratch, context.executor, context.progress)
+        curated = Curated.load(own.curated)
+        chosen = evaluate.choose_clips(curated, params.evaluate.clips)
+        Curated(curated.table[curated.table["clip"].isin(chosen)]).save(scratch.curated)
+        encode_latents.run(adapted, shadow)
+        curated.save(scratch.curated)
+        evaluate.run(adapted, shadow)
+        return candidate_rows(scratch)
+    finally:
+        shutil.rmtree(scratch.root, ignore_errors=True)
+
+
+def _furnish(scratch: Workspace, own: Workspace, bundle: Path) -> None:
+    """The candidate's footage and judges, the bundle's models; the teacher's place is taken, as it is not asked."""
+    links = {scratch.root / name: own.root / name for name in SHARED if (own.root / name).exists()}
+    links |= {
+        scratch.model("codec") / "image": bundle / "codec",
+        scratch.model("codec") / "pose": bundle / "pose_encoder",
+        scratch.model("student"): bundle / "student",
+        scratch.model("teacher"): bundle / "student",
+    }
+    for link, target in links.items():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(target.absolute())
+
+
+def _as_exported(params: Params, settings: dict[str, Any]) -> Params:
+    """`params` with the exported model's own sampling; nothing is drawn for show."""
+
+    def changed(section: Any, *but: str) -> Any:
+        own = {
+            name: value for name, value in settings.items() if name in type(section).model_fields and name not in but
+        }
+        return type(section).model_validate({**section.model_dump(), **own})
+
+    return params.model_copy(
+        update={
+            "teacher": changed(params.teacher, "window"),  # there it is of training
+            "attention": changed(params.attention),
+            "student": changed(params.student),
+            "evaluate": changed(params.evaluate).model_copy(update={"samples": 0}),
+            "provenance": params.provenance.model_copy(update={"sign": False}),
+        }
+    )

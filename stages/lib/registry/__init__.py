@@ -1,0 +1,1 @@
+"""Promoted models: where they are kept, and the gate before them."""

@@ -1,0 +1,102 @@
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stages.lib.registry.gate import Gate, Rule, decide, interval, read_rows
+
+CLIPS = [f"clip-{index}" for index in range(8)]
+GATE = Gate((Rule("psnr", "higher", 0.0), Rule("lmd", "lower", -0.01)), 0.95, 2000, 4)
+
+
+def rows(psnr: float, lmd: float, noise: float = 0.3, seed: int = 0) -> dict[str, dict[str, float | None]]:
+    """Clips differ much among themselves, models little on the same clip: what a paired interval is for."""
+    clip_level = np.random.default_rng(7).normal(0, 5, len(CLIPS))
+    rng = np.random.default_rng(seed)
+    return {
+        clip: {"psnr": psnr + level + rng.normal(0, noise), "lmd": lmd + rng.normal(0, 0.001)}
+        for clip, level in zip(CLIPS, clip_level, strict=True)
+    }
+
+
+def test_better_on_every_clip_is_promoted_though_clips_differ_more() -> None:
+    decision = decide(rows(27, 0.05, seed=1), rows(26, 0.05, seed=2), GATE)
+    assert decision.promote
+    assert "gain +" in decision.reason
+    [psnr, _] = decision.comparisons
+    assert psnr.low is not None
+    assert 0 < psnr.low < psnr.gain < psnr.high  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("psnr", "lmd"), [(25.9, 0.05), (26.0, 0.05), (28.0, 0.08)])
+def test_worse_or_not_surely_better_is_kept_out(psnr: float, lmd: float) -> None:
+    decision = decide(rows(psnr, lmd, seed=3), rows(26, 0.05, seed=2), GATE)
+    assert not decision.promote
+    assert decision.reason.startswith("kept: ")
+
+
+def test_the_same_model_is_not_better_than_itself() -> None:
+    same = rows(26, 0.05)
+    assert not decide(same, same, GATE).promote
+
+
+def test_a_small_loss_within_the_margin_is_put_up_with() -> None:
+    assert decide(rows(27, 0.055, seed=1), rows(26, 0.05, seed=2), GATE).promote
+
+
+def test_unmeasured_is_never_promoted() -> None:
+    production = rows(20, 0.05)
+    blind = {clip: {**row, "lmd": None} if clip == "clip-3" else row for clip, row in rows(30, 0.04).items()}
+    decision = decide(blind, production, GATE)
+    assert not decision.promote
+    assert "could not be measured on clip-3, where the model in production could" in decision.reason
+    nothing: dict[str, dict[str, float | None]] = {clip: {"psnr": 30.0} for clip in CLIPS}
+    assert not decide(nothing, production, GATE).promote
+    assert not decide(nothing, None, GATE).promote
+    assert not decide({}, None, GATE).promote
+
+
+def test_too_few_clips_or_other_clips_are_kept_out() -> None:
+    good, bad = rows(30, 0.04), rows(20, 0.05)
+    few = {clip: good[clip] for clip in CLIPS[:3]}, {clip: bad[clip] for clip in CLIPS[:3]}
+    decision = decide(*few, GATE)
+    assert not decision.promote
+    assert "measured on 3 clips, at least 4 are needed" in decision.reason
+    other = {**{clip: good[clip] for clip in CLIPS[:7]}, "clip-9": good["clip-7"]}
+    decision = decide(other, bad, GATE)
+    assert not decision.promote
+    assert "not measured on the same clips (clip-7, clip-9)" in decision.reason
+
+
+def test_the_first_model_needs_to_be_measured_only() -> None:
+    decision = decide(rows(10, 0.5), None, GATE)
+    assert decision.promote
+    assert decision.reason.startswith("promoted, the first: psnr 9.3")
+
+
+def test_the_interval_holds_the_mean_as_often_as_it_says() -> None:
+    """Against the known mean of what is drawn; 40 clips, where a percentile interval is a little narrow: 93%."""
+    hits = 0
+    for seed in range(400):
+        low, high = interval(np.random.default_rng(seed).normal(1.0, 2.0, 40), 0.95, 500)
+        hits += low <= 1.0 <= high
+    assert 0.90 < hits / 400 < 0.98
+
+
+def test_the_interval_is_that_of_the_normal_theory_for_many_clips() -> None:
+    values = np.random.default_rng(0).normal(3.0, 1.0, 2000)
+    low, high = interval(values, 0.9, 4000)
+    half = 1.645 * values.std() / math.sqrt(2000)
+    assert low == pytest.approx(values.mean() - half, abs=0.004)
+    assert high == pytest.approx(values.mean() + half, abs=0.004)
+
+
+def test_rows_come_from_the_table_of_evaluate(tmp_path: Path) -> None:
+    path = tmp_path / "clips.csv"
+    path.write_text("clip,speaker,model,psnr,lmd\na-1,ann,student,26.5,\na-1,ann,teacher,27,0.1\n")
+    assert read_rows(path, "student") == {"a-1": {"psnr": 26.5, "lmd": None}}
+    with pytest.raises(ValueError, match="no clip measured for motion"):
+        read_rows(path, "motion")
+    with pytest.raises(ValueError, match="run evaluate"):
+        read_rows(tmp_path / "absent.csv", "student")
