@@ -12,14 +12,17 @@ from stages.lib import notices
 from stages.lib.artifacts import AudioFeatures, Curated, Ledger, Poses
 from stages.lib.context import Context
 from stages.lib.curation import visual
-from stages.lib.curation.offset import av_offset, mouth_opening, voice_energy
+from stages.lib.curation.offset import av_offset, expert_offset, mouth_opening, voice_energy
 from stages.lib.curation.picture import draw_scores
 from stages.lib.curation.seen import measure_poses
 from stages.lib.curation.split import Kept, assign_split, counts
 from stages.lib.curation.verdict import CHECKS, Score, frequent, judge, permission
 from stages.lib.curation.visual import VisualJob, measure_clip
+from stages.lib.device import pick_device
 from stages.lib.extraction import extract_clips
 from stages.lib.files import code_digest, file_digest, read_json, value_digest
+from stages.lib.judges.lipsync import Sound, SyncJudge, load_judge
+from stages.lib.media import read_frames, read_speech
 from stages.lib.report import StageReport
 from stages.lib.store import ClipStore
 from stages.lib.workspace import Workspace
@@ -66,7 +69,8 @@ def _measure(params: Params, context: Context, clips: list[str]) -> Measured:
     reused = extract_clips(
         jobs, measure_clip, lambda job: {"visual.json": _visual_scores(job, workspace)}, context, "pixels"
     )
-    scores = {job.clip: _scores(job, workspace, params.media.fps) for job in jobs}
+    judge = _load_judge(params)
+    scores = {job.clip: _scores(job, workspace, params.media.fps, judge) for job in jobs}
     return Measured(scores, reused)
 
 
@@ -82,14 +86,32 @@ def _visual_scores(job: VisualJob, workspace: Workspace) -> Path:
     return workspace.scratch / STAGE / f"{job.clip}.json"
 
 
-def _scores(job: VisualJob, workspace: Workspace, fps: float) -> dict[str, Score]:
+def _load_judge(params: Params) -> SyncJudge | None:
+    path, media = params.curate.sync_expert, params.media
+    if path is None:
+        return None
+    device = pick_device(params.compute.device)
+    return load_judge(path, device, media.fps, media.sample_rate, "curate.sync_expert")
+
+
+def _offset(
+    job: VisualJob, workspace: Workspace, features: AudioFeatures, poses: Poses, judge: SyncJudge | None
+) -> tuple[int | None, float]:
+    """Frames by which the sound is late, and the evidence: by the expert if there is one."""
+    if judge is None:
+        return av_offset(mouth_opening(poses), voice_energy(features))
+    lips = judge.lips(read_frames(job.video), poses.keypoints)
+    return expert_offset(lips, judge.speech(Sound(features.mel, *read_speech(workspace.speech(job.clip)))))
+
+
+def _scores(job: VisualJob, workspace: Workspace, fps: float, judge: SyncJudge | None) -> dict[str, Score]:
     poses, features = Poses.load(job.poses), AudioFeatures.load(workspace.audio(job.clip))
     if len(features.voice) != len(poses.confidence):
         raise ValueError(
             f"clip {job.clip}: {len(poses.confidence)} frames of poses but {len(features.voice)} of sound; "
             "run dvc repro extract_poses extract_audio"
         )
-    offset, evidence = av_offset(mouth_opening(poses), voice_energy(features))
+    offset, evidence = _offset(job, workspace, features, poses, judge)
     return {
         "clip_seconds": len(features.voice) / fps,
         **measure_poses(poses),

@@ -4,23 +4,26 @@ from collections.abc import Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
-import torch
-
-from stages.lib.artifacts import AudioFeatures, Curated, Words
+from stages.lib.artifacts import Curated
 from stages.lib.attention.plan import Mask
 from stages.lib.context import Context
 from stages.lib.dataset import CellWeights, ClipTensors, Window, load_clip
 from stages.lib.device import pick_device
-from stages.lib.evaluation.detect import DetectJob, detect_all
-from stages.lib.evaluation.drawing import Drawn, Sampler, decode, draw
-from stages.lib.evaluation.measure import Measured, Stretch, Take, measure
-from stages.lib.evaluation.samples import save_still, still, write_comparison, write_whole
-from stages.lib.evaluation.tables import clip_table, model_tables, speed_table, write_plots
+from stages.lib.evaluation.drawing import Sampler, draw
+from stages.lib.evaluation.gestures import STEPS, gesture_tables, load_moving, train_encoder
+from stages.lib.evaluation.judges import Judges, load_judges
+from stages.lib.evaluation.measure import Measured, measure
+from stages.lib.evaluation.offsets import footage_offsets, offset_table
+from stages.lib.evaluation.samples import save_still, write_comparison, write_whole
+from stages.lib.evaluation.stretches import REFERENCE, Stretch, Take, load_stretches
+from stages.lib.evaluation.tables import clip_table, model_tables, write_plots
+from stages.lib.evaluation.takes import MODELS, DrawnSet, draw_all, take_all
+from stages.lib.evaluation.timing import Around, speed_table
 from stages.lib.files import atomic_path, write_json
-from stages.lib.media import read_frames
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
-from stages.lib.nets.sync import SyncExpert
+from stages.lib.nets.motion import MotionModel
+from stages.lib.nets.pose_encoder import PoseEncoder
 from stages.lib.pose.detectors import Options
 from stages.lib.pose.dwpose import DwposeOptions
 from stages.lib.pose.mediapipe import MediaPipeOptions
@@ -32,13 +35,10 @@ from stages.lib.workspace import Workspace
 from stages.params import Params
 
 STAGE = "evaluate"
-MODELS = ("teacher", "student", "copy_reference", "codec", "ground_truth")
-_REFERENCE = 0
-"""The frame of a clip that everything is drawn from."""
 
 
 def run(params: Params, context: Context) -> StageReport:
-    """Writes reports/metrics.json, reports/plots, reports/samples and reports/report.html.
+    """Writes reports/quality.json, reports/metrics.json (the same and speed), reports/plots, samples and report.html.
 
     Raises:
         ValueError: no held-out clip, or files that do not fit each other.
@@ -52,23 +52,29 @@ def run(params: Params, context: Context) -> StageReport:
             "name one in the manifest's column split, or bring more clips"
         )
     clips = [load_clip(workspace, clip, curated.speaker(clip), CellWeights(0, 0, 0)) for clip in chosen]
-    stretches = load_stretches(params, workspace, curated, clips)
+    media, device = params.media, pick_device(params.compute.device)
+    stretches = load_stretches(workspace, curated, clips, params.evaluate.frames, media.fps, media.size)
     samplers = load_samplers(params, workspace)
-    drawn = _draw_all(params, context, clips, stretches, samplers)
-    takes = _takes(params, context, clips, stretches, drawn, samplers["student"].codec)
-    expert = _load_expert(workspace, samplers["student"].device)
-    measured = _measure_all(context, stretches, takes, expert)
-    metrics = {
-        **model_tables(measured, MODELS, expert is not None),
-        "speed": speed_table(drawn, samplers["student"].device),
-        "protocol": _protocol(params, stretches),
+    drawn = _draw(params, context, clips, stretches, samplers)
+    takes = _take(params, context, clips, stretches, drawn, samplers["student"].codec)
+    weights = params.evaluate.weights.model_dump()
+    judges = load_judges(weights, workspace.model("sync"), device, media.fps, media.sample_rate)
+    measured = _measure_all(context, stretches, takes, judges)
+    offsets = footage_offsets(workspace, curated, curated.clips("test"), judges.sync, media.fps)
+    quality = {
+        **model_tables(measured, MODELS, judges, params.seed),
+        "motion": _motion(params, context, curated),
+        "footage_offsets": offset_table(offsets),
+        "protocol": _protocol(params, stretches, judges),
     }
+    metrics = {**quality, "speed": speed_table(drawn.drawn, drawn.around, device)}
+    write_json(workspace.quality, quality)
     write_json(workspace.metrics, metrics)
-    write_plots(workspace.plots, measured)
+    write_plots(workspace.plots, measured, offsets)
     _write_samples(params, context, clips, stretches, takes, samplers["student"])
     report = _report(workspace, metrics, stretches, takes)
     report.save(workspace.stage_report(STAGE))
-    write_report(workspace.html_report, gather(workspace, metrics, measured))
+    write_report(workspace.html_report, gather(workspace, metrics, [each.row for each in measured]))
     return report
 
 
@@ -101,87 +107,33 @@ def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
     }
 
 
-def load_stretches(
-    params: Params, workspace: Workspace, curated: Curated, clips: Sequence[ClipTensors]
-) -> list[Stretch]:
-    """The middle `evaluate.frames` of every clip as they really are."""
-    words, people = Words.load(workspace.words), curated.seen_speakers()
-    return [_stretch(params, workspace, words, clip, clip.speaker in people) for clip in clips]
-
-
-def _stretch(params: Params, workspace: Workspace, words: Words, clip: ClipTensors, seen: bool) -> Stretch:
-    frames, features = read_frames(workspace.video(clip.clip)), AudioFeatures.load(workspace.audio(clip.clip))
-    if not len(frames) == len(clip) == len(features.mel):
-        raise ValueError(
-            f"{clip.clip}: {len(frames)} frames, latents of {len(clip)}, sound of {len(features.mel)}; run dvc repro"
-        )
-    start = max(0, (len(clip) - params.evaluate.frames) // 2)
-    part = slice(start, min(start + params.evaluate.frames, len(clip)))
-    phones = words.of(clip.clip, "phone")
-    return Stretch(
-        clip=clip.clip,
-        speaker=clip.speaker,
-        seen=seen,
-        start=part.start,
-        stop=part.stop,
-        fps=params.media.fps,
-        frames=frames[part],
-        keypoints=clip.keypoints[part] * params.media.size,
-        confidence=clip.confidence[part],
-        phones=list(zip(phones["text"], phones["start"], phones["end"], strict=True)),
-        mel=features.mel,
-    )
-
-
-def _draw_all(
+def _draw(
     params: Params,
     context: Context,
     clips: Sequence[ClipTensors],
     stretches: Sequence[Stretch],
     samplers: Mapping[str, Sampler],
-) -> dict[str, list[Drawn]]:
-    """Both models on the same stretches from the same noise; each draws one window before it is timed."""
-    drawn: dict[str, list[Drawn]] = {name: [] for name in samplers}
-    warm_up = Window(clips[0], 0, min(params.evaluate.window, len(clips[0])), _REFERENCE)
-    for name, sampler in samplers.items():
-        draw(sampler, warm_up, params.seed, 0)
-        with context.progress(f"{name} draws", sum(len(stretch.frames) for stretch in stretches)) as bar:
-            for index, (clip, stretch) in enumerate(zip(clips, stretches, strict=True)):
-                window = Window(clip, stretch.start, stretch.stop, _REFERENCE)
-                drawn[name].append(draw(sampler, window, params.seed, index))
-                bar.update(len(stretch.frames))
-    return drawn
+) -> DrawnSet:
+    device = pick_device(params.compute.device)
+    encoder = PoseEncoder.from_pretrained(context.workspace.model("codec") / "pose").to(device).eval()
+    around = Around(_load_motion(context.workspace), params.motion.sampling_steps, encoder, device)
+    frames = sum(len(stretch.frames) for stretch in stretches)
+    with context.progress("teacher and student draw", len(samplers) * frames) as bar:
+        return draw_all(clips, stretches, samplers, around, params.seed, bar)
 
 
-def _takes(
+def _take(
     params: Params,
     context: Context,
     clips: Sequence[ClipTensors],
     stretches: Sequence[Stretch],
-    drawn: Mapping[str, Sequence[Drawn]],
+    drawn: DrawnSet,
     codec: Codec,
 ) -> list[dict[str, Take]]:
-    """By stretch and model. Keypoints are found anew in generated frames; real ones keep those of their clip."""
-    frames = [{name: made[index].frames for name, made in drawn.items()} for index in range(len(clips))]
-    for made, clip, stretch in zip(frames, clips, stretches, strict=True):
-        made["codec"] = decode(codec, clip.latents_TChw[stretch.start : stretch.stop])
-    backend, options = params.poses.backend, _detector_options(params)
-    jobs = [
-        DetectJob(stretch.clip, name, made, backend, options)
-        for stretch, by_name in zip(stretches, frames, strict=True)
-        for name, made in by_name.items()
-    ]
-    with context.progress("poses of generated frames", len(jobs)) as bar, context.executor() as executor:
-        found = detect_all(jobs, executor, bar)
-    takes = []
-    for clip, stretch, by_name in zip(clips, stretches, frames, strict=True):
-        made_takes = {name: Take(name, made, *found[stretch.clip, name]) for name, made in by_name.items()}
-        made_takes["copy_reference"] = _copied(params, context.workspace, clip, len(stretch.frames))
-        made_takes["ground_truth"] = Take(
-            "ground_truth", stretch.frames, stretch.keypoints, stretch.confidence, real=True
-        )
-        takes.append({name: made_takes[name] for name in MODELS})
-    return takes
+    detector = params.poses.backend, _detector_options(params)
+    jobs = len(clips) * (len(drawn.drawn) + 1)
+    with context.progress("poses of generated frames", jobs) as bar, context.executor() as executor:
+        return take_all(clips, stretches, drawn.drawn, codec, detector, executor, bar)
 
 
 def _detector_options(params: Params) -> Options:
@@ -190,45 +142,52 @@ def _detector_options(params: Params) -> Options:
     return MediaPipeOptions(**params.poses.mediapipe.model_dump())
 
 
-def _copied(params: Params, workspace: Workspace, clip: ClipTensors, count: int) -> Take:
-    """The reference frame standing still."""
-    frame = read_frames(workspace.video(clip.clip))[_REFERENCE]
-    keypoints, confidence = clip.keypoints[_REFERENCE] * params.media.size, clip.confidence[_REFERENCE]
-    return Take("copy_reference", still(frame, count), still(keypoints, count), still(confidence, count))
-
-
-def _load_expert(workspace: Workspace, device: torch.device) -> SyncExpert | None:
-    folder = workspace.model("sync")
-    return SyncExpert.from_pretrained(folder).to(device).eval() if folder.is_dir() else None
+def _load_motion(workspace: Workspace) -> MotionModel | None:
+    folder = workspace.model("motion")
+    return MotionModel.from_pretrained(folder).eval() if folder.is_dir() else None
 
 
 def _measure_all(
-    context: Context, stretches: Sequence[Stretch], takes: Sequence[Mapping[str, Take]], expert: SyncExpert | None
+    context: Context, stretches: Sequence[Stretch], takes: Sequence[Mapping[str, Take]], judges: Judges
 ) -> list[Measured]:
     measured = []
     with context.progress("measure", len(stretches) * len(MODELS)) as bar:
         for stretch, made in zip(stretches, takes, strict=True):
+            heard = judges.sync.speech(stretch.sound) if judges.sync else None
             for take in made.values():
-                measured.append(measure(take, stretch, expert))
+                measured.append(measure(take, stretch, judges, heard))
                 bar.update(1)
     return measured
 
 
-def _protocol(params: Params, stretches: Sequence[Stretch]) -> dict[str, Any]:
+def _motion(params: Params, context: Context, curated: Curated) -> dict[str, Any]:
+    """Motion drawn from the voice of all held-out clips, against theirs."""
+    workspace = context.workspace
+    with context.progress("train gesture encoder", STEPS) as bar:
+        encoder = train_encoder(load_moving(workspace, curated.clips("train")), params.seed, bar)
+    held_out = load_moving(workspace, curated.clips("test"))
+    model, steps = _load_motion(workspace), params.motion.sampling_steps
+    return gesture_tables(model, encoder, held_out, params.media.fps, steps, params.seed)
+
+
+def _protocol(params: Params, stretches: Sequence[Stretch], judges: Judges) -> dict[str, Any]:
+    backend = params.poses.backend
     return {
         "clips": clip_table(stretches),
         "seen": sorted(each.clip for each in stretches if each.seen),
         "unseen": sorted(each.clip for each in stretches if not each.seen),
         "frames": sum(len(each.frames) for each in stretches),
-        "reference_frame": _REFERENCE,
+        "reference_frame": REFERENCE,
         "window": params.evaluate.window,
         "overlap": params.evaluate.overlap,
         "teacher_steps": params.teacher.steps,
         "student_steps": params.student.steps,
-        "detector": params.poses.backend,
+        "detector": backend,
+        "detector_size": max(params.media.size, params.poses.mediapipe.size if backend == "mediapipe" else 0),
         "size": params.media.size,
         "fps": params.media.fps,
         "seed": params.seed,
+        "weights": dict(judges.digests or {}),
     }
 
 
@@ -246,10 +205,9 @@ def _write_samples(
         folder.mkdir()
         for index in range(count):
             clip, stretch = clips[index], stretches[index]
-            speech = workspace.speech(clip.clip)
-            write_comparison(folder / f"{clip.clip}.mp4", speech, stretch, takes[index])
-            whole = draw(student, Window(clip, 0, len(clip), _REFERENCE), params.seed, index)
-            write_whole(folder / f"{clip.clip}{STUDENT}.mp4", speech, whole.frames, stretch.fps)
+            write_comparison(folder / f"{clip.clip}.mp4", stretch, takes[index])
+            whole = draw(student, Window(clip, 0, len(clip), REFERENCE), params.seed, index)
+            write_whole(folder / f"{clip.clip}{STUDENT}.mp4", workspace.speech(clip.clip), whole.frames, stretch.fps)
             bar.update(1)
         if params.provenance.sign:
             identity = load_identity(workspace.signing, params.provenance.key, params.provenance.certificates)
@@ -266,11 +224,15 @@ def _report(
     for model in MODELS[:3]:
         figures |= {f"{model}_{name}": metrics[model][name] for name in ("psnr", "ssim", "lmd", "hkc", "sync_c")}
         figures |= {f"{model}_psnr_{split}": metrics[model][split]["psnr"] for split in ("seen", "unseen")}
+    figures |= {f"footage_{name}": value for name, value in metrics["footage_offsets"].items()}
     speed = metrics["speed"]
     timings = {name: speed[name] for name in ("teacher_fps", "student_fps", "ratio")}
+    gain = metrics["student_minus_teacher"]
+    low, high = gain["interval"]["psnr"]
     summary = (
         f"{len(stretches)} held-out clips: student {metrics['student']['psnr']:.2f} dB, teacher "
-        f"{metrics['teacher']['psnr']:.2f}, the reference frame copied {metrics['copy_reference']['psnr']:.2f}"
+        f"{metrics['teacher']['psnr']:.2f} ({gain['psnr']:+.2f}, 95% interval {low:+.2f} to {high:+.2f}), the "
+        f"reference frame copied {metrics['copy_reference']['psnr']:.2f}"
     )
     folder = workspace.stage_report(STAGE)
     picture = save_still(folder / "held_out.png", stretches, takes)

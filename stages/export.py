@@ -91,9 +91,10 @@ def _settings(params: Params) -> speaker.Settings:
 
 
 def _metrics(workspace: Workspace) -> dict:
-    if not workspace.metrics.is_file():
-        raise ValueError(f"{workspace.metrics}: no such file; an export says how good it is, so run evaluate first")
-    return dict(read_json(workspace.metrics))
+    """Without speed: that is another on every run, and an export that says it would never be the same twice."""
+    if not workspace.quality.is_file():
+        raise ValueError(f"{workspace.quality}: no such file; an export says how good it is, so run evaluate first")
+    return dict(read_json(workspace.quality))
 
 
 def _copy_model(source: Path, target: Path) -> None:

@@ -79,13 +79,16 @@ class Curate(Section):
     cut: float = Field(ge=0, le=2, description="how far a change between two frames may stand out from motion")
     camera_motion: float = Field(ge=0, description="greatest speed of the background, picture widths a second")
     voice_share: float = Field(ge=0, le=1, description="least share of frames with speech")
+    sync_expert: Path | None = Field(
+        description="finds av_offset: folder of an expert, or SyncNet's file; null: mouth opening and loudness"
+    )
     av_offset: int = Field(ge=0, le=15, description="greatest offset of sound and lips, frames")
     av_evidence: float = Field(ge=0, description="least evidence on which an offset refuses a clip")
     require_consent: bool = Field(description="refuse clips whose consent or licence the manifest does not state")
     holdout_every: int = Field(ge=2, description="one kept clip in so many tests, where the manifest gives no split")
 
     def thresholds(self) -> dict[str, float]:
-        others = ("require_consent", "holdout_every")
+        others = ("sync_expert", "require_consent", "holdout_every")
         return {name: value for name, value in self.model_dump().items() if name not in others}
 
 
@@ -219,12 +222,23 @@ class SyncSection(Section):
     optimisation: OptimisationSection
 
 
+class WeightsSection(Section):
+    """Official weights of published networks (docs/metrics.md); null: the measure is null and says so."""
+
+    syncnet: Path | None = Field(description="syncnet_v2.model; null: the expert of train_sync judges lip-sync")
+    lpips: Path | None = Field(description="torchvision's AlexNet (safetensors)")
+    fid: Path | None = Field(description="torch-fidelity's Inception-v3")
+    fvd: Path | None = Field(description="I3D of Kinetics-400 for PyTorch")
+    identity: Path | None = Field(description="ArcFace, an InsightFace iresnet (safetensors)")
+
+
 class EvaluateSection(Section):
     clips: int = Field(gt=0, description="most held-out clips that are drawn")
     frames: int = Field(gt=0, description="of each, from its middle, drawn by teacher and student")
     window: int = Field(gt=0, description="frames drawn at once")
     overlap: int = Field(ge=0, description="frames that windows share")
     samples: int = Field(ge=0, description="most clips of which videos are kept")
+    weights: WeightsSection
 
     @model_validator(mode="after")
     def _windows_advance(self) -> "EvaluateSection":

@@ -16,7 +16,7 @@ from stages.lib.files import atomic_path
 from stages.lib.losses import training_timesteps
 from stages.lib.media import contact_sheet, save_png
 from stages.lib.metrics.lips import lmd
-from stages.lib.motion import denormalise, normalise, point_weights
+from stages.lib.motion import draw_motion, normalise, point_weights
 from stages.lib.nets.motion import MotionModel
 from stages.lib.pose.drawing import draw_skeleton
 from stages.lib.report import Figure, StageReport
@@ -142,12 +142,10 @@ def _draw(
     return torch.stack(points), torch.stack(audio), torch.stack(references)
 
 
-def draw_motion(model: MotionModel, clip: MovingClip, steps: int, seed: int) -> np.ndarray:
+def _draw_motion(model: MotionModel, clip: MovingClip, params: Params) -> np.ndarray:
     """Keypoints (T, 133, 2) in pixels for the clip's speech, from its first pose."""
-    generator = torch.Generator().manual_seed(seed)
-    reference = clip.points[:1]
-    offsets = model.generate(clip.audio[None], reference, steps, generator)[0]
-    return denormalise((reference + offsets).numpy(), clip.poses.keypoints[0])
+    mel = clip.audio.unflatten(1, (4, -1)).numpy()
+    return draw_motion(model, mel, clip.poses.keypoints[0], params.motion.sampling_steps, params.seed)
 
 
 def _test(model: MotionModel, clips: Sequence[MovingClip], params: Params) -> dict[str, Figure]:
@@ -157,7 +155,7 @@ def _test(model: MotionModel, clips: Sequence[MovingClip], params: Params) -> di
     made, still = [], []
     for clip in clips:
         truth, seen = clip.poses.keypoints, clip.poses.confidence
-        drawn = draw_motion(model, clip, params.motion.sampling_steps, params.seed)
+        drawn = _draw_motion(model, clip, params)
         made.append(lmd(drawn, seen, truth, seen))
         still.append(lmd(np.repeat(truth[:1], len(truth), 0), seen, truth, seen))
     return {"lmd": float(np.nanmean(np.concatenate(made))), "lmd_still": float(np.nanmean(np.concatenate(still)))}
@@ -168,7 +166,7 @@ def _pictures(
 ) -> dict[str, Path]:
     pictures = {"training loss": save_loss_curve(folder, losses, "motion")}
     for clip in clips:
-        made = draw_motion(model, clip, params.motion.sampling_steps, params.seed)
+        made = _draw_motion(model, clip, params)
         shown = np.linspace(0, len(made) - 1, _SHOWN_FRAMES).astype(int)
         rows = [
             draw_skeleton(track[index], clip.poses.confidence[0], clip.poses.size)

@@ -108,7 +108,7 @@ def _test(expert: SyncExpert, clips: Mapping[str, SpeakingClip], fps: int) -> di
     """How often the offset of held-out footage, whose audio and video are in step, is found to be near zero."""
     offsets: list[int] = []
     for clip in clips.values():
-        lips_ND, speech_ND = expert.embed_clip(clip.crops.float() / 255, clip.mel)
+        lips_ND, speech_ND = expert.embed_lips(clip.crops.float() / 255), expert.embed_speech(clip.mel)
         offsets += stretch_offsets(lips_ND.numpy(), speech_ND.numpy(), round(_STRETCH_SECONDS * fps))
     right = [abs(offset) <= _NEAR for offset in offsets]
     return {"offset_within_1_frame": sum(right) / len(right) if right else None, "test_stretches": len(right)}

@@ -57,11 +57,14 @@ def draw_batch(
     return torch.stack(crops), torch.stack(mels)
 
 
-def stretch_offsets(lips_ND: np.ndarray, speech_ND: np.ndarray, frames: int, reach: int = REACH) -> list[int]:
-    """The offset found in each stretch of `frames` frames, half overlapping; positive where the audio is late.
+def stretch_offsets(
+    lips_ND: np.ndarray, speech_ND: np.ndarray, frames: int, reach: int = REACH, step: int | None = None
+) -> list[int]:
+    """The offset found in each stretch of `frames` frames; positive where the audio is late.
 
-    Within a stretch the lips stand still and the speech is looked up to `reach` frames around it.
+    A new stretch begins every `step` frames, by default half its length. Within a stretch the lips stand still and the
+    speech is looked up to `reach` frames around it.
     """
     length = frames - WINDOW + 1
-    starts = range(reach, len(lips_ND) - length - reach + 1, max(1, length // 2))
+    starts = range(reach, len(lips_ND) - length - reach + 1, step or max(1, length // 2))
     return [sync_score(lips_ND[start : start + length], speech_ND, start, reach).offset for start in starts]

@@ -1,6 +1,9 @@
 """Upper-body motion relative to a reference pose: what the voice-to-motion model learns and draws."""
 
 import numpy as np
+import torch
+
+from .nets.motion import MotionModel
 
 UPPER_BODY = np.concatenate([np.arange(13), np.arange(23, 133)])
 """COCO-WholeBody points without knees, ankles and feet."""
@@ -36,6 +39,14 @@ def denormalise(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
     keypoints = np.repeat(reference[None].astype(np.float32), len(points), 0)
     keypoints[:, UPPER_BODY] = points.reshape(len(points), -1, 2) * unit + origin
     return keypoints
+
+
+def draw_motion(model: MotionModel, mel: np.ndarray, reference: np.ndarray, steps: int, seed: int) -> np.ndarray:
+    """Keypoints for speech, from a reference pose: (T, 4, 80) log-mel, (133, 2) pixels -> (T, 133, 2) pixels."""
+    still = torch.from_numpy(normalise(reference[None], reference))
+    audio = torch.from_numpy(mel).flatten(1)[None]
+    offsets = model.generate(audio, still, steps, torch.Generator().manual_seed(seed))[0]
+    return denormalise((still + offsets).numpy(), reference)
 
 
 def _frame_of(reference: np.ndarray) -> tuple[np.ndarray, float]:

@@ -73,8 +73,18 @@ class Workspace:
         return self.root / "reports/stages" / stage
 
     @property
+    def quality(self) -> Path:
+        """What is the same on every run; `metrics` adds speed."""
+        return self.root / "reports/quality.json"
+
+    @property
     def metrics(self) -> Path:
         return self.root / "reports/metrics.json"
+
+    @property
+    def ablation(self) -> Path:
+        """Rows of the ablation table; absent where it was not run."""
+        return self.root / "reports/ablation.json"
 
     @property
     def plots(self) -> Path:

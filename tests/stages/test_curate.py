@@ -15,6 +15,7 @@ from stages.lib.context import Context
 from stages.lib.curation.verdict import CHECKS
 from stages.lib.files import file_digest
 from stages.lib.media import read_frames
+from stages.lib.nets.sync import SyncExpert
 from stages.lib.report import StageReport
 from stages.lib.store import record_path
 from stages.params import Params, load_params
@@ -226,3 +227,19 @@ def test_missing_poses_name_the_stage_to_run(project: Project, params: Params) -
     project.workspace.poses("test").unlink()
     with pytest.raises(ValueError, match=r"clip test: .* is missing; run dvc repro extract_poses"):
         curate.run(params, project.context)
+
+
+def test_an_expert_may_find_the_offset(project: Project, params: Params, tmp_path: Path) -> None:
+    """Untrained, it finds what it finds; but it is asked, and one that is not there is an error."""
+    SyncExpert(width=8, embedding=8).save_pretrained(tmp_path / "expert")
+    coarse = project.table().loc["train", "av_evidence"]
+
+    def with_expert(path: Path) -> Params:
+        section = params.curate.model_copy(update={"sync_expert": path, "av_evidence": 9.0})
+        return params.model_copy(update={"curate": section})
+
+    row = project.run(with_expert(tmp_path / "expert")).loc["train"]
+    assert abs(row["av_offset"]) <= 15
+    assert 0 <= row["av_evidence"] != coarse
+    with pytest.raises(ValueError, match=r"curate.sync_expert: .*absent: no such file"):
+        project.run(with_expert(tmp_path / "absent"))

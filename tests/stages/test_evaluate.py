@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from stages import evaluate
 from stages.lib.artifacts import Curated
 from stages.lib.files import folder_digest, read_json
 from stages.lib.media import probe, read_frames
-from stages.lib.metrics.catalogue import MEASURES, UNAVAILABLE
+from stages.lib.metrics.catalogue import GESTURES, MEASURES, SET_MEASURES, UNAVAILABLE, WEIGHTS
 from stages.lib.metrics.pictures import psnr
 from stages.lib.provenance.video import read_credentials
 from stages.lib.report import StageReport
@@ -35,10 +37,11 @@ def test_every_model_has_every_measure_or_a_reason(evaluated: tuple[Workspace, S
     metrics = read_json(evaluated[0].metrics)
     for model in evaluate.MODELS:
         table = metrics[model]
-        names = [measure.key for measure in MEASURES] + list(UNAVAILABLE)
+        names = [measure.key for measure in (*MEASURES, *SET_MEASURES)] + list(UNAVAILABLE)
         missing = [name for name in names if table[name] is None]
         assert sorted(missing) == sorted(reasons_of(table))
-        assert set(UNAVAILABLE) <= set(missing)
+        assert {*UNAVAILABLE, *WEIGHTS} <= set(missing)
+        assert all("evaluate.weights" in reasons_of(table)[name] for name in WEIGHTS if model != "ground_truth")
         assert table["seen"]["clips"] == table["unseen"]["clips"] == 1
     for model in ("teacher", "student"):
         assert metrics[model]["psnr"] == pytest.approx(
@@ -70,12 +73,37 @@ def test_copying_the_reference_scores_what_it_must(evaluated: tuple[Workspace, S
     assert copied["hkv"] == 0
 
 
-def test_speed_is_there_for_both_models(evaluated: tuple[Workspace, StageReport]) -> None:
+def test_means_have_intervals_and_models_are_compared_clip_by_clip(evaluated: tuple[Workspace, StageReport]) -> None:
+    metrics, clips = read_json(evaluated[0].metrics), pd.read_csv(evaluated[0].plots / "clips.csv")
+    psnr = clips.pivot_table(index="clip", columns="model", values="psnr")
+    for model in ("teacher", "student"):
+        low, high = metrics[model]["interval"]["psnr"]
+        assert psnr[model].min() - 1e-3 <= low < metrics[model]["psnr"] < high <= psnr[model].max() + 1e-3
+    gain, difference = metrics["student_minus_teacher"], psnr["student"] - psnr["teacher"]
+    assert gain["psnr"] == pytest.approx(difference.mean(), abs=1e-3)
+    assert gain["interval"]["psnr"] == pytest.approx([difference.min(), difference.max()], abs=1e-3)  # of two clips
+    assert gain["clips"] == 2
+
+
+def test_motion_is_measured_on_whole_clips(evaluated: tuple[Workspace, StageReport]) -> None:
+    motion = read_json(evaluated[0].metrics)["motion"]
+    for kind in ("drawn", "still", "ground_truth"):
+        missing = [measure.key for measure in GESTURES if motion[kind][measure.key] is None]
+        assert sorted(missing) == sorted(reasons_of(motion[kind]))
+    assert motion["drawn"]["fgd"] > 0
+    assert motion["still"]["diversity"] == pytest.approx(0, abs=1e-5)
+    assert motion["ground_truth"]["diversity"] > 0
+
+
+def test_speed_is_split_for_both_models(evaluated: tuple[Workspace, StageReport]) -> None:
     speed = read_json(evaluated[0].metrics)["speed"]
     assert speed["ratio"] == pytest.approx(speed["student_fps"] / speed["teacher_fps"])
     for name in ("teacher", "student"):
-        assert speed[name]["denoise_ms"] > 0 < speed[name]["decode_ms"]
+        phases = ("motion", "pose", "denoise", "decode", "encode")
+        assert all(0 < speed[name][f"{phase}_ms"] <= speed[name][f"{phase}_p95_ms"] for phase in phases)
         assert speed[name]["median_ms"] == pytest.approx(1000 / speed[f"{name}_fps"])
+        assert speed[name]["voice_to_file_fps"] < speed[f"{name}_fps"]
+    assert speed["teacher"]["motion_ms"] == speed["student"]["motion_ms"]
     assert speed["device"]
 
 
@@ -124,20 +152,48 @@ def test_two_runs_differ_in_speed_alone(
     first, second = (read_json(workspace.metrics) for workspace in (evaluated[0], again))
     assert first.pop("speed").keys() == second.pop("speed").keys()
     assert json.dumps(first) == json.dumps(second)
-    for name in ("plots/clips.csv", "plots/sync.csv", "samples/ann-2.mp4", "stages/evaluate/report.json"):
+    assert first == read_json(again.quality)  # what the export depends on knows nothing of speed
+    names = ("quality.json", "plots/clips.csv", "plots/sync.csv", "plots/offsets.csv", "samples/ann-2.mp4")
+    for name in (*names, "stages/evaluate/report.json"):
         assert (evaluated[0].root / "reports" / name).read_bytes() == (again.root / "reports" / name).read_bytes(), name
 
 
-def test_without_a_lip_sync_expert_there_is_a_reason(repository: Path, tmp_path: Path) -> None:
+def test_without_experts_there_are_reasons(repository: Path, tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
-    for path in workspace.model("sync").iterdir():
-        path.unlink()
-    workspace.model("sync").rmdir()
+    for name in ("sync", "motion"):
+        shutil.rmtree(workspace.model(name))
     evaluate.run(tiny_params(repository), context_of(workspace))
-    student = read_json(workspace.metrics)["student"]
+    metrics = read_json(workspace.metrics)
+    student = metrics["student"]
     assert student["sync_c"] is None
     assert "models/sync" in reasons_of(student)["sync_c"]
     assert student["sync_source"] is None
+    assert metrics["footage_offsets"]["stretches"] == 0
+    assert "drawn" not in metrics["motion"]
+    assert metrics["speed"]["student"]["motion_ms"] is None
+
+
+def test_official_weights_fill_what_was_null(repository: Path, tmp_path: Path) -> None:
+    """AlexNet and I3D with random weights in the official formats: numbers without meaning, found like any."""
+    from torchvision.models import alexnet
+
+    from stages.lib.judges.i3d import I3DNet
+
+    torch.manual_seed(0)
+    features = {f"features.{name}": each for name, each in alexnet(weights=None).features.state_dict().items()}
+    save_file(features, tmp_path / "alexnet.safetensors")
+    torch.save(I3DNet().state_dict(), tmp_path / "i3d.pt")
+    params, workspace = tiny_params(repository), make_workspace(tmp_path / "run")
+    given = {"lpips": tmp_path / "alexnet.safetensors", "fvd": tmp_path / "i3d.pt"}
+    weights = params.evaluate.weights.model_copy(update=given)
+    evaluation = params.evaluate.model_copy(update={"weights": weights})
+    evaluate.run(params.model_copy(update={"evaluate": evaluation}), context_of(workspace))
+    metrics = read_json(workspace.metrics)
+    assert metrics["codec"]["lpips"] < metrics["teacher"]["lpips"]
+    assert metrics["teacher"]["fvd"] > 0
+    assert metrics["ground_truth"]["fvd"] is None
+    assert {"fid", "identity"} <= set(reasons_of(metrics["teacher"])) - {"lpips", "fvd"}
+    assert set(metrics["protocol"]["weights"]) == {"lpips", "fvd"}
 
 
 def test_nothing_held_out_is_an_error(repository: Path, tmp_path: Path) -> None:

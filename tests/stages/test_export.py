@@ -18,7 +18,6 @@ from stages.lib.exporting.closure import import_closure
 from stages.lib.files import file_digest, read_json, write_json
 from stages.lib.lineage import retirement_lines
 from stages.lib.media import read_frames
-from stages.lib.nets.motion import MotionModel
 from stages.lib.provenance.bundle import check_bundle
 from stages.lib.sampling import sample_windows
 from stages.lib.workspace import Workspace
@@ -41,7 +40,6 @@ np.save(sys.argv[3], frames)
 @pytest.fixture(scope="module")
 def exported(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = make_workspace(tmp_path_factory.mktemp("export"))
-    MotionModel(components=4, width=16, layers=2).save_pretrained(workspace.model("motion"))
     params = tiny_params(repository)
     evaluate.run(params, context_of(workspace))
     export.run(params, context_of(workspace))
@@ -102,7 +100,7 @@ def test_card_and_provenance(exported: Workspace) -> None:
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert card.startswith('---\nlicense: "CC0-1.0"\n')
     assert "| CC0-1.0 | written | 1 |" in card
-    assert f"| PSNR, dB | {read_json(exported.metrics)['student']['psnr']:.2f} |" in card
+    assert f"| PSNR, dB | {read_json(exported.quality)['student']['psnr']:.2f} |" in card
     record = read_json(folder / "provenance.json")
     assert [clip["clip"] for clip in record["training_clips"]] == ["ann-1"]
     assert {"student", "codec", "pose_encoder", "motion"} <= {name.split("/")[0] for name in record["files"]}
@@ -166,7 +164,7 @@ def test_a_wrong_picture_is_named(exported: Workspace) -> None:
 
 def test_without_metrics_there_is_no_export(repository: Path, tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path)
-    with pytest.raises(ValueError, match=r"metrics.json: no such file.*run evaluate first"):
+    with pytest.raises(ValueError, match=r"quality.json: no such file.*run evaluate first"):
         export.run(tiny_params(repository), context_of(workspace))
 
 

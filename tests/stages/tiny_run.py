@@ -15,6 +15,7 @@ from stages.lib.context import Context
 from stages.lib.media import read_frames, write_speech, write_video
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
+from stages.lib.nets.motion import MotionModel
 from stages.lib.nets.pose_encoder import PoseEncoder
 from stages.lib.nets.sync import SyncExpert
 from stages.lib.pose.drawing import draw_skeleton
@@ -119,5 +120,8 @@ def _save_models(workspace: Workspace, pictures: dict[str, tuple[np.ndarray, np.
         denoiser = Denoiser(4, 8, width=24, layers=2, heads=2, ffn_ratio=2, conv_width=8, reference_warp=True)
         torch.nn.init.normal_(denoiser.conv_last.weight, std=0.05)
         denoiser.save_pretrained(workspace.model(name))
+    motion = MotionModel(components=4, width=16, layers=2)
+    torch.nn.init.normal_(motion.basis, std=0.05)
+    motion.save_pretrained(workspace.model("motion"))
     SyncExpert(width=8, embedding=8).save_pretrained(workspace.model("sync"))
     return codec, encoder

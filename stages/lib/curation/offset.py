@@ -1,11 +1,12 @@
-"""How far sound and lips are out of step, from the opening of the mouth and the energy of the voice.
+"""How far sound and lips are out of step: coarsely, without a model, or by a lip-sync expert.
 
-A coarse judge that needs no model; the sync expert is the fine one.
+The coarse way compares the opening of the mouth with the energy of the voice.
 """
 
 import numpy as np
 
 from stages.lib.artifacts import AudioFeatures, Poses
+from stages.lib.metrics.sync import score_of, shift_distances
 
 REACH = 15
 """Shifts that are tried, frames either way."""
@@ -50,6 +51,18 @@ def av_offset(opening: np.ndarray, energy: np.ndarray) -> tuple[int | None, floa
     apart = np.abs(np.arange(len(correlations)) - best) > PEAK
     evidence = correlations[best] - max(float(correlations[apart].max()), 0.0)
     return best - REACH, float(evidence)
+
+
+def expert_offset(lips_ND: np.ndarray, speech_ND: np.ndarray) -> tuple[int | None, float]:
+    """The same by the embeddings of a lip-sync expert (`stages.lib.judges.lipsync`): the shift of the least distance,
+    and how far that lies below the median, as a share of it (Sync-C over the median): of one scale for every network.
+    (None, 0) where the clip is too short to shift.
+    """
+    if len(lips_ND) <= 2 * REACH:
+        return None, 0.0
+    distances = shift_distances(lips_ND, speech_ND, reach=REACH)
+    score, middle = score_of(distances), float(np.median(distances))
+    return score.offset, score.confidence / middle if middle > 0 else 0.0
 
 
 def _detrended(curve: np.ndarray) -> np.ndarray:

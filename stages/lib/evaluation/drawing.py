@@ -1,6 +1,7 @@
 """Draw a stretch of a held-out clip with the teacher or the student, and time it."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,21 +40,15 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Drawn:
-    """frames: (T, H, W, 3) uint8. Seconds to the condition (the reference deformed to the poses, where the model wants
-    it; not the drawing of skeletons), on to latents (planning of the attention included), on to frames."""
+    """frames: (T, H, W, 3) uint8. seconds: pose (the reference deformed to the poses, where the model wants it),
+    denoise (on to latents, planning of the attention included), decode (on to frames)."""
 
     frames: np.ndarray
-    condition_seconds: float
-    denoise_seconds: float
-    decode_seconds: float
-
-    @property
-    def seconds(self) -> float:
-        return self.condition_seconds + self.denoise_seconds + self.decode_seconds
+    seconds: Mapping[str, float]
 
     @property
     def fps(self) -> float:
-        return len(self.frames) / self.seconds
+        return len(self.frames) / sum(self.seconds.values())
 
 
 @torch.no_grad()
@@ -73,16 +68,17 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
         part = Window(clip, stretch.start + start, stretch.start + stop, stretch.reference)
         return plan_windows([part], sampler.denoiser.config.patch, sampler.mask, device)
 
-    began = _now(device)
+    began = now(device)
     condition = clip.condition(stretch.frames, stretch.reference).to(device)
-    conditioned = _now(device)
+    conditioned = now(device)
     with autocast(device, sampler.precision):
         latents = sample_windows(
             sampler.denoiser, noise, condition, sampler.steps, sampler.shift, sampler.window, sampler.overlap, attention
         )
-        denoised = _now(device)
+        denoised = now(device)
         frames = decode(sampler.codec, latents[0].transpose(0, 1))
-    return Drawn(frames, conditioned - began, denoised - conditioned, _now(device) - denoised)
+    seconds = {"pose": conditioned - began, "denoise": denoised - conditioned, "decode": now(device) - denoised}
+    return Drawn(frames, seconds)
 
 
 @torch.no_grad()
@@ -92,7 +88,8 @@ def decode(codec: Codec, latents_TChw: torch.Tensor) -> np.ndarray:
     return np.concatenate([to_pictures(codec.decode(part)) for part in parts])
 
 
-def _now(device: torch.device) -> float:
+def now(device: torch.device) -> float:
+    """Seconds, once the device has done all it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()

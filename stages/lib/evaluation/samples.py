@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stages.lib.evaluation.measure import Stretch, Take
+from stages.lib.evaluation.stretches import Stretch, Take
 from stages.lib.media import contact_sheet, read_speech, save_png, write_video
 from stages.lib.pose.drawing import draw_skeleton
 
@@ -15,9 +15,9 @@ _INK, _PAPER = (40, 40, 40), 245
 _SHOWN = 4
 
 
-def write_comparison(path: Path, speech: Path, stretch: Stretch, takes: Mapping[str, Take]) -> None:
+def write_comparison(path: Path, stretch: Stretch, takes: Mapping[str, Take]) -> None:
     """Reference, skeleton, truth, teacher and student in step, with the sound of the stretch."""
-    samples, rate = read_speech(speech)
+    samples, rate = stretch.sound.samples, stretch.sound.rate
     first, last = (round(frame * rate / stretch.fps) for frame in (stretch.start, stretch.stop))
     frames = side_by_side(_columns(stretch, takes))
     write_video(path, frames, stretch.fps, samples[first:last], rate)

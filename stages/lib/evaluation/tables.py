@@ -1,68 +1,40 @@
-"""What reports/metrics.json says, and the tables of reports/plots."""
+"""What reports/quality.json and reports/metrics.json say, and the tables of reports/plots."""
 
-import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
-from stages.lib.evaluation.drawing import Drawn
-from stages.lib.evaluation.measure import Measured, Stretch, summarise
+from stages.lib.evaluation.judges import Judges
+from stages.lib.evaluation.measure import Measured
+from stages.lib.evaluation.stretches import Stretch
+from stages.lib.evaluation.summary import difference, missing_weights, summarise, with_set_distances
 from stages.lib.files import atomic_path
-from stages.lib.metrics.speed import SpeedSummary
-from stages.lib.metrics.speed import summarise as summarise_speed
 from stages.lib.metrics.sync import REACH
 
-_SYNC_SOURCE = "lip-sync expert trained on this corpus (models/sync), not the published SyncNet"
-_ITSELF = dict.fromkeys(("psnr", "ssim", "lmd", "hand_pck"), "real footage is what the others are compared with")
+TRUTH = "ground_truth"
+_ITSELF = dict.fromkeys(
+    ("psnr", "ssim", "lpips", "lmd", "hand_pck", "identity", "fid", "fvd"),
+    "real footage is what the others are compared with",
+)
 _NO_EXPERT = dict.fromkeys(("sync_c", "sync_d", "sync_offset"), "there is no lip-sync expert (models/sync)")
 
 
-def model_tables(measured: Sequence[Measured], models: Sequence[str], expert: bool) -> dict[str, Any]:
-    """The summary of every model; `expert`: whether lip-sync was measured."""
-    tables = {}
-    for model in models:
-        reasons = {**(_ITSELF if model == "ground_truth" else {}), **({} if expert else _NO_EXPERT)}
-        rows = [each.row for each in measured if each.row["model"] == model]
-        tables[model] = {**summarise(rows, reasons), "sync_source": _SYNC_SOURCE if expert else None}
-    return tables
-
-
-def speed_table(drawn: Mapping[str, Sequence[Drawn]], device: torch.device) -> dict[str, Any]:
-    """Frames per second of teacher and student, measured in this process, warmed up; not the same on every run."""
-    total = {name: _speed(takes, "seconds") for name, takes in drawn.items()}
-    table: dict[str, Any] = {f"{name}_fps": summary.fps for name, summary in total.items()}
-    table["ratio"] = total["student"].fps / total["teacher"].fps
-    table["device"] = device_name(device)
-    table["threads"] = torch.get_num_threads()
-    for name, takes in drawn.items():
-        table[name] = {
-            "median_ms": total[name].median_ms,
-            "p95_ms": total[name].p95_ms,
-            "condition_ms": _speed(takes, "condition_seconds").median_ms,
-            "denoise_ms": _speed(takes, "denoise_seconds").median_ms,
-            "decode_ms": _speed(takes, "decode_seconds").median_ms,
-        }
-    return table
-
-
-def _speed(takes: Sequence[Drawn], what: str) -> SpeedSummary:
-    return summarise_speed([getattr(take, what) for take in takes], [len(take.frames) for take in takes])
-
-
-def device_name(device: torch.device) -> str:
-    """The name of the GPU, or of the processor and how many of its cores are used."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-    return f"{name}, {torch.get_num_threads()} threads"
+def model_tables(measured: Sequence[Measured], models: Sequence[str], judges: Judges, seed: int) -> dict[str, Any]:
+    """The summary of every model, and the student against the teacher, clip by clip."""
+    by_model = {name: [each for each in measured if each.row["model"] == name] for name in models}
+    tables: dict[str, Any] = {}
+    for name, made in by_model.items():
+        reasons = missing_weights(judges.digests or {})
+        reasons |= {} if judges.sync else _NO_EXPERT
+        reasons |= _ITSELF if name == TRUTH else {}
+        summary = summarise([each.row for each in made], reasons, seed)
+        summary = with_set_distances(summary, made, by_model[TRUTH], name == TRUTH)
+        tables[name] = {**summary, "sync_source": judges.sync.source if judges.sync else None}
+    student, teacher = ([each.row for each in by_model[name]] for name in ("student", "teacher"))
+    return {**tables, "student_minus_teacher": difference(student, teacher, seed)}
 
 
 def clip_table(stretches: Sequence[Stretch]) -> list[dict[str, Any]]:
@@ -73,10 +45,11 @@ def clip_table(stretches: Sequence[Stretch]) -> list[dict[str, Any]]:
     ]
 
 
-def write_plots(folder: Path, measured: Sequence[Measured]) -> None:
-    """clips.csv (a row a clip and model), frames.csv (PSNR by frame), sync.csv (mean distance by shift)."""
+def write_plots(folder: Path, measured: Sequence[Measured], offsets: pd.DataFrame) -> None:
+    """clips.csv (a row a clip and model), frames.csv (PSNR by frame), sync.csv (mean distance by shift), offsets.csv
+    (a row a stretch of real footage)."""
     models = sorted({str(each.row["model"]) for each in measured})
-    compared = [name for name in models if name != "ground_truth"]
+    compared = [name for name in models if name != TRUTH]
     shifts = {name: _mean_curve([each.shifts for each in measured if each.row["model"] == name]) for name in models}
     with atomic_path(folder) as temporary:
         temporary.mkdir()
@@ -86,6 +59,7 @@ def write_plots(folder: Path, measured: Sequence[Measured]) -> None:
         known = {name: curve for name, curve in shifts.items() if curve is not None}
         index = pd.RangeIndex(-REACH, REACH + 1, name="shift")
         _write(temporary / "sync.csv", pd.DataFrame(known, index=index).reset_index())
+        _write(temporary / "offsets.csv", offsets)
 
 
 def _mean_curve(curves: Sequence[np.ndarray | None]) -> np.ndarray | None:

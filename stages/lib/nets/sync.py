@@ -62,20 +62,16 @@ class SyncExpert(Model):
         return F.normalize(self.speech_layers(x[:, None]), dim=1)
 
     @torch.no_grad()
-    def embed_clip(self, crops: torch.Tensor, mel: torch.Tensor, batch: int = 128) -> tuple[torch.Tensor, torch.Tensor]:
-        """Embeddings of every window of a clip.
+    def embed_lips(self, crops: torch.Tensor, batch: int = 128) -> torch.Tensor:
+        """(T, 3, 48, 96) in 0..1 -> (T - 4, D); row i covers frames i to i + 4."""
+        windows = crops.unfold(0, WINDOW, 1).permute(0, 4, 1, 2, 3)
+        return torch.cat([self.lips(part) for part in windows.split(batch)])
 
-        Args:
-            crops: (T, 3, 48, 96) in 0..1. mel: (T, 4, 80), natural log.
-
-        Returns:
-            lips and speech, each (T - 4, D); row i covers frames i to i + 4.
-        """
-        lip_windows = crops.unfold(0, WINDOW, 1).permute(0, 4, 1, 2, 3)
-        mel_windows = mel.unfold(0, WINDOW, 1).permute(0, 3, 1, 2).flatten(1, 2)
-        lips = [self.lips(part) for part in lip_windows.split(batch)]
-        speech = [self.speech(part) for part in mel_windows.split(batch)]
-        return torch.cat(lips), torch.cat(speech)
+    @torch.no_grad()
+    def embed_speech(self, mel: torch.Tensor, batch: int = 128) -> torch.Tensor:
+        """(T, 4, 80), natural log -> (T - 4, D); row i covers frames i to i + 4."""
+        windows = mel.unfold(0, WINDOW, 1).permute(0, 3, 1, 2).flatten(1, 2)
+        return torch.cat([self.speech(part) for part in windows.split(batch)])
 
 
 def contrastive_loss(lips_BD: torch.Tensor, speech_BD: torch.Tensor, log_temperature: torch.Tensor) -> torch.Tensor:

@@ -1,31 +1,31 @@
 """The report as one HTML file: style, script, pictures and videos inside, nothing fetched."""
 
-import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from stages.lib.files import atomic_path
-from stages.lib.metrics.catalogue import MEASURES, UNAVAILABLE, Measure
+from stages.lib.metrics.catalogue import GESTURES, MEASURES, SET_MEASURES, Measure
+from stages.lib.metrics.sync import REACH
+from stages.lib.report_html import paper
+from stages.lib.report_html.charts import histogram, lines
 from stages.lib.report_html.content import ReportData
+from stages.lib.report_html.pictures import embed
 
-_TITLES = {
+TITLES = {
     "teacher": "teacher",
     "student": "student",
     "copy_reference": "reference copied",
     "codec": "codec alone",
     "ground_truth": "real footage",
 }
-# Table 1 of arXiv 2510.02617: the fine-tuned teacher, and the student with all parts. On other footage, at another
-# size, with another detector, on an H100.
-_PAPER = {
-    "paper: teacher": {"psnr": 24.01, "ssim": 0.835, "sync_c": 7.15, "hkc": 0.945, "fps": 1.93},
-    "paper: student": {"psnr": 23.87, "ssim": 0.829, "sync_c": 7.28, "sync_d": 6.99, "hkc": 0.948, "fps": 25.31},
-}
+_MOTION = {"drawn": "drawn from the voice", "still": "first pose kept", "ground_truth": "real motion"}
 _ARROWS = {"higher": "↑", "lower": "↓", "truth": "≈"}
 
 
 def write_report(path: Path, data: ReportData) -> None:
     import jinja2
+    from markupsafe import Markup
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -37,22 +37,22 @@ def write_report(path: Path, data: ReportData) -> None:
     environment.filters |= {"embed": embed, "shown": shown}
     page = environment.get_template("page.html.j2").render(
         data=data,
-        titles=_TITLES,
-        paper=_PAPER,
-        measures=MEASURES,
-        unavailable=UNAVAILABLE,
+        titles=TITLES,
+        motion_titles=_MOTION,
+        paper_rows=paper.ROWS,
+        paper_step=paper.step(),
+        compares=paper.COMPARES,
+        measures=_told(MEASURES, data),
+        set_measures=_told(SET_MEASURES, data),
+        gestures=GESTURES,
         arrows=_ARROWS,
         tables=_headline(data.metrics),
         splits=[split for split in ("seen", "unseen") if data.metrics["protocol"][split]],
+        histogram=Markup(histogram(data.offsets, -REACH, REACH, "offset of real footage, frames")),  # noqa: S704 - ours
+        curves=Markup(lines(data.shifts, -REACH, "shift of the sound, frames")),  # noqa: S704 - ours
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
-
-
-def embed(path: Path) -> str:
-    """A picture or video as a data address."""
-    kind = {".png": "image/png", ".mp4": "video/mp4"}[path.suffix]
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def shown(value: Any, measure: Measure | None = None) -> str:
@@ -66,10 +66,16 @@ def shown(value: Any, measure: Measure | None = None) -> str:
     return str(value)
 
 
+def _told(measures: Sequence[Measure], data: ReportData) -> list[Measure]:
+    """Without those that nobody has; the table of what was not measured names them."""
+    rows = [*(data.metrics[model] for model in TITLES), *paper.ROWS.values(), *data.ablation]
+    return [measure for measure in measures if any(row.get(measure.key) is not None for row in rows)]
+
+
 def _headline(metrics: Any) -> list[dict[str, Any]]:
     """Rows of the first table: a model over all clips, with its frames per second where it was timed."""
     speed = metrics["speed"]
     return [
         {"key": key, "title": title, "values": metrics[key], "fps": speed.get(f"{key}_fps")}
-        for key, title in _TITLES.items()
+        for key, title in TITLES.items()
     ]

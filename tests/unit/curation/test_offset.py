@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.lib.curation.offset import av_offset, mouth_opening, voice_energy
+from stages.lib.curation.offset import av_offset, expert_offset, mouth_opening, voice_energy
 from tests.unit.curation.made import good_features, good_poses, mouth_curve
 
 
@@ -31,3 +31,15 @@ def test_mouth_opening_does_not_depend_on_the_distance_to_the_camera() -> None:
     assert mouth_opening(poses) == pytest.approx(8 / 20)
     near = type(poses)(poses.keypoints * 2, poses.confidence, 512, "made")
     np.testing.assert_allclose(mouth_opening(near), mouth_opening(poses), rtol=1e-5)
+
+
+@pytest.mark.parametrize("late", [-15, -4, 0, 9])
+def test_an_expert_finds_the_shift_whatever_its_scale(late: int) -> None:
+    rng = np.random.default_rng(0)
+    lips = rng.normal(size=(120, 16))
+    heard = np.roll(lips + rng.normal(0, 0.5, lips.shape), late, 0)
+    offset, evidence = expert_offset(lips, heard)
+    assert offset == late
+    assert expert_offset(10 * lips, 10 * heard) == (offset, pytest.approx(evidence))
+    assert evidence > 0.5 > 0.2 > expert_offset(lips, rng.normal(size=(120, 16)))[1]
+    assert expert_offset(lips[:30], heard[:30]) == (None, 0.0)

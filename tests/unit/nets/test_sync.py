@@ -19,7 +19,7 @@ def test_clip_embedding_equals_windows_one_by_one() -> None:
     torch.manual_seed(0)
     expert = SyncExpert(width=8, embedding=12).eval()
     crops, mel = torch.rand(11, 3, 48, 96), torch.randn(11, 4, 80)
-    lips, speech = expert.embed_clip(crops, mel, batch=3)
+    lips, speech = expert.embed_lips(crops, batch=3), expert.embed_speech(mel, batch=3)
     assert lips.shape == speech.shape == (7, 12)
     torch.testing.assert_close(lips[4], expert.lips(crops[None, 4:9])[0], atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(speech[4], expert.speech(mel[None, 4:9].flatten(1, 2))[0], atol=1e-5, rtol=1e-4)

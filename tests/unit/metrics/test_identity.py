@@ -1,0 +1,15 @@
+import numpy as np
+import pytest
+from scipy.spatial.distance import cosine
+
+from stages.lib.metrics.identity import identity_similarity
+
+
+def test_cosine_by_scipy_over_the_frames_with_faces() -> None:
+    rng = np.random.default_rng(1)
+    made, real = rng.normal(size=(6, 32)), rng.normal(size=(6, 32))
+    found = np.array([True, True, False, True, False, True])
+    expected = np.mean([1 - cosine(made[t], real[t]) for t in np.flatnonzero(found)])
+    assert identity_similarity(made, real, found) == pytest.approx(expected)
+    assert identity_similarity(3 * real, real, found) == pytest.approx(1)
+    assert identity_similarity(made, real, np.zeros(6, bool)) is None
