@@ -6,6 +6,7 @@ from typing import Any
 
 from stages.lib.artifacts import Curated
 from stages.lib.attention.plan import Mask
+from stages.lib.attention.streaming import Memory
 from stages.lib.context import Context
 from stages.lib.dataset import CellWeights, ClipTensors, Window, load_clip
 from stages.lib.device import pick_device
@@ -31,6 +32,7 @@ from stages.lib.provenance.identity import load_identity
 from stages.lib.provenance.samples import STUDENT, sign_samples
 from stages.lib.report import Figure, StageReport
 from stages.lib.report_html import gather, write_report
+from stages.lib.streaming import Chunks
 from stages.lib.workspace import Workspace
 from stages.params import Params
 
@@ -91,7 +93,10 @@ def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
     device = pick_device(params.compute.device)
     codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval()
     mask = Mask(params.attention.mask, params.attention.past_frames)
-    ways = {"teacher": (params.teacher.steps, None), "student": (params.student.steps, mask)}
+    ways = {
+        "teacher": (params.teacher.steps, None, None),
+        "student": (params.student.steps, mask, student_chunks(params)),
+    }
     return {
         name: Sampler(
             denoiser=Denoiser.from_pretrained(workspace.model(name)).to(device).eval(),
@@ -102,9 +107,19 @@ def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
             overlap=params.evaluate.overlap,
             mask=mask,
             precision=params.teacher.precision,
+            chunks=chunks,
         )
-        for name, (steps, mask) in ways.items()
+        for name, (steps, mask, chunks) in ways.items()
     }
+
+
+def student_chunks(params: Params) -> Chunks | None:
+    stream = params.attention.stream
+    if stream is None:
+        return None
+    return Chunks(
+        stream.chunk, Memory(params.attention.past_frames, stream.frames, stream.recent, params.teacher.window)
+    )
 
 
 def _draw(
@@ -180,6 +195,7 @@ def _protocol(params: Params, stretches: Sequence[Stretch], judges: Judges) -> d
         "reference_frame": REFERENCE,
         "window": params.evaluate.window,
         "overlap": params.evaluate.overlap,
+        "chunk": None if params.attention.stream is None else params.attention.stream.chunk,
         "teacher_steps": params.teacher.steps,
         "student_steps": params.student.steps,
         "detector": backend,

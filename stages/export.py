@@ -84,6 +84,7 @@ def _settings(params: Params) -> speaker.Settings:
         overlap=params.evaluate.overlap,
         mask=params.attention.mask,
         past_frames=params.attention.past_frames,
+        stream=_stream(params),
         precision=params.teacher.precision,
         size=params.media.size,
         fps=params.media.fps,
@@ -124,3 +125,8 @@ def write_runtime(folder: Path, closure: Closure) -> None:
 
 def _packages(files: Sequence[Path]) -> set[Path]:
     return {parent for path in files for parent in path.parents if parent != Path()}
+
+
+def _stream(params: Params) -> dict[str, int] | None:
+    stream = params.attention.stream
+    return None if stream is None else {**stream.model_dump(), "longest": params.teacher.window}

@@ -149,11 +149,32 @@ class TeacherSection(Section):
     optimisation: OptimisationSection
 
 
+class StreamSection(Section):
+    """The student as a stream; see stages/lib/attention/streaming.py."""
+
+    chunk: int = Field(gt=0, description="frames drawn at once")
+    frames: int = Field(ge=0, description="past frames whose keys and values are kept")
+    recent: int = Field(ge=0, description="of these the last, always")
+
+    @model_validator(mode="after")
+    def _recent_are_kept(self) -> "StreamSection":
+        if self.recent > self.frames:
+            raise ValueError(f"recent {self.recent} cannot be more than the {self.frames} frames that are kept")
+        return self
+
+
 class AttentionSection(Section):
     """Input-aware sparse attention; see stages/lib/attention."""
 
     mask: tuple[Literal["global", "local"], ...] = Field(description="what is on; empty: dense attention")
     past_frames: int = Field(ge=0, description="global: how many past frames a frame attends to")
+    stream: StreamSection | None = Field(description="how the student draws; null: in overlapping windows")
+
+    @model_validator(mode="after")
+    def _streams_are_masked(self) -> "AttentionSection":
+        if self.stream is not None and set(self.mask) != {"global", "local"}:
+            raise ValueError(f"a stream keeps regions of past frames: mask {list(self.mask)} must be [global, local]")
+        return self
 
 
 class AdaptSection(Section):

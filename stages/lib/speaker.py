@@ -4,7 +4,7 @@ Axes: B batch, C latent channels, P pose channels, T frames, H W pixels, h w lat
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from .attention.plan import AttentionPlan, Mask, MaskPart
+from .attention.streaming import Memory
 from .nets.codec import Codec
 from .nets.denoiser import Condition, Denoiser
 from .nets.pose_encoder import PoseEncoder
@@ -21,6 +22,7 @@ from .nets.precision import Precision, autocast
 from .nets.warp import warp_reference
 from .pose.drawing import draw_skeleton
 from .sampling import sample_windows
+from .streaming import Chunks, sample_stream
 
 _TOGETHER = 16
 """Pictures encoded or decoded at once."""
@@ -28,7 +30,10 @@ _TOGETHER = 16
 
 @dataclass(frozen=True)
 class Settings:
-    """How the student is run: sampling.json of the export. size: pixels a side; fps: of the footage it learned from."""
+    """How the student is run: sampling.json of the export. size: pixels a side; fps: of the footage it learned from.
+
+    stream: chunk, frames, recent, longest (see `stages.lib.streaming`); None: in overlapping windows.
+    """
 
     steps: int
     shift: float
@@ -36,6 +41,7 @@ class Settings:
     overlap: int
     mask: Sequence[MaskPart]
     past_frames: int
+    stream: Mapping[str, int] | None
     precision: Precision
     size: int
     fps: int
@@ -101,21 +107,30 @@ class Speaker:
         else:
             still = reference_keypoints * scale, reference_confidence
         condition = self._condition(picture, points, confidence, *still)
-        height, width = condition.reference_BChw.shape[2:]
-        shape = (1, self.codec.config.latent_channels, len(points), height, width)
+        shape = (1, self.codec.config.latent_channels, len(points), *condition.reference_BChw.shape[2:])
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(self.device)
         with autocast(self.device, self.settings.precision):
-            latents_BCThw = sample_windows(
-                self.student,
-                noise,
-                condition,
-                self.settings.steps,
-                self.settings.shift,
-                self.settings.window,
-                self.settings.overlap,
-                lambda start, stop: self._plan(points[start:stop] / size, confidence[start:stop], (height, width)),
-            )
+            latents_BCThw = self._sample(noise, condition, points / size, confidence)
             return self._decode(latents_BCThw[0].transpose(0, 1))
+
+    def _sample(
+        self, noise_1CThw: torch.Tensor, condition: Condition, points: np.ndarray, confidence: np.ndarray
+    ) -> torch.Tensor:
+        """Latents (1, C, T, h, w). points: x y in 0..1 of the picture."""
+        settings, cells = self.settings, (noise_1CThw.shape[3], noise_1CThw.shape[4])
+        how = self.student, noise_1CThw, condition
+        if settings.stream is not None:
+            kept = {name: settings.stream[name] for name in ("frames", "recent", "longest")}
+            chunks = Chunks(settings.stream["chunk"], Memory(settings.past_frames, **kept))
+            return sample_stream(*how, points, confidence, settings.steps, settings.shift, chunks)
+        return sample_windows(
+            *how,
+            settings.steps,
+            settings.shift,
+            settings.window,
+            settings.overlap,
+            lambda start, stop: self._plan(points[start:stop], confidence[start:stop], cells),
+        )
 
     def _condition(
         self,
@@ -132,7 +147,8 @@ class Speaker:
         if self.student.config["reference_warp"]:
             size = self.settings.size
             posed = points / size, confidence, still_points / size, still_confidence
-            warped = warp_reference(self.codec, reference[0], *posed)[None]
+            with autocast(self.device, self.settings.precision):
+                warped = warp_reference(self.codec, reference[0], *posed)[None]
         return Condition(
             torch.cat(poses).transpose(0, 1)[None], reference, self._encode_pose(still_points, still_confidence), warped
         )

@@ -6,6 +6,7 @@ the past as that step saw it, exactly as in one window.
 Axes: C latent channels, T frames of a chunk, h w latent cells.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +15,14 @@ import torch
 from .attention.streaming import Memory, StreamPlanner, StreamStep
 from .nets.denoiser import Condition, Denoiser
 from .sampling import timesteps
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """How a video is streamed: `size` frames at a time, and what is remembered between them."""
+
+    size: int
+    memory: Memory
 
 
 class StudentStream:
@@ -60,3 +69,23 @@ class StudentStream:
     def memory_bytes(self) -> int:
         """Of all keys and values kept."""
         return sum(bank.bytes() for step in self._steps for bank in step.banks.values())
+
+
+def sample_stream(
+    denoiser: Denoiser,
+    noise_1CThw: torch.Tensor,
+    condition: Condition,
+    keypoints: np.ndarray,
+    confidence: np.ndarray,
+    steps: int,
+    shift: float,
+    chunks: Chunks,
+) -> torch.Tensor:
+    """Latents (1, C, T, h, w) of any number of frames, each drawn once; arguments as of `StudentStream.draw`."""
+    height, width = noise_1CThw.shape[3:]
+    stream, drawn = StudentStream(denoiser, (height, width), steps, shift, chunks.memory), []
+    for start in range(0, len(keypoints), chunks.size):
+        now = slice(start, min(start + chunks.size, len(keypoints)))
+        part = condition.frames(now.start, now.stop)
+        drawn.append(stream.draw(noise_1CThw[:, :, now], part, keypoints[now], confidence[now]))
+    return torch.cat(drawn, dim=2)

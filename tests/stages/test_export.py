@@ -11,15 +11,14 @@ import torch
 
 from stages import evaluate, export
 from stages.lib.consent import Revocation, save_revocations
-from stages.lib.dataset import CellWeights, Window, load_clip
-from stages.lib.distillation import plan_windows
+from stages.lib.dataset import CellWeights, load_clip
 from stages.lib.evaluation.drawing import decode
 from stages.lib.exporting.closure import import_closure
 from stages.lib.files import file_digest, read_json, write_json
 from stages.lib.lineage import retirement_lines
 from stages.lib.media import read_frames
 from stages.lib.provenance.bundle import check_bundle
-from stages.lib.sampling import sample_windows
+from stages.lib.streaming import sample_stream
 from stages.lib.workspace import Workspace
 from tests.stages.tiny_run import context_of, make_workspace, tiny_params
 
@@ -72,11 +71,9 @@ def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, rep
     params = tiny_params(repository)
     student = evaluate.load_samplers(params, exported)["student"]
     noise = torch.randn((1, 4, len(clip), 8, 8), generator=torch.Generator().manual_seed(3))
-    window = student.window, student.overlap
-    latents = sample_windows(
-        student.denoiser, noise, clip.condition(slice(0, len(clip)), 0), student.steps, student.shift, *window,
-        lambda start, stop: plan_windows([Window(clip, start, stop, 0)], 2, student.mask),
-    )  # fmt: skip
+    pose = clip.keypoints, clip.confidence
+    condition, chunks = clip.condition(slice(0, len(clip)), 0), student.chunks
+    latents = sample_stream(student.denoiser, noise, condition, *pose, student.steps, student.shift, chunks)
     expected = decode(student.codec, latents[0].transpose(0, 1))
     difference = np.abs(frames.astype(int) - expected)
     assert frames.shape == (40, 64, 64, 3)

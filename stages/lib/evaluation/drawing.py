@@ -11,10 +11,11 @@ from stages.lib.attention.plan import AttentionPlan, Mask
 from stages.lib.dataset import Window
 from stages.lib.distillation import plan_windows
 from stages.lib.nets.codec import Codec
-from stages.lib.nets.denoiser import Denoiser
+from stages.lib.nets.denoiser import Condition, Denoiser
 from stages.lib.nets.precision import Precision, autocast
 from stages.lib.preview import to_pictures
 from stages.lib.sampling import sample_windows
+from stages.lib.streaming import Chunks, sample_stream
 from stages.lib.training import step_generator
 
 _DECODED_TOGETHER = 16
@@ -22,7 +23,8 @@ _DECODED_TOGETHER = 16
 
 @dataclass(frozen=True)
 class Sampler:
-    """A denoiser and how it is run. window, overlap: frames. mask: of the attention; None: dense."""
+    """A denoiser and how it is run. mask: of the attention; None: dense. chunks: of a stream; None: in overlapping
+    windows (window, overlap: frames)."""
 
     denoiser: Denoiser
     codec: Codec
@@ -32,6 +34,7 @@ class Sampler:
     overlap: int
     mask: Mask | None
     precision: Precision
+    chunks: Chunks | None = None
 
     @property
     def device(self) -> torch.device:
@@ -62,23 +65,30 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
     shape = (1, channels, stretch.stop - stretch.start, height, width)
     noise = torch.randn(shape, generator=step_generator(seed, index)).to(device)
 
-    def attention(start: int, stop: int) -> AttentionPlan | None:
-        if sampler.mask is None:
-            return None
-        part = Window(clip, stretch.start + start, stretch.start + stop, stretch.reference)
-        return plan_windows([part], sampler.denoiser.config.patch, sampler.mask, device)
-
     began = now(device)
-    condition = clip.condition(stretch.frames, stretch.reference).to(device)
-    conditioned = now(device)
     with autocast(device, sampler.precision):
-        latents = sample_windows(
-            sampler.denoiser, noise, condition, sampler.steps, sampler.shift, sampler.window, sampler.overlap, attention
-        )
+        condition = clip.condition(stretch.frames, stretch.reference).to(device)
+        conditioned = now(device)
+        latents = _sample(sampler, stretch, noise, condition)
         denoised = now(device)
         frames = decode(sampler.codec, latents[0].transpose(0, 1))
     seconds = {"pose": conditioned - began, "denoise": denoised - conditioned, "decode": now(device) - denoised}
     return Drawn(frames, seconds)
+
+
+def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: Condition) -> torch.Tensor:
+    denoiser, steps, shift, clip = sampler.denoiser, sampler.steps, sampler.shift, stretch.clip
+    if sampler.chunks is not None:
+        pose = clip.keypoints[stretch.frames], clip.confidence[stretch.frames]
+        return sample_stream(denoiser, noise, condition, *pose, steps, shift, sampler.chunks)
+
+    def attention(start: int, stop: int) -> AttentionPlan | None:
+        if sampler.mask is None:
+            return None
+        part = Window(clip, stretch.start + start, stretch.start + stop, stretch.reference)
+        return plan_windows([part], denoiser.config.patch, sampler.mask, sampler.device)
+
+    return sample_windows(denoiser, noise, condition, steps, shift, sampler.window, sampler.overlap, attention)
 
 
 @torch.no_grad()

@@ -1,18 +1,21 @@
 """The arithmetic that networks run in; their weights stay float32."""
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
 import torch
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
 
 Precision = Literal["fp32", "bf16"]
 
 
+class MixedPrecision(Protocol):
+    """What is used here of accelerate's `Accelerator`."""
+
+    def autocast(self) -> AbstractContextManager: ...
+
+
 def autocast(
-    device: torch.device, precision: Precision, accelerator: "Accelerator | None" = None
+    device: torch.device, precision: Precision, accelerator: MixedPrecision | None = None
 ) -> AbstractContextManager:
     """bf16: matrix products and convolutions in bfloat16, sums in float32. fp32: everything in float32.
 
