@@ -1,14 +1,19 @@
 """Input-aware sparse attention against dense attention, with and without a mask: `python -m benchmarks.attention`.
 
-Poses of a real clip, one forward pass of self-attention alone (4 heads of 48, as the demo's networks have them). The
-methods take turns and the fastest turn counts, so that other work on the machine disturbs all alike. The plan is made
-once for all layers and steps of a model; its time is printed beside. Writes reports/benchmarks/attention.json.
+Poses of a real clip, one forward pass of self-attention alone (4 heads of 48, as the demo's networks have them; on a
+GPU 12 of 128, as Wan 2.1 1.3B). The methods take turns and the fastest turn counts, so that other work on the machine
+disturbs all alike. Plan and tables are made once for all layers and steps of a model; their time is printed beside. On
+a GPU dense is FlashAttention, in bfloat16, through PyTorch's SDPA. Writes reports/benchmarks/attention.json.
+
+`--clock cpu` counts processor time of one thread instead, for machines that others use too.
 """
 
 import argparse
 import platform
+import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,80 +29,117 @@ from stages.lib.media import read_frames
 from stages.lib.pose.detectors import build_detector
 from stages.lib.pose.mediapipe import MediaPipeOptions
 
-SIZES = [(8, (16, 16)), (16, (16, 16)), (21, (16, 16))]
-LARGE = [(16, (32, 32)), (21, (30, 52)), (21, (45, 80))]
-HEADS, WIDTH = 4, 48
-LONGEST_MASK = 20_000
-"""Tokens beyond which the mask over all pairs is left out: it would take gigabytes."""
+SIZES = {
+    "demo": [(8, (16, 16)), (16, (16, 16)), (24, (16, 16))],
+    "480p": [(21, (30, 52))],
+    "720p": [(21, (45, 80))],
+}
+LONGEST_MASK = {"cpu": 6_000, "cuda": 40_000}
+"""Tokens beyond which the mask over all pairs is left out: gigabytes, or minutes."""
+Methods = dict[str, Callable[[], torch.Tensor]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clip", type=Path, default=Path("data/demo/clips/adam-1.mp4"), help="whose poses to use")
-    parser.add_argument("--large", action="store_true", help="video-model sizes too: minutes on a CPU")
-    parser.add_argument("--past-frames", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/attention.json"))
-    options = parser.parse_args()
-
-    sizes = SIZES + LARGE * options.large
-    poses = detect(options.clip, max(frames for frames, _ in sizes))
+    options = parse()
+    device = torch.device(options.device)
+    if options.clock == "cpu":
+        torch.set_num_threads(1)
+    sizes = [size for name in options.sizes for size in SIZES[name]]
+    heads, width = (12, 128) if device.type == "cuda" else (4, 48)
+    heads, width = options.heads or heads, options.width or width
+    poses = load_poses(options, max(frames for frames, _ in sizes))
+    print(f"{device_name(device, options.clock)}, {heads} heads of {width}, {options.past_frames} past frames")
     print(f"{'size':>10} {'dtype':>9} {'method':>11} {'ms':>9} {'x dense':>8} {'kept':>7} {'of possible':>12}")
     rows = []
     for frames, grid in sizes:
-        for dtype in (torch.float32, torch.bfloat16):
-            measured = measure(poses, frames, grid, dtype, options)
-            show(measured)
-            rows += measured
-    write_json(options.output, {"past_frames": options.past_frames, "rows": rows})
+        for dtype in [torch.bfloat16] if device.type == "cuda" else [getattr(torch, x) for x in options.dtypes]:
+            plan = planned(poses, frames, grid, options)
+            generator = torch.Generator().manual_seed(0)
+            shape = (1, frames * grid[0] * grid[1], heads, width)
+            qkv = [torch.randn(shape, generator=generator).to(device, dtype) for _ in range(3)]
+            rows += measure(qkv, plan, options)
+    write_json(options.output, {"past_frames": options.past_frames, "heads": heads, "width": width, "rows": rows})
     print(f"written to {options.output}")
 
 
-def detect(clip: Path, frames: int) -> Poses:
-    """Poses of the clip's first frames."""
-    video = read_frames(clip)[:frames]
-    if len(video) < frames:
-        raise SystemExit(f"{clip} has {len(video)} frames, {frames} are needed; name another clip")
-    return build_detector("mediapipe", MediaPipeOptions()).detect_video(video)
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--clip", type=Path, default=Path("data/demo/clips/adam-1.mp4"), help="whose poses to use")
+    source.add_argument("--poses", type=Path, help="keypoints of a real clip: a file of data/poses")
+    parser.add_argument(
+        "--sizes", nargs="+", choices=SIZES, default=["demo"], help="480p, 720p: 81 frames of Wan; minutes on a CPU"
+    )
+    parser.add_argument("--past-frames", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=7, help="of a second or less; one where dense takes longer")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--dtypes", nargs="+", choices=["float32", "bfloat16"], default=["float32", "bfloat16"])
+    parser.add_argument("--heads", type=int)
+    parser.add_argument("--width", type=int, help="of a head")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    parser.add_argument("--no-flex", action="store_true", help="leave FlexAttention out, which is compiled first")
+    parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/attention.json"))
+    options = parser.parse_args()
+    if options.clock == "cpu" and options.device != "cpu":
+        parser.error("--clock cpu times a CPU")
+    return options
 
 
-def make_plan(poses: Poses, frames: int, grid: tuple[int, int], past_frames: int) -> AttentionPlan:
-    """The person stands in the middle square of the grid, as in a wide picture."""
+def load_poses(options: argparse.Namespace, frames: int) -> Poses:
+    """Poses of a clip's first frames."""
+    if options.poses is not None:
+        poses = Poses.load(options.poses)
+    else:
+        video = read_frames(options.clip)[:frames]
+        poses = build_detector("mediapipe", MediaPipeOptions()).detect_video(video)
+    if len(poses.keypoints) < frames:
+        raise SystemExit(f"{options.poses or options.clip} has {len(poses.keypoints)} frames, {frames} are needed")
+    return poses
+
+
+def planned(poses: Poses, frames: int, grid: tuple[int, int], options: argparse.Namespace) -> AttentionPlan:
+    """The plan with all its tables, and how long they took.
+
+    The person stands in the middle square of the grid, as in a wide picture.
+    """
     keypoints = poses.keypoints[:frames] / poses.size
     keypoints = np.stack([0.5 + (keypoints[..., 0] - 0.5) * grid[0] / grid[1], keypoints[..., 1]], axis=-1)
-    return plan_attention(keypoints, poses.confidence[:frames], grid, past_frames)
+    begun = time.perf_counter()
+    plan = plan_attention(keypoints, poses.confidence[:frames], grid, options.past_frames).to(options.device)
+    between = time.perf_counter()
+    assert plan.segments
+    print(f"plan {1e3 * (between - begun):.1f} ms, its tables {1e3 * (time.perf_counter() - between):.1f} ms")
+    return plan
 
 
-def measure(
-    poses: Poses, frames: int, grid: tuple[int, int], dtype: torch.dtype, options: argparse.Namespace
-) -> list[dict[str, object]]:
+def measure(qkv: list[torch.Tensor], plan: AttentionPlan, options: argparse.Namespace) -> list[dict[str, object]]:
     """A row a method."""
-    tokens, device = grid[0] * grid[1], torch.device(options.device)
-    plan = make_plan(poses, frames, grid, options.past_frames).to(device)
-    generator = torch.Generator().manual_seed(0)
-    q, k, v = (torch.randn(1, frames * tokens, HEADS, WIDTH, generator=generator).to(device, dtype) for _ in range(3))
-    methods: dict[str, Callable[[], torch.Tensor]] = {"dense": lambda: sdpa(q, k, v)}
-    if frames * tokens <= LONGEST_MASK:
-        mask = dense_mask(plan).to(device)[:, None]
-        methods["dense_mask"] = lambda: sdpa(q, k, v, mask)
-    methods["gathered"] = lambda: sparse_attention(q, k, v, plan)
-    if frames * tokens <= LONGEST_MASK:
+    batch, frames, tokens = plan.region_BTN.shape
+    q, k, v = qkv
+    methods: Methods = {"dense": partial(sdpa, q, k, v)}
+    methods["gathered"] = partial(sparse_attention, q, k, v, plan, "gathered")
+    if batch * frames * tokens <= LONGEST_MASK[q.device.type]:
+        mask = dense_mask(plan).to(q.device)[:, None]
+        methods["dense_mask"] = partial(sdpa, q, k, v, mask)
         torch.testing.assert_close(methods["gathered"](), dense_attention(q, k, v, plan), atol=2e-2, rtol=2e-2)
-    kept = kept_share(plan)
-    name = device_name(device)
-    return [
+    if not options.no_flex and (q.device.type == "cuda" or shutil.which("g++")):
+        methods["flex"] = partial(sparse_attention, q, k, v, plan, "flex")
+        torch.testing.assert_close(methods["gathered"](), methods["flex"](), atol=2e-2, rtol=2e-2)
+    kept, name = kept_share(plan), device_name(q.device, options.clock)
+    rows: list[dict[str, object]] = [
         {
             "device": name,
-            "dtype": str(dtype).removeprefix("torch."),
+            "dtype": str(q.dtype).removeprefix("torch."),
             "frames": frames,
             "tokens": tokens,
             "method": method,
             "seconds": seconds,
             "kept": 1.0 if method == "dense" else kept,
         }
-        for method, seconds in in_turns(methods, options.repeats, device).items()
+        for method, seconds in in_turns(methods, options, q.device).items()
     ]
+    show(rows)
+    return rows
 
 
 def sdpa(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
@@ -106,24 +148,36 @@ def sdpa(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor |
 
 
 @torch.no_grad()
-def in_turns(methods: dict[str, Callable[[], torch.Tensor]], repeats: int, device: torch.device) -> dict[str, float]:
-    """Seconds of the fastest of `repeats` turns of each method, after one that does not count."""
+def in_turns(methods: Methods, options: argparse.Namespace, device: torch.device) -> dict[str, float]:
+    """Seconds of the fastest turn of each method, after one that does not count; long ones have one turn only."""
+    clock = time.process_time if options.clock == "cpu" else time.perf_counter
     best = dict.fromkeys(methods, float("inf"))
-    for turn in range(repeats + 1):
+    for turn in range(options.repeats + 1):
         for name, method in methods.items():
-            begun = time.perf_counter()
+            if turn > 1 and best[name] > 1:
+                continue
+            begun = clock()
             method()
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             if turn > 0:
-                best[name] = min(best[name], time.perf_counter() - begun)
+                best[name] = min(best[name], clock() - begun)
     return best
 
 
-def device_name(device: torch.device) -> str:
+def device_name(device: torch.device, clock: str) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+    return f"{cpu_name()}, {torch.get_num_threads()} threads{', processor time' if clock == 'cpu' else ''}"
+
+
+def cpu_name() -> str:
+    described = Path("/proc/cpuinfo")
+    if described.exists():
+        for line in described.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return f"{platform.machine()} CPU"
 
 
 def show(rows: list[dict[str, object]]) -> None:
@@ -134,7 +188,8 @@ def show(rows: list[dict[str, object]]) -> None:
         size = f"{row['frames']}x{row['tokens']}"
         print(
             f"{size:>10} {row['dtype']:>9} {row['method']:>11} {seconds[row['method']] * 1e3:9.2f} {faster:8.2f} "
-            f"{kept:7.1%} {faster * kept:12.0%}"
+            f"{kept:7.1%} {faster * kept:12.0%}",
+            flush=True,
         )
 
 

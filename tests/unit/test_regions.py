@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 from stages.lib.pose import skeleton as sk
-from stages.lib.regions import ARMS, BACKGROUND, BODY, FACE, HANDS, SHOULDERS, region_tokens
+from stages.lib.regions import (
+    ARMS,
+    BACKGROUND,
+    BODY,
+    FACE,
+    HANDS,
+    SHOULDERS,
+    RestPose,
+    deformed_regions,
+    region_tokens,
+)
 
 GRID = (16, 16)
 
@@ -88,3 +98,30 @@ def test_the_grid_may_be_of_any_shape() -> None:
         SHOULDERS,
         BODY,
     }
+
+
+def test_regions_of_a_rest_pose_move_with_a_rigid_motion() -> None:
+    """Deformed by a quarter turn about the middle, the rest pose's regions are turned by it."""
+    points, confidence = person()
+    rest = RestPose(points[0], confidence[0])
+    still = deformed_regions(points, confidence, rest, GRID).reshape(GRID)
+    np.testing.assert_array_equal(still, region_tokens(points, confidence, (128, 128)).reshape(128, 128)[4::8, 4::8])
+    turned = np.stack([1 - points[..., 1], points[..., 0]], axis=-1)  # clockwise as seen, y down
+    found = deformed_regions(turned, confidence, rest, GRID).reshape(GRID)
+    assert (found == np.rot90(still, -1)).mean() > 0.97  # tokens on a border may round either way
+
+
+def test_a_raised_hand_takes_its_region_along() -> None:
+    points, confidence = person()
+    raised = points.copy()
+    raised[0, sk.LEFT_HAND] += [0, -0.5]
+    raised[0, sk.LEFT_WRIST] += [0, -0.5]
+    region = deformed_regions(raised, confidence, RestPose(points[0], confidence[0]), GRID)
+    assert at(region, 0.88, 0.38) == HANDS
+    assert at(region, 0.12, 0.88) == HANDS
+    assert at(region, 0.88, 0.92) != HANDS
+
+
+def test_nobody_in_sight_deforms_to_background() -> None:
+    points, confidence = person()
+    assert not deformed_regions(points, confidence * 0, RestPose(points[0], confidence[0]), GRID).any()
