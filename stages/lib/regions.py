@@ -83,8 +83,9 @@ def deformed_regions(
 
     See docs/attention.md for how this compares; it is not the default.
     """
-    fine = (_FINE, _FINE)
-    rest_region_N = region_tokens(rest.keypoints[None], rest.confidence[None], fine)[0]
+    parts = find_parts(rest.keypoints[None], rest.confidence[None])
+    width_1 = shoulder_width(rest.keypoints[None], rest.confidence[None])
+    rest_region_N = rasterise(parts, width_1, (_FINE, _FINE), half_diagonal(grid))[0]
     seen_TP = (confidence >= SEEN) & (rest.confidence >= SEEN)
     moved_TP2 = np.broadcast_to(rest.keypoints, keypoints.shape)
     control_TP, rest_TP = (
@@ -140,13 +141,24 @@ def shoulder_width(keypoints: np.ndarray, confidence: np.ndarray, before: float 
     return np.where(last_T >= 0, width_T[last_T], before)
 
 
-def rasterise(parts: list[Part], unit_T: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """(T, N) int64: for each token the first part that reaches its centre. unit_T: what `reach` is measured in."""
+def half_diagonal(grid: tuple[int, int]) -> float:
+    """Of a token, in sides of the frame."""
+    return float(0.5 * np.hypot(1 / grid[0], 1 / grid[1]))
+
+
+def rasterise(
+    parts: list[Part], unit_T: np.ndarray, grid: tuple[int, int], least_reach: float | None = None
+) -> np.ndarray:
+    """(T, N) int64: for each token the first part that reaches its centre. unit_T: what `reach` is measured in.
+
+    least_reach: in sides of the frame; None: half a token's diagonal.
+    """
+    least_reach = half_diagonal(grid) if least_reach is None else least_reach
     rows, columns = grid
     centre_N2 = _centres(grid)
     region_TN = np.full((len(unit_T), rows * columns), BACKGROUND, dtype=np.int64)
     for part in reversed(parts):
-        reach_T = np.maximum(part.reach * unit_T, 0.5 * np.hypot(1 / rows, 1 / columns))
+        reach_T = np.maximum(part.reach * unit_T, least_reach)
         region_TN[_distance(centre_N2, part) <= reach_T[:, None]] = part.region
     return region_TN
 
