@@ -43,11 +43,8 @@ ROW = (
 
 def plain_loop(videos: list[Path]) -> list[dict[str, np.ndarray]]:
     """Landmarks in pixels, NaN where there are none."""
-    with without_notices():
-        import cv2
-        import mediapipe as mp
-
-        mp.solutions.holistic.Holistic().close()  # the first of a process has notices of its own
+    import cv2
+    import mediapipe as mp
 
     results = []
     for video in videos:
@@ -77,7 +74,12 @@ def plain_loop(videos: list[Path]) -> list[dict[str, np.ndarray]]:
 
 def run_plain(videos: list[Path]) -> list[dict[str, np.ndarray]]:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
-        return executor.submit(plain_loop, videos).result()
+        return executor.submit(_quiet_plain_loop, videos).result()
+
+
+def _quiet_plain_loop(videos: list[Path]) -> list[dict[str, np.ndarray]]:
+    with without_notices():
+        return plain_loop(videos)
 
 
 def run_stage(jobs: list[PoseJob], workers: int) -> list[Poses]:

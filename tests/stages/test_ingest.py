@@ -207,7 +207,9 @@ def test_alignment_comes_along_and_is_checked(footage: Footage) -> None:
         ("", "the file is empty"),
         ("uri,speaker,licence,consent\n", "no rows"),
         ("file,speaker,license,consent\na.mp4,a,b,c\n", "column uri is missing.*did you mean licence.*Found: file"),
+        ("uri;speaker;licence;consent\na.mp4;a;b;c\n", "column uri is missing.*Found: uri;speaker;licence;consent"),
         ("uri,speaker,licence,consent\na.mp4,a,b,c,d\n", "line 2"),
+        ("uri,speaker,licence,consent\nZo\udceb.mp4,a,b,c\n", "not UTF-8 text"),  # Latin-1
         ("uri,speaker,licence,consent,split\na.mp4,a,b,c,dev\n", "'dev'"),
         (None, "no such file"),
     ],
@@ -218,7 +220,7 @@ def test_a_wrong_manifest_keeps_what_was_there(footage: Footage, text: str | Non
     footage.run()
     before = footage.files()
     manifest = footage.folder / "manifest.csv"
-    manifest.unlink() if text is None else manifest.write_text(text)
+    manifest.unlink() if text is None else manifest.write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(ValueError, match=said):
         footage.run()
     assert footage.files() == before
