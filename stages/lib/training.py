@@ -187,7 +187,9 @@ class _Run:
 
     @torch.no_grad()
     def _average_in(self, decay: float) -> None:
-        torch._foreach_lerp_(list(self.average.parameters()), list(self.model.parameters()), 1 - decay)
+        averages = dict(self.average.named_parameters())
+        learned = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
+        torch._foreach_lerp_([averages[name] for name in learned], list(learned.values()), 1 - decay)
 
     @property
     def label(self) -> str:
@@ -199,8 +201,9 @@ class _Run:
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything the next step depends on, as named arrays."""
-        tensors = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        tensors |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        learned, average = _learned(self.model), self.average.state_dict()
+        tensors = {f"model.{name}": value for name, value in learned.items()}
+        tensors |= {f"average.{name}": average[name] for name in learned}
         for index, values in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{name}": value for name, value in values.items()}
         arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
@@ -210,13 +213,21 @@ class _Run:
     def restore(self, tensors: dict[str, torch.Tensor]) -> None:
         tensors = _part(tensors, self._prefix)
         self.losses = tensors["losses"].tolist()
-        self.model.load_state_dict(_part(tensors, "model."))
-        self.average.load_state_dict(_part(tensors, "average."))
+        names = _learned(self.model).keys()
+        for model, kept in ((self.model, _part(tensors, "model.")), (self.average, _part(tensors, "average."))):
+            assert kept.keys() == names, kept.keys() ^ names
+            model.load_state_dict(kept, strict=False)
         moments: dict[int, dict[str, torch.Tensor]] = {}
         for name, value in _part(tensors, "optimiser.").items():
             index, field = name.split(".", 1)
             moments.setdefault(int(index), {})[field] = value
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+
+
+def _learned(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Weights and buffers without what is frozen: that is the model's own and stays as it was loaded."""
+    frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
+    return {name: value for name, value in model.state_dict().items() if name not in frozen}
 
 
 def _part(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

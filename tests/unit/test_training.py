@@ -204,3 +204,17 @@ def test_a_complete_run_is_loaded_and_not_trained_again(tmp_path):
     assert bar.done == SETTINGS.steps
     assert again.losses == first.losses
     assert same(again.average, first.average)
+
+
+def test_what_is_frozen_neither_moves_nor_is_kept(tmp_path):
+    model = tiny_model()
+    model[0].requires_grad_(False)
+    before = model[0].weight.clone()
+    trained = train(model, loss, SETTINGS, 0, Bar(), Checkpoint(tmp_path / "run"))
+    _, arrays = Checkpoint(tmp_path / "run").load()
+    assert {name for name in arrays if name.startswith("model.")} == {"model.2.weight", "model.2.bias"}
+    assert torch.equal(model[0].weight, before)
+    assert torch.equal(trained.average[0].weight, before)
+    again = tiny_model()
+    again[0].requires_grad_(False)
+    assert same(train(again, loss, SETTINGS, 0, Bar(), Checkpoint(tmp_path / "run")).average, trained.average)

@@ -1,0 +1,200 @@
+"""Wan as teacher and student, on tiny models of diffusers' own classes."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import (
+    AutoencoderKLWan,
+    FlowMatchEulerDiscreteScheduler,
+    WanTransformer3DModel,
+    WanVACEPipeline,
+    WanVACETransformer3DModel,
+)
+
+from stages.lib.attention.plan import AttentionPlan
+from stages.lib.checkpoint import Checkpoint
+from stages.lib.losses import add_noise, denoising_loss
+from stages.lib.matching import draw_few_steps, matching_loss
+from stages.lib.nets import wan
+from stages.lib.sampling import sample
+from stages.lib.training import Learner, Optimisation, seeded, train_together
+
+B, T, SIDE, CELLS, TEXT = 1, 3, 16, 2, 12
+WAN = {
+    "patch_size": (1, 1, 1), "num_attention_heads": 2, "attention_head_dim": 12, "in_channels": 16, "out_channels": 16,
+    "text_dim": TEXT, "freq_dim": 8, "ffn_dim": 16, "num_layers": 2, "cross_attn_norm": True,
+}  # fmt: skip
+SETTINGS = Optimisation(steps=2, lr=1e-2, warmup=1, hold=0.5, betas=(0.9, 0.99), weight_decay=0.0, clip=1.0, ema=0.5)
+
+
+class Bar:
+    def update(self, n: int = 1, **figures: float) -> None:
+        pass
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As people have it: a pipeline's folder, without text encoder."""
+    with seeded(0):
+        vae = AutoencoderKLWan(base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1,
+                               temperal_downsample=[False, True, True])  # fmt: skip
+        transformer = WanVACETransformer3DModel(**WAN, vace_layers=[0], vace_in_channels=96)
+        base = WanTransformer3DModel(**WAN)
+    folder = tmp_path_factory.mktemp("wan")
+    vae.save_pretrained(folder / "teacher/vae")
+    transformer.save_pretrained(folder / "teacher/transformer")
+    base.save_pretrained(folder / "student/transformer")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def vae(folder: Path) -> AutoencoderKLWan:
+    return wan.load_vae(folder / "teacher")
+
+
+@pytest.fixture(scope="module")
+def condition(vae: AutoencoderKLWan) -> wan.WanCondition:
+    poses, reference = draw(B, 3, 4 * T - 3, SIDE, SIDE).clamp(-1, 1), draw(B, 3, SIDE, SIDE, seed=1).clamp(-1, 1)
+    control = wan.encode_control(vae, poses, reference)
+    return wan.WanCondition(control, draw(B, 5, TEXT), draw(B, 16, CELLS, CELLS, seed=2), draw(B, 4, TEXT, seed=3))
+
+
+def plan() -> AttentionPlan:
+    """Each frame sees the two before it; half its tokens have a region."""
+    past = torch.tensor([[[-1, -1], [0, -1], [1, 0]]])
+    return AttentionPlan(past, torch.tensor([0, 1, 1, 2]).expand(B, T, -1).contiguous())
+
+
+def test_control_is_what_the_pipeline_prepares(folder: Path, vae: AutoencoderKLWan) -> None:
+    pipeline = WanVACEPipeline(
+        tokenizer=None, text_encoder=None, vae=vae, scheduler=FlowMatchEulerDiscreteScheduler(),
+        transformer=WanVACETransformer3DModel.from_pretrained(folder / "teacher/transformer"),
+    )  # fmt: skip
+    poses, reference = draw(1, 3, 9, SIDE, SIDE).clamp(-1, 1), draw(3, SIDE, SIDE, seed=1).clamp(-1, 1)
+    mask = torch.ones_like(poses)
+    video = pipeline.prepare_video_latents(poses, mask, [[reference]], device=torch.device("cpu"))
+    expected = torch.cat([video, pipeline.prepare_masks(mask, [[reference]])], 1)
+    torch.testing.assert_close(wan.encode_control(vae, poses, reference[None]), expected)
+
+
+def test_video_goes_through_the_codec_and_back_at_its_frames(vae: AutoencoderKLWan) -> None:
+    latents = wan.encode_video(vae, draw(1, 3, 9, SIDE, SIDE).clamp(-1, 1))
+    assert latents.shape == (1, 16, 3, CELLS, CELLS)
+    latents.requires_grad_()
+    frames = wan.decode_video(vae, latents)
+    assert frames.shape == (1, 3, 9, SIDE, SIDE)
+    frames.mean().backward()
+    assert latents.grad is not None
+    with pytest.raises(ValueError, match="groups of 4: 8 frames"):
+        wan.encode_video(vae, torch.zeros(1, 3, 8, SIDE, SIDE))
+
+
+@torch.no_grad()
+def test_the_teacher_takes_the_steps_of_diffusers_sampler(folder: Path, condition: wan.WanCondition) -> None:
+    """Euler steps of the scheduler on the transformer's velocity, the reference's place in the sequence included."""
+    teacher = wan.load_teacher(folder / "teacher", guidance=1.0).eval()
+    noise = draw(B, 16, T, CELLS, CELLS, seed=4)
+    x = torch.cat([condition.noise_BChw[:, :, None], noise], 2)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=2.0)
+    scheduler.set_timesteps(sigmas=[1.0], device="cpu")
+    velocity = teacher.transformer(
+        hidden_states=x, timestep=scheduler.timesteps[:1], encoder_hidden_states=condition.text_BLE,
+        control_hidden_states=condition.control_BVThw, return_dict=False,
+    )[0]  # fmt: skip
+    expected = scheduler.step(velocity, scheduler.timesteps[0], x, return_dict=False)[0][:, :, 1:]
+    torch.testing.assert_close(sample(teacher, noise, condition, 1, 2.0), expected)
+
+
+@torch.no_grad()
+def test_guidance_leads_away_from_the_negative_prompt(folder: Path, condition: wan.WanCondition) -> None:
+    noisy, time = draw(B, 16, T, CELLS, CELLS), torch.tensor([0.6])
+    plain, guided = (wan.load_teacher(folder / "teacher", guidance).eval() for guidance in (1.0, 3.0))
+    positive = plain(noisy, time, condition)
+    negative = plain(
+        noisy, time, wan.WanCondition(condition.control_BVThw, condition.negative_BLE, condition.noise_BChw)
+    )
+    torch.testing.assert_close(
+        guided(noisy, time, condition), negative + 3 * (positive - negative), atol=1e-4, rtol=1e-4
+    )
+    with pytest.raises(ValueError, match=r"guidance is 3\.0"):
+        guided(noisy, time, wan.WanCondition(condition.control_BVThw, condition.text_BLE, condition.noise_BChw))
+
+
+@torch.no_grad()
+def test_every_part_of_the_condition_matters_to_the_teacher(folder: Path, condition: wan.WanCondition) -> None:
+    teacher, noisy, time = wan.load_teacher(folder / "teacher", 1.0).eval(), draw(B, 16, T, CELLS, CELLS), torch.ones(1)
+    before = teacher(noisy, time, condition)
+    for frames in (slice(0, 1), slice(1, None)):
+        control = condition.control_BVThw.clone()
+        control[:, :, frames] += 1
+        changed = wan.WanCondition(control, condition.text_BLE, condition.noise_BChw)
+        assert (teacher(noisy, time, changed) - before).abs().max() > 1e-4
+    assert condition.frames(1, 3).control_BVThw.shape[2] == 3
+    assert torch.equal(condition.frames(1, 3).pose, condition.pose[:, :, 1:])
+
+
+@torch.no_grad()
+def test_the_student_starts_as_the_model_it_was_widened_from(folder: Path, condition: wan.WanCondition) -> None:
+    base = WanTransformer3DModel.from_pretrained(folder / "student/transformer").eval()
+    student = wan.load_student(folder / "student").eval()
+    noisy, time = draw(B, 16, T, CELLS, CELLS), torch.tensor([0.7])
+    velocity = base(noisy, time * 1000, condition.text_BLE, return_dict=False)[0]
+    torch.testing.assert_close(student(noisy, time, condition), noisy - 0.7 * velocity)
+    assert (student(noisy, time, condition, plan()) - student(noisy, time, condition)).abs().max() > 1e-5
+
+
+def trained(folder: Path, condition: wan.WanCondition, checkpoint: Checkpoint) -> dict[str, wan.WanStudent]:
+    """Two steps of distribution matching: teacher frozen, critic and student by low-rank updates."""
+    teacher, critic = wan.load_teacher(folder / "teacher", 2.0).eval(), wan.load_teacher(folder / "teacher", 1.0)
+    student = wan.load_student(folder / "student")
+    teacher.requires_grad_(False)
+    wan.add_lora(student.transformer, rank=2, seed=1)
+    critic.transformer.requires_grad_(False)
+    critic.transformer.vace_patch_embedding.requires_grad_(True)
+    shape = (B, 16, T, CELLS, CELLS)
+
+    def student_loss(model: wan.WanStudent, step: int, generator: torch.Generator) -> torch.Tensor:
+        noise, more = (torch.randn(shape, generator=generator) for _ in range(2))
+        made = draw_few_steps(model, noise, condition, 2, 2.0, step % 2, plan())
+        return matching_loss(teacher, critic, made, more, torch.tensor([0.5]), condition, torch.ones(shape), plan())
+
+    def critic_loss(model: wan.WanTeacher, step: int, generator: torch.Generator) -> torch.Tensor:
+        with torch.no_grad():
+            made = draw_few_steps(student, torch.randn(shape, generator=generator), condition, 2, 2.0, 1, plan())
+        return denoising_loss(model, made, condition, torch.ones(16), torch.ones(B, T, CELLS, CELLS), 2.0, generator)
+
+    learners = {"critic": Learner(critic, critic_loss, SETTINGS), "student": Learner(student, student_loss, SETTINGS)}
+    return {name: each.average for name, each in train_together(learners, 0, Bar(), checkpoint).items()}
+
+
+def test_it_trains_by_low_rank_updates_alone_and_saves_a_plain_model(
+    folder: Path, condition: wan.WanCondition, tmp_path: Path
+) -> None:
+    student = trained(folder, condition, Checkpoint(tmp_path / "run"))["student"]
+    _, arrays = Checkpoint(tmp_path / "run").load() or (0, {})
+    learned = [name for name in arrays if name.startswith("student.model.")]
+    assert learned
+    assert all("lora_" in name or "patch_embedding" in name for name in learned)
+    noisy, time = draw(B, 16, T, CELLS, CELLS, seed=7), torch.tensor([0.7])
+    with torch.no_grad():
+        expected = student(noisy, time, condition, plan())
+        started = wan.load_student(folder / "student").eval()(noisy, time, condition, plan())
+        assert (expected - started).abs().max() > 1e-5
+        wan.save_student(student, tmp_path / "student")
+        loaded = wan.load_student(tmp_path / "student").eval()
+        torch.testing.assert_close(loaded(noisy, time, condition, plan()), expected, atol=1e-5, rtol=1e-4)
+    assert not any("lora" in name for name in loaded.state_dict())
+
+
+def test_noise_is_added_as_wan_was_trained(vae: AutoencoderKLWan) -> None:
+    clean, noise = draw(1, 16, T, CELLS, CELLS), draw(1, 16, T, CELLS, CELLS, seed=5)
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=1.0)
+    scheduler.set_timesteps(10, device="cpu")
+    at = scheduler.timesteps[3:4]
+    expected = scheduler.scale_noise(clean, at, noise)
+    torch.testing.assert_close(add_noise(clean, noise, scheduler.sigmas[3:4]), expected)
