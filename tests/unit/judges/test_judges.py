@@ -45,7 +45,8 @@ def slow_lpips(made: np.ndarray, truth: np.ndarray, backbone: Path) -> np.ndarra
 
     layers = alexnet(weights=None).features
     layers.load_state_dict({name[9:]: each for name, each in load_file(backbone).items()})
-    heads = torch.load(Path(shipped.__file__ or "").parent / "lpips_models/alex.pth", weights_only=True)
+    path = Path(shipped.__file__ or "").parent / "lpips_models/alex.pth"
+    heads = torch.load(path, map_location="cpu", weights_only=True)
     shift, scale = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
     a, b = ((as_tensor(x) / 127.5 - 1 - shift.view(1, 3, 1, 1)) / scale.view(1, 3, 1, 1) for x in (made, truth))
     total, head = torch.zeros(len(made)), 0
@@ -138,7 +139,7 @@ def test_what_is_no_weights_is_an_error_for_people(load: Callable[..., object], 
         load(tmp_path / "absent.safetensors", CPU, "evaluate.weights.x")
     wrong = tmp_path / "wrong.safetensors"
     save_file({"a": torch.zeros(1)}, wrong)
-    with pytest.raises(ValueError, match=r"evaluate.weights.x: .*wrong.safetensors|evaluate.weights.x: 1"):
+    with pytest.raises(ValueError, match=r"evaluate.weights.x: .*(wrong.safetensors|tensors do not fit)"):
         load(wrong, CPU, "evaluate.weights.x")
 
 
