@@ -2,6 +2,8 @@
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +16,17 @@ from stages.lib.context import Context
 from stages.lib.dataset import CellWeights, ClipTensors, Window, collate, load_clips
 from stages.lib.device import pick_device
 from stages.lib.distillation import plan_windows
-from stages.lib.files import atomic_path
+from stages.lib.files import atomic_path, folder_digest
 from stages.lib.media import read_frames
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.precision import autocast
+from stages.lib.parallel import ClipFailure, map_clips
 from stages.lib.preview import psnr, save_sheet, to_pictures
 from stages.lib.report import Figure, StageReport
 from stages.lib.sampling import OnState, sample, timesteps
 from stages.lib.training import step_generator
+from stages.lib.workspace import Workspace
 from stages.params import Params
 
 
@@ -36,22 +40,13 @@ def run(params: Params, context: Context) -> StageReport:
     curated = Curated.load(workspace.curated)
     clips = load_clips(workspace, curated, "train", CellWeights(**params.teacher.weights.model_dump()))
     windows = choose_windows(clips, section.windows, section.frames, params.seed)
-    drawer = _Drawer(params, context)
+    drawer = drawer_of(params, workspace.root)
     inputs = [workspace.curated, workspace.model("adapted_teacher"), *(workspace.latents(clip.clip) for clip in clips)]
     sections = [each.model_dump(mode="json") for each in (section, params.teacher, params.attention)]
     values = {"params": sections, "seed": params.seed}
     scratch = workspace.scratch / run_digest("teacher_targets", values, inputs)
-    drawn, reused = [], 0
-    with context.progress("teacher targets", len(windows)) as bar:
-        for index, window in enumerate(windows):
-            path = scratch / _name(window)
-            targets = _kept(path)
-            reused += targets is not None
-            if targets is None:
-                targets = drawer.draw(window, index)
-                targets.save(path)
-            drawn.append(targets)
-            bar.update(1)
+    reused = sum(_kept(scratch / _name(window)) is not None for window in windows)
+    drawn = _draw_all(params, context, windows, scratch)
     report = _report(params, context, drawer, windows, drawn, reused)
     with atomic_path(workspace.targets) as folder:
         folder.mkdir()
@@ -83,6 +78,44 @@ def choose_windows(clips: Sequence[ClipTensors], count: int, frames: int, seed: 
     return windows
 
 
+@dataclass(frozen=True)
+class TargetJob:
+    """One window for a worker: `clip` its clip, `index` its place, which names its noise."""
+
+    clip: str
+    params: Params
+    root: Path
+    window: Window
+    index: int
+    path: Path
+
+
+def draw_job(job: TargetJob) -> None:
+    """Leaves the teacher's path at `job.path`, unless an earlier run did."""
+    if _kept(job.path) is None:
+        drawer_of(job.params, job.root).draw(job.window, job.index).save(job.path)
+
+
+def _draw_all(params: Params, context: Context, windows: Sequence[Window], scratch: Path) -> list[Targets]:
+    """In this process, which may own a GPU; on the cluster where there is one."""
+    root = context.workspace.root
+    jobs = [
+        TargetJob(window.clip.clip, params, root, window, index, scratch / _name(window))
+        for index, window in enumerate(windows)
+    ]
+    with context.progress("teacher targets", len(jobs)) as bar:
+        if params.compute.cluster is None:
+            for job in jobs:
+                draw_job(job)
+                bar.update(1)
+        else:
+            with context.executor() as executor:
+                failed = [each for _, each in map_clips(draw_job, jobs, executor, bar) if isinstance(each, ClipFailure)]
+            if failed:
+                raise ValueError(f"{len(failed)} windows failed, the first of {failed[0].clip}: {failed[0].reason}")
+    return [Targets.load(job.path) for job in jobs]
+
+
 def _name(window: Window) -> str:
     return f"{window.clip.clip}-{window.start}.safetensors"
 
@@ -98,8 +131,8 @@ def _kept(path: Path) -> Targets | None:
 class _Drawer:
     """The teacher and the codec, loaded once."""
 
-    def __init__(self, params: Params, context: Context) -> None:
-        self.params, self.workspace = params, context.workspace
+    def __init__(self, params: Params, workspace: Workspace) -> None:
+        self.params, self.workspace = params, workspace
         self.device = pick_device(params.compute.device)
         self.teacher = Denoiser.from_pretrained(self.workspace.model("adapted_teacher")).to(self.device).eval()
         self.codec = Codec.from_pretrained(self.workspace.model("codec") / "image").to(self.device).eval()
@@ -140,6 +173,18 @@ class _Drawer:
         plan = plan_windows([window], self.teacher.config.patch, mask, self.device)
         with autocast(self.device, teacher.precision):
             return sample(self.teacher, noise.to(self.device), condition, steps, teacher.shift, plan, on_state)
+
+
+@lru_cache(maxsize=1)
+def _drawer(params: str, root: Path, weights: str) -> _Drawer:
+    """`weights` keeps an old teacher from being taken for one that was trained since."""
+    return _Drawer(Params.model_validate_json(params), Workspace(root))
+
+
+def drawer_of(params: Params, root: Path) -> _Drawer:
+    """One a process, kept from window to window."""
+    model = Workspace(root).model("adapted_teacher")
+    return _drawer(params.model_dump_json(), root, folder_digest(model))
 
 
 def _report(

@@ -4,6 +4,7 @@ Workers need this project's environment and the project folder under the same pa
 files, and its result goes into the clip store there.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -83,7 +84,7 @@ class _RayExecutor(_ClusterExecutor):
         try:
             place = "auto" if address == "ray:auto" else address
             self._context = ray.init(
-                address=place, ignore_reinit_error=True, log_to_driver=False, logging_level="ERROR"
+                address=place, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR
             )
         except (ConnectionError, TimeoutError, RuntimeError) as error:
             raise ValueError(f"compute.cluster: no Ray cluster answers at {address} ({error})") from error

@@ -1,5 +1,7 @@
 """The teacher's paths over windows of the training clips."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from stages.lib.artifacts import Targets
 from stages.lib.dataset import ClipTensors
 from stages.lib.files import file_digest
 from stages.lib.nets.denoiser import Denoiser
+from stages.lib.parallel import process_pool
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
 from stages.params import Params
@@ -120,3 +123,15 @@ def test_windows_are_spread_over_the_clips_and_differ() -> None:
 def test_too_few_frames_are_an_error_that_says_so(clips: list[ClipTensors]) -> None:
     with pytest.raises(ValueError, match="3 windows of 4 frames"):
         choose_windows(clips, 3, 4, seed=0)
+
+
+def test_other_processes_draw_the_same_windows(params: Params, workspace: Workspace, tmp_path: Path) -> None:
+    """As on a cluster: the executor of the context, whose workers load the teacher themselves."""
+    teacher_targets.run(params, context_of(workspace.root))
+    other = make_project(tmp_path / "other")
+    shutil.rmtree(other.model("adapted_teacher"))
+    shutil.copytree(workspace.model("adapted_teacher"), other.model("adapted_teacher"))
+    context = replace(context_of(other.root), executor=lambda: process_pool(1))
+    spread = params.model_copy(update={"compute": params.compute.model_copy(update={"cluster": "tcp://somewhere:1"})})
+    teacher_targets.run(spread, context)
+    assert digests(other) == digests(workspace)
