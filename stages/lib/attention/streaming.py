@@ -100,7 +100,10 @@ class StreamPlanner:
         segments = make_segments(place[past_TK], rows, _rows_of([everyone[index] for index in used]))
         plan = ChunkPlan(
             segments.to(self.device),
-            tuple((f.number, torch.from_numpy(f.tokens_S + t * region_TN.shape[1])) for t, f in enumerate(new)),
+            tuple(
+                (f.number, torch.from_numpy(f.tokens_S + t * region_TN.shape[1]).to(self.device))
+                for t, f in enumerate(new)
+            ),
             tuple(everyone[index].number for index in used),
             self._turns([everyone[index] for index in used], segments, region_TN.shape[1]).to(self.device),
             self._let_go(everyone, error),
@@ -146,8 +149,7 @@ class KeyBank:
     def exchange(self, plan: ChunkPlan, k_MHD: torch.Tensor, v_MHD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Keep the chunk's rows, let go what the plan says; the keys and values that it looks back at, (P, H, D)."""
         for number, rows in plan.stored:
-            here = rows.to(k_MHD.device)
-            self._rows[number] = k_MHD.index_select(0, here), v_MHD.index_select(0, here)
+            self._rows[number] = k_MHD.index_select(0, rows), v_MHD.index_select(0, rows)
         wanted = [self._rows[number] for number in plan.retrieved] or [(k_MHD[:0], v_MHD[:0])]
         k, v = (torch.cat(parts).index_select(0, plan.segments.key_row_P) for parts in zip(*wanted, strict=True))
         for number in plan.dropped:
