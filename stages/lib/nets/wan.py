@@ -163,7 +163,7 @@ def widen(base: WanTransformer3DModel) -> WanTransformer3DModel:
     return wide
 
 
-def add_lora(transformer: nn.Module, rank: int, seed: int) -> None:
+def add_lora(transformer: WanTransformer3DModel | WanVACETransformer3DModel, rank: int, seed: int) -> None:
     """Freeze a Wan transformer but for low-rank updates (arXiv 2106.09685) of its linear layers and its first layer."""
     from peft import LoraConfig
 
