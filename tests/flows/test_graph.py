@@ -16,7 +16,9 @@ def test_the_entry_agrees_with_the_code(repository: Path, stage: str) -> None:
 
 @pytest.mark.parametrize("stage", ["ingest", "extract_poses", "extract_audio", "curate"])
 def test_a_change_in_a_net_does_not_rerun_extraction(repository: Path, stage: str) -> None:
-    closure = library_closure(repository, stage)
+    """But for the lip-sync expert, which curate may ask; that costs it seconds, for pixels are in the store."""
+    asked = {"stages/lib/nets/sync.py", "stages/lib/nets/model.py"} if stage == "curate" else set()
+    closure = library_closure(repository, stage) - asked
     assert not [path for path in closure if path.startswith(("stages/lib/nets", "stages/lib/attention"))]
 
 
