@@ -92,7 +92,7 @@ def deformed_regions(
         torch.from_numpy(np.ascontiguousarray(x[..., 0] + 1j * x[..., 1])).to(torch.complex64)
         for x in (keypoints, moved_TP2)
     )
-    centre_N = torch.from_numpy(_centres(grid) @ np.array([1, 1j])).to(torch.complex64)
+    centre_N = torch.from_numpy(centres(grid) @ np.array([1, 1j])).to(torch.complex64)
     source = deform_rigidly(centre_N, control_TP, rest_TP, torch.from_numpy(seen_TP).float())
     source_TN2 = torch.view_as_real(source).numpy()
     inside_TN = ((source_TN2 >= 0) & (source_TN2 < 1)).all(-1) & seen_TP.any(-1, keepdims=True)
@@ -155,7 +155,7 @@ def rasterise(
     """
     least_reach = half_diagonal(grid) if least_reach is None else least_reach
     rows, columns = grid
-    centre_N2 = _centres(grid)
+    centre_N2 = centres(grid)
     region_TN = np.full((len(unit_T), rows * columns), BACKGROUND, dtype=np.int64)
     for part in reversed(parts):
         reach_T = np.maximum(part.reach * unit_T, least_reach)
@@ -163,7 +163,7 @@ def rasterise(
     return region_TN
 
 
-def _centres(grid: tuple[int, int]) -> np.ndarray:
+def centres(grid: tuple[int, int]) -> np.ndarray:
     """(N, 2), x y in 0..1."""
     rows, columns = grid
     x, y = np.meshgrid((np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows)
