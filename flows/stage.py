@@ -1,6 +1,7 @@
 """Run one stage: `python -m flows.stage NAME`. This is the `cmd` of every stage in dvc.yaml."""
 
 import argparse
+import errno
 import importlib
 import logging
 import os
@@ -23,6 +24,7 @@ from stages.lib.team import ALONE, Team, join_team, launched
 from stages.lib.workspace import Workspace
 from stages.params import Params, load_params
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 Stage = Callable[[Params, Context], StageReport]
 SHARED = ("train_teacher", "adapt_teacher", "distill_student")
 """Stages that several processes may run together: `accelerate launch -m flows.stage NAME`, or torchrun."""
@@ -54,6 +56,12 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
     except USER_ERRORS as error:
         _say(f"error in {name}: {error}")
         _say(f"(traceback: {_keep_traceback(root, name)})")
+        return 1
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        _say(f"error in {name}: the disk is full{where}; free some space and run this again, what was finished is kept")
         return 1
     except KeyboardInterrupt:
         _say(f"{name}: interrupted")

@@ -1,7 +1,6 @@
 """A real S3 server of our own on the loopback (rclone), that can be killed and started again on the same port."""
 
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -14,8 +13,6 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": SECRET,
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_EC2_METADATA_DISABLED": "true",
-    "AWS_CONFIG_FILE": os.devnull,
-    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
 
 

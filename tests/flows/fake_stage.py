@@ -1,5 +1,6 @@
 """A stage that does as its first argument says, run as `python -m flows.stage` runs a real one."""
 
+import errno
 import logging
 import os
 import sys
@@ -28,6 +29,8 @@ def run(params: Params, context: Context) -> StageReport:
     logger.info("fake stage does: %s", behaviour)
     if behaviour == "user error":
         raise ValueError("clip bergsee-01: 12 frames, at least 25 are needed; give a longer clip")
+    if behaviour == "disk full":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(root / "data/a.npz"))
     if behaviour == "bug":
         raise RuntimeError("this should not happen")
     if behaviour == "hold":

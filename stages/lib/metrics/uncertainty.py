@@ -16,7 +16,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Estimate:
-    """mean over clips; low, high: the interval that holds it at LEVEL; clips: how many."""
+    """mean over clips; low, high: the interval that holds it at the level asked for; clips: how many."""
 
     mean: float
     low: float
@@ -24,9 +24,11 @@ class Estimate:
     clips: int
 
 
-def estimate(values_N: np.ndarray, weights_N: np.ndarray, seed: int, resamples: int = RESAMPLES) -> Estimate | None:
-    """The weighted mean over clips and its percentile bootstrap interval: the quantiles (1 - LEVEL) / 2 and
-    (1 + LEVEL) / 2 of sum w x / sum w over clips drawn with replacement (Efron and Tibshirani 1993, chapter 13).
+def estimate(
+    values_N: np.ndarray, weights_N: np.ndarray, seed: int, resamples: int = RESAMPLES, level: float = LEVEL
+) -> Estimate | None:
+    """The weighted mean over clips and its percentile bootstrap interval: the quantiles (1 - level) / 2 and
+    (1 + level) / 2 of sum w x / sum w over clips drawn with replacement (Efron and Tibshirani 1993, chapter 13).
 
     The same seed and number of clips draw the same clips, whatever the values. (N,) finite; None where there is none.
     An interval of one clip is that clip: it says nothing.
@@ -36,7 +38,7 @@ def estimate(values_N: np.ndarray, weights_N: np.ndarray, seed: int, resamples: 
         return None
     drawn_RN = np.random.default_rng(seed).integers(count, size=(resamples, count))
     means = (weights_N * values_N)[drawn_RN].sum(1) / weights_N[drawn_RN].sum(1)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(float(np.average(values_N, weights=weights_N)), float(low), float(high), count)
 
 

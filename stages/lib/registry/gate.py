@@ -1,6 +1,6 @@
 """Whether a new model may replace the one in production: paired differences over the same held-out clips.
 
-Axes: N clips, R resamples.
+Axes: N clips.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+
+from stages.lib.metrics.uncertainty import estimate
 
 Rows = Mapping[str, Mapping[str, float | None]]
 """clip -> measure -> value; None where it could not be measured."""
@@ -106,17 +108,11 @@ def _compare(rule: Rule, candidate: Rows, production: Rows | None, gate: Gate) -
     ours_N = np.array([ours[clip] for clip in clips], np.float64)
     theirs_N = np.array([theirs[clip] for clip in clips], np.float64)
     gain_N = (ours_N - theirs_N) * (1 if rule.better == "higher" else -1)
-    low, high = interval(gain_N, gate.confidence, gate.resamples)
+    gain = estimate(gain_N, np.ones(len(gain_N)), 0, gate.resamples, gate.confidence)
+    assert gain is not None
     return Comparison(
-        rule, len(clips), float(ours_N.mean()), float(theirs_N.mean()), float(gain_N.mean()), low, high, None
+        rule, len(clips), float(ours_N.mean()), float(theirs_N.mean()), gain.mean, gain.low, gain.high, None
     )
-
-
-def interval(values_N: np.ndarray, confidence: float, resamples: int) -> tuple[float, float]:
-    """Percentile bootstrap of the mean over clips (Efron and Tibshirani 1993, chapter 13), always the same draws."""
-    drawn_RN = np.random.default_rng(0).integers(len(values_N), size=(resamples, len(values_N)))
-    low, high = np.quantile(values_N[drawn_RN].mean(1), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
 
 
 def read_rows(path: Path, model: str) -> dict[str, dict[str, float | None]]:

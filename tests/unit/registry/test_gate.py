@@ -1,10 +1,9 @@
-import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stages.lib.registry.gate import Gate, Rule, decide, interval, read_rows
+from stages.lib.registry.gate import Gate, Rule, decide, read_rows
 
 CLIPS = [f"clip-{index}" for index in range(8)]
 GATE = Gate((Rule("psnr", "higher", 0.0), Rule("lmd", "lower", -0.01)), 0.95, 2000, 4)
@@ -75,21 +74,11 @@ def test_the_first_model_needs_to_be_measured_only() -> None:
     assert decision.reason.startswith("promoted, the first: psnr 9.3")
 
 
-def test_the_interval_holds_the_mean_as_often_as_it_says() -> None:
-    """Against the known mean of what is drawn; 40 clips, where a percentile interval is a little narrow: 93%."""
-    hits = 0
-    for seed in range(400):
-        low, high = interval(np.random.default_rng(seed).normal(1.0, 2.0, 40), 0.95, 500)
-        hits += low <= 1.0 <= high
-    assert 0.90 < hits / 400 < 0.98
-
-
-def test_the_interval_is_that_of_the_normal_theory_for_many_clips() -> None:
-    values = np.random.default_rng(0).normal(3.0, 1.0, 2000)
-    low, high = interval(values, 0.9, 4000)
-    half = 1.645 * values.std() / math.sqrt(2000)
-    assert low == pytest.approx(values.mean() - half, abs=0.004)
-    assert high == pytest.approx(values.mean() + half, abs=0.004)
+def test_more_confidence_asks_for_more() -> None:
+    better, good = rows(26.25, 0.05, seed=1), rows(26, 0.05, seed=2)
+    bold, careful = (Gate((Rule("psnr", "higher", 0.0),), level, 4000, 4) for level in (0.6, 0.999))
+    lows = [decide(better, good, gate).comparisons[0].low for gate in (bold, careful)]
+    assert lows[1] < lows[0]  # type: ignore[operator]
 
 
 def test_rows_come_from_the_table_of_evaluate(tmp_path: Path) -> None:
