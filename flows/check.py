@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from flows.graph import load_graph, problems
-from stages.params import ParamsError, load_params
+from stages.params import Params, ParamsError, load_params
 
 
 def check(root: Path) -> list[str]:
@@ -15,7 +15,9 @@ def check(root: Path) -> list[str]:
             load_params(path)
         except ParamsError as error:
             found.append(str(error))
-    for stage in load_graph(root):
+    for stage, entry in load_graph(root).items():
+        strange = sorted(set(entry.get("params", [])) - set(Params.model_fields))
+        found += [f"dvc.yaml: {stage}: params: there is no section {name}" for name in strange]
         if (root / f"stages/{stage}.py").is_file():
             found += problems(root, stage)
         else:

@@ -104,12 +104,16 @@ def _counts(root: Path, path: Path) -> bool:
 
 
 def sections(root: Path, stage: str) -> set[str]:
-    """Sections of params.yaml that `stages/NAME.py` reads as `params.SECTION`, without `compute`."""
+    """Sections of params.yaml that `stages/NAME.py` reads as `params.SECTION`, without `compute`.
+
+    Names that begin with model_ are pydantic's own: methods of all sections together.
+    """
     tree = ast.parse((root / f"stages/{stage}.py").read_text(encoding="utf-8"))
     return {
         node.attr
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "params"
+        if not node.attr.startswith("model_")
     } - {"compute"}
 
 
