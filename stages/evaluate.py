@@ -114,7 +114,7 @@ def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
 
 
 def student_chunks(params: Params) -> Chunks | None:
-    stream = params.attention.stream
+    stream = params.attention.streamed
     if stream is None:
         return None
     return Chunks(
@@ -195,7 +195,7 @@ def _protocol(params: Params, stretches: Sequence[Stretch], judges: Judges) -> d
         "reference_frame": REFERENCE,
         "window": params.evaluate.window,
         "overlap": params.evaluate.overlap,
-        "chunk": None if params.attention.stream is None else params.attention.stream.chunk,
+        "chunk": None if params.attention.streamed is None else params.attention.streamed.chunk,
         "teacher_steps": params.teacher.steps,
         "student_steps": params.student.steps,
         "detector": backend,

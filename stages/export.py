@@ -128,5 +128,5 @@ def _packages(files: Sequence[Path]) -> set[Path]:
 
 
 def _stream(params: Params) -> dict[str, int] | None:
-    stream = params.attention.stream
+    stream = params.attention.streamed
     return None if stream is None else {**stream.model_dump(), "longest": params.teacher.window}

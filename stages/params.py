@@ -170,11 +170,10 @@ class AttentionSection(Section):
     past_frames: int = Field(ge=0, description="global: how many past frames a frame attends to")
     stream: StreamSection | None = Field(description="how the student draws; null: in overlapping windows")
 
-    @model_validator(mode="after")
-    def _streams_are_masked(self) -> "AttentionSection":
-        if self.stream is not None and set(self.mask) != {"global", "local"}:
-            raise ValueError(f"a stream keeps regions of past frames: mask {list(self.mask)} must be [global, local]")
-        return self
+    @property
+    def streamed(self) -> StreamSection | None:
+        """`stream`, if both parts of the mask are on: a stream keeps regions of a few past frames."""
+        return self.stream if set(self.mask) == {"global", "local"} else None
 
 
 class AdaptSection(Section):
