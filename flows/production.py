@@ -78,7 +78,7 @@ def _as_exported(params: Params, settings: dict[str, Any]) -> Params:
 
     return params.model_copy(
         update={
-            "teacher": changed(params.teacher, "window"),  # there it is of training
+            "teacher": changed(params.teacher, "window").model_copy(update={"window": settings["longest"]}),
             "attention": changed(params.attention),
             "student": changed(params.student),
             "evaluate": changed(params.evaluate).model_copy(update={"samples": 0}),

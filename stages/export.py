@@ -84,7 +84,8 @@ def _settings(params: Params) -> speaker.Settings:
         overlap=params.evaluate.overlap,
         mask=params.attention.mask,
         past_frames=params.attention.past_frames,
-        stream=_stream(params),
+        stream=None if params.attention.streamed is None else params.attention.streamed.model_dump(),
+        longest=params.teacher.window,
         precision=params.teacher.precision,
         size=params.media.size,
         fps=params.media.fps,
@@ -125,8 +126,3 @@ def write_runtime(folder: Path, closure: Closure) -> None:
 
 def _packages(files: Sequence[Path]) -> set[Path]:
     return {parent for path in files for parent in path.parents if parent != Path()}
-
-
-def _stream(params: Params) -> dict[str, int] | None:
-    stream = params.attention.streamed
-    return None if stream is None else {**stream.model_dump(), "longest": params.teacher.window}

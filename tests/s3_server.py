@@ -44,7 +44,7 @@ class S3Server:
             str(self.root),
             "--auth-key",
             f"{KEY},{SECRET}",
-            "--dir-cache-time=20ms",
+            "--dir-cache-time=1ms",
             "--addr",
         ]
         log = (self._folder / "rclone.log").open("ab")

@@ -32,7 +32,8 @@ _TOGETHER = 16
 class Settings:
     """How the student is run: sampling.json of the export. size: pixels a side; fps: of the footage it learned from.
 
-    stream: chunk, frames, recent, longest (see `stages.lib.streaming`); None: in overlapping windows.
+    stream: chunk, frames, recent (see `stages.lib.streaming`); None: in overlapping windows. longest: frames of the
+    windows that it was trained on.
     """
 
     steps: int
@@ -42,6 +43,7 @@ class Settings:
     mask: Sequence[MaskPart]
     past_frames: int
     stream: Mapping[str, int] | None
+    longest: int
     precision: Precision
     size: int
     fps: int
@@ -120,8 +122,9 @@ class Speaker:
         settings, cells = self.settings, (noise_1CThw.shape[3], noise_1CThw.shape[4])
         how = self.student, noise_1CThw, condition
         if settings.stream is not None:
-            kept = {name: settings.stream[name] for name in ("frames", "recent", "longest")}
-            chunks = Chunks(settings.stream["chunk"], Memory(settings.past_frames, **kept))
+            stream = settings.stream
+            memory = Memory(settings.past_frames, stream["frames"], stream["recent"], settings.longest)
+            chunks = Chunks(stream["chunk"], memory)
             return sample_stream(*how, points, confidence, settings.steps, settings.shift, chunks)
         return sample_windows(
             *how,
