@@ -12,7 +12,7 @@ import torch
 from stages.lib.artifacts import Curated, Latents, Poses
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Condition
-from stages.lib.nets.warp import warp_reference
+from stages.lib.nets.warp import Warper
 from stages.lib.pose import skeleton
 from stages.lib.team import ALONE, Team
 from stages.lib.workspace import Workspace
@@ -57,9 +57,8 @@ class ClipTensors:
 
     def _warped(self, codec: Codec, frames: slice, reference: int) -> torch.Tensor:
         still, seen = self.keypoints[reference], self.confidence[reference]
-        return warp_reference(
-            codec, self.latents_TChw[reference], self.keypoints[frames], self.confidence[frames], still, seen
-        )
+        warper = Warper(codec, self.latents_TChw[reference], still, seen)
+        return warper.warp(self.keypoints[frames], self.confidence[frames])
 
 
 @dataclass(frozen=True)

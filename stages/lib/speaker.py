@@ -19,7 +19,7 @@ from .nets.codec import Codec
 from .nets.denoiser import Condition, Denoiser
 from .nets.pose_encoder import PoseEncoder
 from .nets.precision import Precision, autocast
-from .nets.warp import warp_reference
+from .nets.warp import Warper
 from .pose.drawing import draw_skeleton
 from .sampling import sample_windows
 from .streaming import Chunks, sample_stream
@@ -149,9 +149,9 @@ class Speaker:
         warped = None
         if self.student.config["reference_warp"]:
             size = self.settings.size
-            posed = points / size, confidence, still_points / size, still_confidence
             with autocast(self.device, self.settings.precision):
-                warped = warp_reference(self.codec, reference[0], *posed)[None]
+                warper = Warper(self.codec, reference[0], still_points / size, still_confidence)
+                warped = warper.warp(points / size, confidence)[None]
         return Condition(
             torch.cat(poses).transpose(0, 1)[None], reference, self._encode_pose(still_points, still_confidence), warped
         )

@@ -27,7 +27,7 @@ _TEXT_DIM = 8
 class Condition:
     """What a window is drawn from. Channels as the codec and the pose encoder give them.
 
-    warped_BCThw: the reference deformed to the poses (`warp_reference`); needed if the denoiser's config says so.
+    warped_BCThw: the reference deformed to the poses (`Warper`); needed if the denoiser's config says so.
     """
 
     pose_BPThw: torch.Tensor

@@ -1,87 +1,171 @@
-"""The reference picture deformed to a pose: rigid moving least squares (Schaefer et al., SIGGRAPH 2006) over keypoints.
+"""The reference picture deformed to a pose, in layers: body behind, arms before it, hands before all.
 
-It brings hands, arms and face near to where the pose wants them, with the person's own texture. It is wrong where
-things cover each other; the denoiser decides what to take.
+Head and torso move by rigid moving least squares (Schaefer et al., SIGGRAPH 2006); arms by their bones, hands by moving
+least squares over their own keypoints (`stages.lib.limbs`). Each layer is sampled from the reference by itself, so that a
+hand does not drag the clothes that it moves over. What forearms and hands hid in the reference is filled from around
+them. It is still wrong where the fill must guess and where a hand shows another side; the denoiser decides what to take.
 
-Axes: B pictures, T frames, K keypoints, M control points, N cells, C channels, H W pixels, h w latent cells.
+Axes: B pictures, T frames, K keypoints, M control points, N points, C channels, H W pixels, h w latent cells.
 """
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..limbs import Pose, arm_layer, hand_layer
 from ..mls import deform_rigidly
 from .codec import Codec
 
-_CELLS = 16
-"""Cells a side on which the deformation is worked out; it is smooth, and stretched to pixels."""
-_LIMBS = ((5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12), (11, 12))
+_BODY_CELLS, _LIMB_CELLS = 16, 48
+"""Cells a side on which the layers are worked out; they are smooth, and stretched to pixels."""
+_ARM_EDGE, _HAND_EDGE = 0.08, 0.05
+"""Width of the soft edge of a layer, shoulder widths."""
+_HIDDEN = 0.03
+"""Nearer than this to forearm or hand, shoulder widths, the reference shows nothing of the body."""
+_TORSO = ((5, 6), (5, 11), (6, 12), (11, 12))
 """COCO-WholeBody pairs between which further control points lie."""
-_BETWEEN = 4
-_BORDER = 8
-"""Control points a side of the picture's border; they stay where they are, and hold the background."""
+_BETWEEN, _BORDER = 4, 8
+_HEAD = [*range(5), *range(23, 91)]
+_JAW, _CHIN = (23, 39), 31
+_CROWN = 13
+"""Control points around the head, which carry the hair."""
 
 
-@torch.no_grad()
-def warp_reference(
-    codec: Codec,
-    reference_Chw: torch.Tensor,
-    keypoints: np.ndarray,
-    confidence: np.ndarray,
-    reference_keypoints: np.ndarray,
-    reference_confidence: np.ndarray,
-) -> torch.Tensor:
-    """Latents (C, T, h, w) float32 of the reference deformed to each of T poses.
+class Warper:
+    """One reference picture, to be deformed to pose after pose."""
 
-    Args:
-        reference_Chw: latents of the reference. keypoints: (T, 133, 2), x y in 0..1. confidence: (T, 133).
-        reference_keypoints: (133, 2). reference_confidence: (133,).
+    @torch.no_grad()
+    def __init__(
+        self, codec: Codec, reference_Chw: torch.Tensor, keypoints: np.ndarray, confidence: np.ndarray
+    ) -> None:
+        """reference_Chw: latents. keypoints: (133, 2) of the reference, x y in 0..1. confidence: (133,)."""
+        self._codec, self._device = codec, reference_Chw.device
+        self._still = self._pose(keypoints[None], confidence[None])
+        self._picture = codec.decode(reference_Chw[None].float()).float()
+        self._behind = uncover(self._picture, self._still)
+
+    @torch.no_grad()
+    def warp(self, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
+        """Latents (C, T, h, w) float32 of the reference deformed to each of T poses.
+
+        keypoints: (T, 133, 2), x y in 0..1. confidence: (T, 133).
+        """
+        posed = self._pose(keypoints, confidence)
+        return self._codec.encode(warp_picture(self._picture, self._behind, self._still, posed)).float().transpose(0, 1)
+
+    def _pose(self, keypoints: np.ndarray, confidence: np.ndarray) -> Pose:
+        points = torch.as_tensor(np.ascontiguousarray(keypoints), dtype=torch.float32, device=self._device)
+        return Pose(torch.view_as_complex(points), torch.as_tensor(confidence > 0, device=self._device))
+
+
+def warp_picture(picture_1CHW: torch.Tensor, behind_1CHW: torch.Tensor, still: Pose, posed: Pose) -> torch.Tensor:
+    """Pictures (B, C, H, W) of a person moved from pose `still` to the B poses `posed`.
+
+    behind_1CHW: the picture without forearms and hands (`uncover`).
     """
-    device, frames = reference_Chw.device, len(keypoints)
-    points = torch.as_tensor(keypoints, dtype=torch.float32, device=device)
-    still = torch.as_tensor(reference_keypoints, dtype=torch.float32, device=device).expand_as(points)
-    seen = torch.as_tensor((confidence > 0) & (reference_confidence > 0), device=device).float()
-    picture = codec.decode(reference_Chw[None].float()).float()
-    warped = warp_picture(picture.expand(frames, -1, -1, -1), warp_field(points, still, seen, _CELLS))
-    return codec.encode(warped).float().transpose(0, 1)
+    still = still.expand(len(posed))
+    made = _sample(behind_1CHW, body_field(still, posed, _BODY_CELLS))
+    centres = _centres(_LIMB_CELLS, made.device)
+    for layer, edge in ((arm_layer, _ARM_EDGE), (hand_layer, _HAND_EDGE)):
+        _lay_over(made, picture_1CHW, *layer(centres, still, posed), edge)
+    return made
 
 
-def warp_field(
-    keypoints_BK2: torch.Tensor, reference_BK2: torch.Tensor, seen_BK: torch.Tensor, cells: int
-) -> torch.Tensor:
-    """Where in the reference each cell of the posed picture comes from: (B, cells, cells, 2), x y in 0..1.
+def _lay_over(
+    made_BCHW: torch.Tensor, picture_1CHW: torch.Tensor, field_BN: torch.Tensor, distance_BN: torch.Tensor, edge: float
+) -> None:
+    """Paint a layer over `made_BCHW`, only where it shows: arms and hands are a tenth of the picture."""
+    size = made_BCHW.shape[-2:]
+    shown_BHW = (0.5 - _stretch(_square(distance_BN)[:, None], size)[:, 0] / edge).clamp(0, 1)
+    where = shown_BHW > 0
+    grid = _grid(_square(field_BN), size)[where]
+    colour = F.grid_sample(picture_1CHW, grid[None, None], padding_mode="border", align_corners=False)[0, :, 0].T
+    made_BHWC = made_BCHW.permute(0, 2, 3, 1)
+    made_BHWC[where] = torch.lerp(made_BHWC[where], colour, shown_BHW[where][:, None])
 
-    Keypoints are x y in 0..1; seen_BK is 1 for those that count, else 0.
+
+def uncover(picture_1CHW: torch.Tensor, still: Pose) -> torch.Tensor:
+    """The picture with forearms and hands taken away, filled from what is around them."""
+    centres = _centres(_LIMB_CELLS, picture_1CHW.device)
+    _, forearm = arm_layer(centres, still, still, upper=False)
+    _, hand = hand_layer(centres, still, still)
+    keep = (_stretch(_square(torch.minimum(forearm, hand))[:, None], picture_1CHW.shape[-2:]) > _HIDDEN).float()
+    return fill(picture_1CHW * keep, keep)
+
+
+def fill(known_BCHW: torch.Tensor, weight_B1HW: torch.Tensor) -> torch.Tensor:
+    """Holes filled from around them, coarse to fine (pull-push: Gortler et al., "The lumigraph", SIGGRAPH 1996).
+
+    known_BCHW: 0 in holes. weight_B1HW: 1 where known, else 0.
     """
-    p_BM, weight_BM = _control_points(keypoints_BK2, seen_BK)
-    q_BM, _ = _control_points(reference_BK2, seen_BK)
-    middle = (torch.arange(cells, device=p_BM.device) + 0.5) / cells
-    v_N = torch.complex(*torch.meshgrid(middle, middle, indexing="xy")).reshape(-1)
-    source = deform_rigidly(v_N, p_BM, q_BM, weight_BM)
-    return torch.view_as_real(source).unflatten(1, (cells, cells))
+    if min(known_BCHW.shape[-2:]) < 2:
+        return known_BCHW
+    shrunk, share = F.avg_pool2d(known_BCHW, 2, ceil_mode=True), F.avg_pool2d(weight_B1HW, 2, ceil_mode=True)
+    coarse = fill(shrunk / share.clamp(min=1e-6), (share > 0).float())
+    guess = F.interpolate(coarse, size=known_BCHW.shape[-2:], mode="bilinear", align_corners=False)
+    return known_BCHW + (1 - weight_B1HW) * guess
 
 
-def warp_picture(pictures_BCHW: torch.Tensor, field_Bhw2: torch.Tensor) -> torch.Tensor:
-    """Pictures sampled where `field_Bhw2` (from `warp_field`) says; the border repeats outside."""
-    size = pictures_BCHW.shape[-2:]
-    field = F.interpolate(field_Bhw2.permute(0, 3, 1, 2), size=size, mode="bilinear", align_corners=False)
-    grid = field.permute(0, 2, 3, 1) * 2 - 1
-    return F.grid_sample(pictures_BCHW, grid, mode="bilinear", padding_mode="border", align_corners=False)
+def body_field(still: Pose, posed: Pose, cells: int) -> torch.Tensor:
+    """Where in the reference head, torso and background of each cell come from: (B, cells, cells) complex in 0..1."""
+    (to_BM, seen), (from_BM, seen_still) = _control_points(posed), _control_points(still)
+    return _square(deform_rigidly(_centres(cells, to_BM.device), to_BM, from_BM, (seen & seen_still).float()))
 
 
-def _control_points(keypoints_BK2: torch.Tensor, seen_BK: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Complex positions (B, M) and weights (B, M): the keypoints of upper body, face and hands, points along limbs,
-    and the border."""
-    upper = torch.cat([torch.arange(13), torch.arange(23, 133)]).to(keypoints_BK2.device)
-    first, second = torch.tensor(_LIMBS, device=keypoints_BK2.device).unbind(1)
-    share = torch.linspace(0, 1, _BETWEEN + 2, device=keypoints_BK2.device)[1:-1, None]
-    along = keypoints_BK2[:, first, None] * (1 - share) + keypoints_BK2[:, second, None] * share
-    along_seen = (seen_BK[:, first] * seen_BK[:, second])[..., None].expand(-1, -1, _BETWEEN)
-    edge = torch.linspace(0, 1, _BORDER + 1, device=keypoints_BK2.device)[:-1]
+def _control_points(pose: Pose) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B, M) complex, and whether each was seen."""
+    points, seen = pose.points_BK, pose.seen_BK
+    first, second = torch.tensor(_TORSO, device=points.device).unbind(1)
+    share = torch.linspace(0, 1, _BETWEEN + 2, device=points.device)[1:-1]
+    along = torch.lerp(points[:, first, None], points[:, second, None], share.to(points.dtype)).flatten(1)
+    along_seen = (seen[:, first] & seen[:, second]).repeat_interleave(_BETWEEN, 1)
+    border = _border(points.device).expand(len(points), -1)
+    face_seen = seen[:, [*_JAW, _CHIN]].all(1, keepdim=True).expand(-1, _CROWN)
+    kept = [5, 6, 11, 12, *_HEAD]
+    return (
+        torch.cat([points[:, kept], along, _crown(points), border], 1),
+        torch.cat([seen[:, kept], along_seen, face_seen, torch.ones_like(border, dtype=torch.bool)], 1),
+    )
+
+
+def _crown(points_BK: torch.Tensor) -> torch.Tensor:
+    """(B, 13) around the head, in the frame that jaw and chin give: half an ellipse above, a shallower arc beside."""
+    left, right, chin = points_BK[:, _JAW[0]], points_BK[:, _JAW[1]], points_BK[:, _CHIN]
+    middle = (left + right) / 2
+    angle = torch.linspace(-0.25, 1.25, _CROWN, device=points_BK.device) * torch.pi
+    aside, above = 1.25 * angle.cos(), angle.sin() * torch.where(angle.sin() > 0, 1.15, 0.9)
+    return middle[:, None] + (right - left)[:, None] / 2 * aside + (middle - chin)[:, None] * above
+
+
+def _border(device: torch.device) -> torch.Tensor:
+    """Points at the top and the sides; they stay, and hold the background. The body goes on below the picture."""
+    edge = torch.linspace(0, 1, _BORDER + 1, device=device)
     nought, one = torch.zeros_like(edge), torch.ones_like(edge)
-    border = torch.stack(
-        [torch.cat([edge, one, 1 - edge, nought]), torch.cat([nought, edge, one, 1 - edge])], -1
-    ).expand(len(keypoints_BK2), -1, -1)
-    points = torch.cat([keypoints_BK2[:, upper], along.flatten(1, 2), border], 1).contiguous()
-    weight = torch.cat([seen_BK[:, upper], along_seen.flatten(1), torch.ones_like(border[..., 0])], 1)
-    return torch.view_as_complex(points.float()), weight
+    return torch.cat([torch.complex(edge, nought), torch.complex(nought, edge)[1:], torch.complex(one, edge)[1:]])
+
+
+def _centres(cells: int, device: torch.device) -> torch.Tensor:
+    middle = (torch.arange(cells, device=device) + 0.5) / cells
+    return torch.complex(*torch.meshgrid(middle, middle, indexing="xy")).reshape(-1)
+
+
+def _square(field_BN: torch.Tensor) -> torch.Tensor:
+    return field_BN.unflatten(1, (round(field_BN.shape[1] ** 0.5), -1))
+
+
+def _stretch(cells_BChw: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    return F.interpolate(cells_BChw, size=size, mode="bilinear", align_corners=False)
+
+
+def _grid(field_Bhw: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """What grid_sample takes: (B, H, W, 2) in -1..1."""
+    field_B2hw = torch.stack([field_Bhw.real, field_Bhw.imag], 1)
+    return _stretch(field_B2hw, size).permute(0, 2, 3, 1) * 2 - 1
+
+
+def _sample(picture_1CHW: torch.Tensor, field_Bhw: torch.Tensor) -> torch.Tensor:
+    """The picture where `field_Bhw` says, (B, C, H, W); the border repeats outside."""
+    pictures = picture_1CHW.expand(len(field_Bhw), -1, -1, -1)
+    return F.grid_sample(
+        pictures, _grid(field_Bhw, picture_1CHW.shape[-2:]), padding_mode="border", align_corners=False
+    )

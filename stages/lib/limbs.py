@@ -1,0 +1,115 @@
+"""Arms and hands as layers: where each point of a posed limb lies in the reference, and how far it is from the limb.
+
+Points and directions of the plane are complex numbers, x + i y in picture sides; distances to limbs are in shoulder
+widths, negative inside.
+
+Axes: B poses, K keypoints, N points, L limbs.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from .mls import deform_rigidly
+from .pose import skeleton as sk
+
+_SHOULDERS = (5, 6)
+_UPPER, _FOREARM = ((5, 7), (6, 8)), ((7, 9), (8, 10))
+_UPPER_RADIUS, _FOREARM_RADIUS, _PALM_RADIUS, _FINGER_RADIUS = 0.10, 0.11, 0.08, 0.04
+"""Shoulder widths; sleeves included. Chosen for the least error over the embedded corpus."""
+_PALM = ((0, 1), (0, 5), (0, 9), (0, 13), (0, 17), (5, 9), (9, 13), (13, 17))
+"""Pairs of hand keypoints across the palm."""
+_BLEND = 0.02
+"""Shoulder widths over which one limb takes over from the other."""
+_FAR = 1e3
+
+
+@dataclass(frozen=True)
+class Pose:
+    """points_BK: COCO-WholeBody keypoints, complex. seen_BK: whether each was found."""
+
+    points_BK: torch.Tensor
+    seen_BK: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.points_BK)
+
+    def expand(self, count: int) -> "Pose":
+        """The same single pose `count` times."""
+        return Pose(self.points_BK.expand(count, -1), self.seen_BK.expand(count, -1))
+
+
+Layer = tuple[torch.Tensor, torch.Tensor]
+"""(B, N) complex: where in the reference. (B, N): distance to the limb."""
+
+
+def arm_layer(point_N: torch.Tensor, still: Pose, posed: Pose, upper: bool = True) -> Layer:
+    """Both arms without hands; `upper` False: forearms only."""
+    pairs = [*(_UPPER if upper else ()), *_FOREARM]
+    radii = [*([_UPPER_RADIUS] * 2 if upper else ()), *[_FOREARM_RADIUS] * 2]
+    first, second = (list(each) for each in zip(*pairs, strict=True))
+    source_BNL, distance_BNL = _along_bones(point_N, still, posed, first, second)
+    distance_BNL = distance_BNL / _shoulder_width(posed) - torch.tensor(radii, device=point_N.device)
+    seen_BL = _both(still, posed, first) & _both(still, posed, second)
+    return _nearest(source_BNL, distance_BNL, seen_BL)
+
+
+def hand_layer(point_N: torch.Tensor, still: Pose, posed: Pose) -> Layer:
+    """Both hands."""
+    sources, distances, seen = [], [], []
+    for hand in (sk.LEFT_HAND, sk.RIGHT_HAND):
+        keys = hand.tolist()
+        weight = _both(still, posed, keys).float()
+        sources.append(deform_rigidly(point_N, posed.points_BK[:, keys], still.points_BK[:, keys], weight))
+        distances.append(_to_hand(point_N, posed.points_BK[:, keys], _shoulder_width(posed)))
+        seen.append(_both(still, posed, keys).all(1))
+    return _nearest(torch.stack(sources, -1), torch.stack(distances, -1), torch.stack(seen, -1))
+
+
+def _along_bones(
+    point_N: torch.Tensor, still: Pose, posed: Pose, first: list[int], second: list[int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Points carried back bone by bone: stretched between the joints, moved rigidly across and beyond.
+
+    (B, N, L) complex, and their distances to the bones in picture sides.
+    """
+    start_BL, bone_BL = posed.points_BK[:, first], posed.points_BK[:, second] - posed.points_BK[:, first]
+    still_start_BL = still.points_BK[:, first]
+    still_bone_BL = still.points_BK[:, second] - still_start_BL
+    length_BL, still_length_BL = bone_BL.abs().clamp(min=1e-6), still_bone_BL.abs().clamp(min=1e-6)
+    # in the bone's own frame: along it, and across
+    local = (point_N[None, :, None] - start_BL[:, None]) * (bone_BL / length_BL).conj()[:, None]
+    inside = torch.minimum(local.real.clamp(min=0), length_BL[:, None])
+    beyond = local.real - inside
+    along = inside * (still_length_BL / length_BL)[:, None] + beyond
+    source = still_start_BL[:, None] + torch.complex(along, local.imag) * (still_bone_BL / still_length_BL)[:, None]
+    return source, torch.hypot(beyond, local.imag)
+
+
+def _to_hand(point_N: torch.Tensor, hand_BK: torch.Tensor, unit_B11: torch.Tensor) -> torch.Tensor:
+    """Distance (B, N) to the nearest of palm and fingers, in shoulder widths."""
+    pairs = [*_PALM, *(pair for pair in sk.HAND_LIMBS if tuple(pair) not in _PALM)]
+    radii = [_PALM_RADIUS if pair in _PALM else _FINGER_RADIUS for pair in pairs]
+    first, second = (list(each) for each in zip(*pairs, strict=True))
+    start_BL, bone_BL = hand_BK[:, first], hand_BK[:, second] - hand_BK[:, first]
+    away = point_N[None, :, None] - start_BL[:, None]
+    share = (away * bone_BL.conj()[:, None]).real / bone_BL.abs().square().clamp(min=1e-12)[:, None]
+    distance = (away - share.clamp(0, 1) * bone_BL[:, None]).abs() / unit_B11
+    return (distance - torch.tensor(radii, device=distance.device)).amin(-1)
+
+
+def _nearest(source_BNL: torch.Tensor, distance_BNL: torch.Tensor, seen_BL: torch.Tensor) -> Layer:
+    """One layer of several limbs: each point belongs to the nearest that was seen."""
+    distance_BNL = torch.where(seen_BL[:, None], distance_BNL, _FAR)
+    weight = torch.softmax(-distance_BNL / _BLEND, -1)
+    return (source_BNL * weight).sum(-1), distance_BNL.amin(-1)
+
+
+def _both(still: Pose, posed: Pose, keys: list[int]) -> torch.Tensor:
+    return still.seen_BK[:, keys] & posed.seen_BK[:, keys]
+
+
+def _shoulder_width(pose: Pose) -> torch.Tensor:
+    """(B, 1, 1)."""
+    left, right = _SHOULDERS
+    return (pose.points_BK[:, left] - pose.points_BK[:, right]).abs().clamp(min=1e-3)[:, None, None]
