@@ -1,9 +1,10 @@
 """The reference picture deformed to a pose, in layers: body behind, arms before it, hands before all.
 
 Head and torso move by rigid moving least squares (Schaefer et al., SIGGRAPH 2006); arms by their bones, hands by moving
-least squares over their own keypoints (`stages.lib.limbs`). Each layer is sampled from the reference by itself, so that a
-hand does not drag the clothes that it moves over. What forearms and hands hid in the reference is filled from around
-them. It is still wrong where the fill must guess and where a hand shows another side; the denoiser decides what to take.
+least squares over their own keypoints (`stages.lib.limbs`). Each layer is sampled from the reference by itself, so that
+a hand does not drag the clothes that it moves over. What forearms and hands hid in the reference is filled from around
+them. It is still wrong where the fill must guess, and where a hand shows another side; the denoiser decides what to
+take.
 
 Axes: B pictures, T frames, K keypoints, M control points, N points, C channels, H W pixels, h w latent cells.
 """
