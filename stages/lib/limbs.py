@@ -22,6 +22,8 @@ _PALM = ((0, 1), (0, 5), (0, 9), (0, 13), (0, 17), (5, 9), (9, 13), (13, 17))
 _BLEND = 0.02
 """Shoulder widths over which one limb takes over from the other."""
 _FAR = 1e3
+_MARGIN = 0.4
+"""Shoulder widths; more than a cell of any grid beyond where a hand shows."""
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,27 @@ def arm_layer(point_N: torch.Tensor, still: Pose, posed: Pose, upper: bool = Tru
 
 def hand_layer(point_N: torch.Tensor, still: Pose, posed: Pose) -> Layer:
     """Both hands."""
-    sources, distances, seen = [], [], []
-    for hand in (sk.LEFT_HAND, sk.RIGHT_HAND):
+    shape = (len(posed), len(point_N), 2)
+    source_BNL = torch.zeros(shape, dtype=point_N.dtype, device=point_N.device)
+    distance_BNL = torch.full(shape, _FAR, device=point_N.device)
+    seen = []
+    for side, hand in enumerate((sk.LEFT_HAND, sk.RIGHT_HAND)):
         keys = hand.tolist()
-        weight = _both(still, posed, keys).float()
-        sources.append(deform_rigidly(point_N, posed.points_BK[:, keys], still.points_BK[:, keys], weight))
-        distances.append(_to_hand(point_N, posed.points_BK[:, keys], _shoulder_width(posed)))
-        seen.append(_both(still, posed, keys).all(1))
-    return _nearest(torch.stack(sources, -1), torch.stack(distances, -1), torch.stack(seen, -1))
+        hand_BK, both_BK = posed.points_BK[:, keys], _both(still, posed, keys)
+        near = _near(point_N, hand_BK, _shoulder_width(posed)).nonzero()[:, 0]
+        source_BNL[:, near, side] = deform_rigidly(point_N[near], hand_BK, still.points_BK[:, keys], both_BK.float())
+        distance_BNL[:, near, side] = _to_hand(point_N[near], hand_BK, _shoulder_width(posed))
+        seen.append(both_BK.all(1))
+    return _nearest(source_BNL, distance_BNL, torch.stack(seen, -1))
+
+
+def _near(point_N: torch.Tensor, hand_BK: torch.Tensor, unit_B11: torch.Tensor) -> torch.Tensor:
+    """Which points (N,) are less than `_MARGIN` from the box around the hand in any of the poses; saves the rest."""
+    margin = _MARGIN * unit_B11[:, 0, 0].amax()
+    inside = torch.ones(len(hand_BK), len(point_N), dtype=torch.bool, device=point_N.device)
+    for point, hand in ((point_N.real, hand_BK.real), (point_N.imag, hand_BK.imag)):
+        inside &= (point > hand.amin(1, keepdim=True) - margin) & (point < hand.amax(1, keepdim=True) + margin)
+    return inside.any(0)
 
 
 def _along_bones(

@@ -10,10 +10,10 @@ def between(points: torch.Tensor, pair: tuple[int, int], share: float) -> torch.
     return torch.lerp(points[pair[0]], points[pair[1]], torch.tensor(share, dtype=points.dtype))[None]
 
 
-@pytest.mark.parametrize("layer", [arm_layer, hand_layer])
-def test_an_unmoved_limb_comes_from_where_it_is(layer):
+@pytest.mark.parametrize(("layer", "keys"), [(arm_layer, [7, 9, 10, 120]), (hand_layer, [9, 91, 95, 120])])
+def test_an_unmoved_limb_comes_from_where_it_is(layer, keys):
     still = pose(person())
-    points = still.points_BK[0, [7, 9, 91, 95, 120]]
+    points = still.points_BK[0, keys]
     source, _ = layer(points, still, still)
     torch.testing.assert_close(source[0], points, atol=1e-4, rtol=0)
 
@@ -62,6 +62,12 @@ def test_distance_is_that_to_the_bone_less_its_radius_in_shoulder_widths():
         expected.append(np.abs(line - at).min() / abs(points[5] - points[6]) - 0.11)
     _, distance = arm_layer(torch.tensor([at]), still, still, upper=False)
     assert distance.item() == pytest.approx(min(expected), abs=1e-3)
+
+
+def test_points_far_from_both_hands_are_not_theirs():
+    still = pose(person())
+    _, distance = hand_layer(torch.tensor([0.5 + 0.05j, 0.02 + 0.02j]), still, still)
+    assert (distance > 1).all()
 
 
 @pytest.mark.parametrize(("layer", "missing"), [(arm_layer, [7, 8, 9, 10]), (hand_layer, [*range(91, 133)])])

@@ -68,21 +68,22 @@ def warp_picture(picture_1CHW: torch.Tensor, behind_1CHW: torch.Tensor, still: P
     made = _sample(behind_1CHW, body_field(still, posed, _BODY_CELLS))
     centres = _centres(_LIMB_CELLS, made.device)
     for layer, edge in ((arm_layer, _ARM_EDGE), (hand_layer, _HAND_EDGE)):
-        _lay_over(made, picture_1CHW, *layer(centres, still, posed), edge)
+        made = _lay_over(made, picture_1CHW, *layer(centres, still, posed), edge)
     return made
 
 
 def _lay_over(
     made_BCHW: torch.Tensor, picture_1CHW: torch.Tensor, field_BN: torch.Tensor, distance_BN: torch.Tensor, edge: float
-) -> None:
-    """Paint a layer over `made_BCHW`, only where it shows: arms and hands are a tenth of the picture."""
+) -> torch.Tensor:
+    """A layer over `made_BCHW`, worked out only where it shows: arms and hands are a tenth of the picture."""
     size = made_BCHW.shape[-2:]
     shown_BHW = (0.5 - _stretch(_square(distance_BN)[:, None], size)[:, 0] / edge).clamp(0, 1)
-    where = shown_BHW > 0
-    grid = _grid(_square(field_BN), size)[where]
+    where = shown_BHW.flatten().nonzero()[:, 0]
+    grid = _grid(_square(field_BN), size).reshape(-1, 2)[where]
     colour = F.grid_sample(picture_1CHW, grid[None, None], padding_mode="border", align_corners=False)[0, :, 0].T
-    made_BHWC = made_BCHW.permute(0, 2, 3, 1)
-    made_BHWC[where] = torch.lerp(made_BHWC[where], colour, shown_BHW[where][:, None])
+    made = made_BCHW.permute(0, 2, 3, 1).reshape(-1, made_BCHW.shape[1])
+    made[where] = torch.lerp(made[where], colour, shown_BHW.flatten()[where, None])
+    return made.view(*shown_BHW.shape, -1).permute(0, 3, 1, 2)
 
 
 def uncover(picture_1CHW: torch.Tensor, still: Pose) -> torch.Tensor:
@@ -155,7 +156,13 @@ def _square(field_BN: torch.Tensor) -> torch.Tensor:
 
 
 def _stretch(cells_BChw: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    return F.interpolate(cells_BChw, size=size, mode="bilinear", align_corners=False)
+    """Bilinear interpolation, as two small matrix products: several times as fast as `F.interpolate` on a processor."""
+    height, width = cells_BChw.shape[-2:]
+    down, across = (
+        F.interpolate(torch.eye(few, device=cells_BChw.device)[None], size=many, mode="linear", align_corners=False)[0]
+        for few, many in ((height, size[0]), (width, size[1]))
+    )
+    return down.T @ cells_BChw @ across
 
 
 def _grid(field_Bhw: torch.Tensor, size: torch.Size) -> torch.Tensor:
