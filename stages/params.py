@@ -224,7 +224,7 @@ class MotionSection(Section):
     components: int = Field(gt=0, description="principal components of the training motion")
     width: int = Field(gt=0)
     layers: int = Field(gt=0)
-    lookahead: int = Field(ge=0, description="frames of voice heard ahead")
+    lookahead: int = Field(ge=0, le=4, description="frames of voice heard ahead; live video lags by as much")
     window: int = Field(gt=1, description="frames of a training window")
     batch: int = Field(gt=0, description="windows a training step")
     sampling_steps: int = Field(gt=0)

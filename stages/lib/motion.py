@@ -1,5 +1,7 @@
 """Upper-body motion relative to a reference pose: what the voice-to-motion model learns and draws."""
 
+import itertools
+
 import numpy as np
 import torch
 
@@ -37,16 +39,70 @@ def denormalise(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """The inverse of `normalise`; points outside the upper body stand still at the reference. (T, 133, 2) pixels."""
     origin, unit = _frame_of(reference)
     keypoints = np.repeat(reference[None].astype(np.float32), len(points), 0)
-    keypoints[:, UPPER_BODY] = points.reshape(len(points), -1, 2) * unit + origin
+    keypoints[:, UPPER_BODY] = points.reshape(-1, len(UPPER_BODY), 2) * unit + origin
     return keypoints
+
+
+class MotionStream:
+    """Keypoints for speech that is still being said, in memory that does not grow.
+
+    A frame is decided once the `lookahead` frames of speech after it are heard. Noise is drawn frame by frame and every
+    sampling step keeps its own past, so the result does not depend on how the speech is cut into pieces.
+
+    Args:
+        reference: (133, 2) keypoints of the person at rest, pixels; the motion starts from it and is in its pixels.
+        steps: Euler steps from noise to motion.
+    """
+
+    def __init__(self, model: MotionModel, reference: np.ndarray, steps: int, seed: int) -> None:
+        self._model, self._reference = model, reference
+        self._still = torch.from_numpy(normalise(reference[None], reference))
+        self._times = torch.linspace(1, 0, steps + 1).tolist()
+        self._generator = torch.Generator().manual_seed(seed)
+        self._audio = torch.zeros(1, 0, model.config.audio_features)
+        self._past: list[list[torch.Tensor] | None] = [None] * steps
+
+    @property
+    def lookahead(self) -> int:
+        """Frames of speech that are heard beyond a frame before it is decided."""
+        return self._model.config.lookahead
+
+    def push(self, mel: np.ndarray) -> np.ndarray:
+        """(T, 4, 80) log-mel of the next frames of speech -> keypoints (N, 133, 2) of the frames now decided."""
+        self._audio = torch.cat([self._audio, torch.from_numpy(mel).flatten(1)[None]], 1)
+        if self._audio.shape[1] <= self.lookahead:
+            return self._to_pixels(self._still[:0])
+        keypoints = self._draw(self._audio)
+        self._audio = self._audio[:, self._audio.shape[1] - self.lookahead :]
+        return keypoints
+
+    def finish(self) -> np.ndarray:
+        """Keypoints of the frames still undecided, as if the last sound went on."""
+        if not self._audio.shape[1]:
+            return self._to_pixels(self._still[:0])
+        keypoints = self._draw(torch.cat([self._audio, self._audio[:, -1:].expand(-1, self.lookahead, -1)], 1))
+        self._audio = self._audio[:, :0]
+        return keypoints
+
+    @torch.no_grad()
+    def _draw(self, audio_1TA: torch.Tensor) -> np.ndarray:
+        heard = self._model.hear(audio_1TA)
+        shape = (1, self._model.config.components)
+        x = torch.stack([torch.randn(shape, generator=self._generator) for _ in range(heard.shape[2])], 1)
+        for step, (now, after) in enumerate(itertools.pairwise(self._times)):
+            time = torch.full((1,), now)
+            clean, self._past[step] = self._model.draw(x, time, heard, self._still, self._past[step])
+            x = clean + (x - clean) * (after / now)
+        return self._to_pixels(self._still + self._model.decode_motion(x)[0])
+
+    def _to_pixels(self, points_TQ: torch.Tensor) -> np.ndarray:
+        return denormalise(points_TQ.numpy(), self._reference)
 
 
 def draw_motion(model: MotionModel, mel: np.ndarray, reference: np.ndarray, steps: int, seed: int) -> np.ndarray:
     """Keypoints for speech, from a reference pose: (T, 4, 80) log-mel, (133, 2) pixels -> (T, 133, 2) pixels."""
-    still = torch.from_numpy(normalise(reference[None], reference))
-    audio = torch.from_numpy(mel).flatten(1)[None]
-    offsets = model.generate(audio, still, steps, torch.Generator().manual_seed(seed))[0]
-    return denormalise((still + offsets).numpy(), reference)
+    stream = MotionStream(model, reference, steps, seed)
+    return np.concatenate([stream.push(mel), stream.finish()])
 
 
 def _frame_of(reference: np.ndarray) -> tuple[np.ndarray, float]:

@@ -1,5 +1,7 @@
 """Log-mel power spectrogram on the clock of the video: every video frame owns the same number of windows."""
 
+from functools import lru_cache
+
 import numpy as np
 
 BANDS = 80
@@ -10,13 +12,13 @@ FLOOR = 1e-6
 """Least power, so that digital silence has a finite logarithm (-13.8); a quiet room is just above it."""
 
 
-def window_centres(frames: int, fps: float, rate: int) -> np.ndarray:
-    """Sample index of the centre of every window, (T, 4) int64.
+def window_centres(frames: int, fps: float, rate: int, first: int = 0) -> np.ndarray:
+    """Sample index of the centre of every window of `frames` frames from `first` on, (T, 4) int64.
 
     Window m of frame t is centred at (t + (m + 0.5) / 4) / fps seconds: the four share the frame's time evenly, and
     none is centred outside of it.
     """
-    seconds = (np.arange(frames)[:, None] + (np.arange(WINDOWS) + 0.5) / WINDOWS) / fps
+    seconds = (first + np.arange(frames)[:, None] + (np.arange(WINDOWS) + 0.5) / WINDOWS) / fps
     return np.rint(seconds * rate).astype(np.int64)
 
 
@@ -32,18 +34,80 @@ def log_mel(speech: np.ndarray, rate: int, frames: int, fps: float) -> np.ndarra
     Returns:
         (T, 4, 80) float32.
     """
-    width = 2 * round(WINDOW_SECONDS * rate / 2)
+    half = _half_window(rate)
+    centres = window_centres(frames, fps, rate)
+    tail = max(0, int(centres[-1, -1]) + half - len(speech)) if frames else 0
+    return _mel_at(np.pad(speech.astype(np.float32), (half, tail)), centres + half, rate)
+
+
+class LogMelStream:
+    """The same of speech that is still being said: samples in, the features of every frame that they complete out.
+
+    A frame is complete `look_ahead` seconds after its end. Keeps less than a frame and a window of samples.
+    """
+
+    def __init__(self, rate: int, fps: float) -> None:
+        self._rate, self._fps, self._half = rate, fps, _half_window(rate)
+        self._kept = np.zeros(self._half, np.float32)  # silence before the recording
+        self._kept_from, self._heard, self._frames = -self._half, 0, 0
+
+    @property
+    def look_ahead(self) -> float:
+        """Seconds of sound beyond a frame's end that its last window hears."""
+        return float(window_centres(1, self._fps, self._rate)[0, -1] + self._half) / self._rate - 1 / self._fps
+
+    def push(self, samples: np.ndarray) -> np.ndarray:
+        """(S,) float in -1..1, what was said next -> (T, 4, 80) of the frames that are now complete, maybe none."""
+        self._kept = np.concatenate([self._kept, samples.astype(np.float32)])
+        self._heard += len(samples)
+        ready = self._frames
+        while self._last_sample(ready) <= self._heard:
+            ready += 1
+        return self._advance(ready)
+
+    def finish(self) -> np.ndarray:
+        """The features of the frames that are left, the last one begun counting whole; silence follows."""
+        frames = max(self._frames, int(np.ceil(self._heard * self._fps / self._rate - 1e-9)))
+        missing = max(0, self._last_sample(frames - 1) - self._heard) if frames else 0
+        self._kept = np.pad(self._kept, (0, missing))
+        return self._advance(frames)
+
+    def _last_sample(self, frame: int) -> int:
+        """One beyond the last sample that the frame hears."""
+        return int(self._centres(frame, frame + 1)[0, -1]) + self._half
+
+    def _centres(self, start: int, stop: int) -> np.ndarray:
+        return window_centres(stop - start, self._fps, self._rate, start)
+
+    def _advance(self, ready: int) -> np.ndarray:
+        centres = self._centres(self._frames, ready)
+        mel = _mel_at(self._kept, centres - self._kept_from, self._rate)
+        self._frames = ready
+        unused = int(self._centres(ready, ready + 1)[0, 0]) - self._half - self._kept_from
+        self._kept, self._kept_from = self._kept[unused:], self._kept_from + unused
+        return mel
+
+
+def _half_window(rate: int) -> int:
+    return round(WINDOW_SECONDS * rate / 2)
+
+
+def _mel_at(samples: np.ndarray, centres: np.ndarray, rate: int) -> np.ndarray:
+    """(T, 4, 80) of the windows around `centres` (T, 4), indices into `samples`."""
+    width = 2 * _half_window(rate)
     size = 1 << (width - 1).bit_length()
-    centres = window_centres(frames, fps, rate).reshape(-1)
-    tail = max(0, int(centres[-1]) + width // 2 - len(speech)) if frames else 0
-    padded = np.pad(speech.astype(np.float32), (width // 2, tail))
-    hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(width) / width)).astype(np.float32)
-    windows = padded[centres[:, None] + np.arange(width)] * hann
-    power = np.abs(np.fft.rfft(windows, size)) ** 2
+    starts = centres.reshape(-1, 1) - width // 2
+    power = np.abs(np.fft.rfft(samples[starts + np.arange(width)] * _hann(width), size)) ** 2
     mel = power @ _filters(size // 2 + 1, rate)
-    return np.log(np.maximum(mel, FLOOR)).astype(np.float32).reshape(frames, WINDOWS, BANDS)
+    return np.log(np.maximum(mel, FLOOR)).astype(np.float32).reshape(len(centres), WINDOWS, BANDS)
 
 
+@lru_cache(maxsize=4)
+def _hann(width: int) -> np.ndarray:
+    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(width) / width)).astype(np.float32)
+
+
+@lru_cache(maxsize=4)
 def _filters(bins: int, rate: int) -> np.ndarray:
     """(bins, 80) float32."""
     from torchaudio.functional import melscale_fbanks

@@ -8,8 +8,6 @@ the one look ahead is into the audio, `lookahead` frames.
 Axes: B batch, T frames, P components, A audio features, W width.
 """
 
-import itertools
-
 import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import register_to_config
@@ -26,12 +24,16 @@ class _CausalBlock(nn.Module):
         self.mix = nn.Conv1d(width, width, 1)
         self.modulation = nn.Linear(width, 2 * width)
 
-    def forward(self, x_BWT: torch.Tensor, condition_BW: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, x_BWT: torch.Tensor, condition_BW: torch.Tensor, past_BWT: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The next frames (past None: the first), and the past of those after them: what the convolution still sees."""
         scale, shift = self.modulation(condition_BW)[..., None].chunk(2, 1)
         y = F.layer_norm(x_BWT.transpose(1, 2), (x_BWT.shape[1],)).transpose(1, 2)
         y = y * (1 + scale) + shift
-        y = self.conv(F.pad(y, (self.padding, 0)))
-        return x_BWT + self.mix(F.silu(y))
+        past_BWT = y.new_zeros(*y.shape[:2], self.padding) if past_BWT is None else past_BWT
+        y = torch.cat([past_BWT, y], 2)
+        return x_BWT + self.mix(F.silu(self.conv(y))), y[..., -self.padding :]
 
 
 class MotionModel(Model):
@@ -45,7 +47,7 @@ class MotionModel(Model):
         audio_features: int = 320,
         width: int = 128,
         layers: int = 8,
-        lookahead: int = 5,
+        lookahead: int = 4,
     ) -> None:
         super().__init__()
         self.audio_in = nn.Linear(audio_features, width)
@@ -96,28 +98,26 @@ class MotionModel(Model):
         self, noisy_BTP: torch.Tensor, time_B: torch.Tensor, audio_BTA: torch.Tensor, reference_BQ: torch.Tensor
     ) -> torch.Tensor:
         """Clean motion (B, T, P). `time_B` runs from 1 (noise) to 0 (clean)."""
-        audio = F.silu(self.audio_in((audio_BTA - self.audio_mean) / self.audio_std)).transpose(1, 2)
-        audio = self.audio_ahead(F.pad(audio, (0, self.config.lookahead), mode="replicate"))
-        x = audio + self.motion_in(noisy_BTP).transpose(1, 2)
+        heard = self.hear(torch.cat([audio_BTA, audio_BTA[:, -1:].expand(-1, self.config.lookahead, -1)], 1))
+        return self.draw(noisy_BTP, time_B, heard, reference_BQ, None)[0]
+
+    def hear(self, audio_BTA: torch.Tensor) -> torch.Tensor:
+        """What T frames of speech mean to the first T - lookahead of them: (B, W, T - lookahead)."""
+        return self.audio_ahead(F.silu(self.audio_in((audio_BTA - self.audio_mean) / self.audio_std)).transpose(1, 2))
+
+    def draw(
+        self,
+        noisy_BTP: torch.Tensor,
+        time_B: torch.Tensor,
+        heard_BWT: torch.Tensor,
+        reference_BQ: torch.Tensor,
+        past: list[torch.Tensor] | None,
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """Clean motion (B, T, P) of the frames after `past` (None: of the first), and the past of those after them."""
+        x = heard_BWT + self.motion_in(noisy_BTP).transpose(1, 2)
         condition = self.time_in(time_B[:, None]) + self.reference_in(reference_BQ)
-        for block in self.blocks:
-            x = block(x, condition)
-        return self.motion_out(F.silu(x).transpose(1, 2))
-
-    @torch.no_grad()
-    def generate(
-        self, audio_BTA: torch.Tensor, reference_BQ: torch.Tensor, steps: int, generator: torch.Generator
-    ) -> torch.Tensor:
-        """Draw motion for speech by `steps` Euler steps: offsets (B, T, 2 * points) in shoulder widths.
-
-        Noise is drawn frame by frame, so a longer input continues a shorter one's result unchanged, up to the
-        look-ahead at the end.
-        """
-        batch, frames = audio_BTA.shape[:2]
-        shape = (batch, self.config.components)
-        x = torch.stack([torch.randn(shape, generator=generator) for _ in range(frames)], 1).to(audio_BTA)
-        times = torch.linspace(1, 0, steps + 1).tolist()
-        for now, after in itertools.pairwise(times):
-            clean = self(x, torch.full((batch,), now).to(x), audio_BTA, reference_BQ)
-            x = clean + (x - clean) * (after / now)
-        return self.decode_motion(x)
+        kept = []
+        for index, block in enumerate(self.blocks):
+            x, after = block(x, condition, past and past[index])
+            kept.append(after)
+        return self.motion_out(F.silu(x).transpose(1, 2)), kept
