@@ -11,7 +11,7 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import pytest  # noqa: E402
 
 from flows.environment import PRIVATE  # noqa: E402
-from tests.s3_server import CREDENTIALS, S3Server  # noqa: E402
+from tests.s3 import CREDENTIALS, S3Server, serve_s3  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.update(PRIVATE, HF_HUB_OFFLINE="1", PREFECT_HOME=str(ROOT / ".cospeech/tests/prefect"))
@@ -56,7 +56,5 @@ def s3_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Ser
     """Running, with its credentials in the environment."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    server = S3Server(tmp_path / "s3")
-    server.start()
-    yield server
-    server.kill()
+    with serve_s3(tmp_path / "s3") as server:
+        yield server

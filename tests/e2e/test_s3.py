@@ -56,14 +56,14 @@ class Bucket:
 def bucket(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bucket]:
     folder = tmp_path_factory.mktemp("s3")
     clone = make_clone(repository, folder / "cospeech")
-    takes = folder / "served/bucket/takes"
-    takes.mkdir(parents=True)
     before = dict(os.environ)
     os.environ.update(CREDENTIALS)
     try:
-        with serve_s3(folder / "served") as endpoint:
+        with serve_s3(folder / "served") as server:
+            takes = server.bucket("bucket") / "takes"
+            takes.mkdir()
             clone.set("source: data/demo", "source: s3://bucket/takes")
-            clone.set("endpoint_url: null", f"endpoint_url: {endpoint}")
+            clone.set("endpoint_url: null", f"endpoint_url: {server.endpoint}")
             yield Bucket(clone, takes)
     finally:
         os.environ.clear()
@@ -86,7 +86,29 @@ def test_nothing_new_there_runs_nothing(bucket: Bucket) -> None:
     assert bucket.repro() == {"list_sources"}
 
 
+def test_an_empty_manifest_there_loses_nothing(bucket: Bucket) -> None:
+    workspace = Workspace(bucket.clone.root)
+    before = {path: path.read_bytes() for path in [workspace.ledger, workspace.curated, *workspace.clips.iterdir()]}
+    (bucket.takes / "manifest.csv").write_text("", encoding="utf-8")
+    process = bucket.clone.start("dvc", "repro", "curate")
+    output = process.communicate()[0]
+    assert process.returncode != 0
+    assert "error in list_sources: s3://bucket/takes/manifest.csv: the file is empty" in output
+    assert "Traceback" not in output
+    assert {path: path.read_bytes() for path in before} == before
+    bucket.manifest(SPLITS)
+    assert bucket.repro() == {"list_sources"}
+
+
 def test_a_changed_object_is_noticed_and_costs_one_clip(bucket: Bucket) -> None:
     bucket.bring("mei-1", "mei-1", start=1.5)
     assert bucket.repro() == CHAIN
     assert [bucket.made(stage) for stage in ("ingest", "extract_poses")] == [1, 1]
+
+
+def test_a_new_object_is_noticed_and_costs_one_clip(bucket: Bucket) -> None:
+    bucket.bring("amara-1", "amara-1")
+    bucket.manifest(SPLITS | {"amara-1": "train"})
+    assert bucket.repro() == CHAIN
+    assert [bucket.made(stage) for stage in ("ingest", "extract_poses")] == [1, 1]
+    assert len(Curated.load(Workspace(bucket.clone.root).curated).table) == len(SPLITS) + 1

@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
 from stages.params import load_params
 from tests.footage import make_flash_and_beep, make_video, run_ffmpeg
-from tests.s3 import CREDENTIALS, serve_s3
+from tests.s3 import S3Server
 from tests.stages.small_project import Counting, no_bar
 
 PAPERS = {"speaker": "ann", "licence": "CC0-1.0", "consent": "yes"}
@@ -239,22 +238,11 @@ def test_the_speaker_is_found_in_real_footage(footage: Footage, real_clip_30fps:
     assert "no speaker" in footage.reason("nobody.mp4")
 
 
-@pytest.fixture
-def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
-    """(endpoint, folder whose subfolders are its buckets) of an S3 server of our own on the loopback."""
-    root = tmp_path / "s3"
-    (root / "takes").mkdir(parents=True)
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with serve_s3(root) as endpoint:
-        yield endpoint, root
-
-
-def test_footage_on_s3(footage: Footage, s3: tuple[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    endpoint, root = s3
+def test_footage_on_s3(footage: Footage, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = s3_server.endpoint
     make_video(footage.folder / "take 1é.mp4", seconds=0.4)
     footage.manifest("take 1é.mp4", "absent.mp4", "s3://elsewhere/a.mp4")
-    shutil.copytree(footage.folder, root / "takes/may")
+    shutil.copytree(footage.folder, s3_server.bucket("takes") / "may")
     footage.run("s3://takes/may", endpoint)
     assert footage.ledger["status"].tolist() == ["ok", "refused", "refused"]
     assert "no such object" in footage.reason("absent.mp4")

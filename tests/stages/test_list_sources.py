@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterator
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from stages.lib.consent import Revocation, save_revocations
 from stages.lib.files import read_json
 from stages.lib.footage import watch
 from stages.params import load_params
-from tests.s3 import CREDENTIALS, serve_s3
+from tests.s3 import S3Server
 from tests.stages.small_project import SmallProject
 
 
@@ -20,7 +20,7 @@ class Sources:
     """Two files in the source folder and one outside of it, named by a manifest."""
 
     def __init__(self, root: Path, repository: Path) -> None:
-        self.folder, self.project = root / "bucket/takes", SmallProject(root / "project")
+        self.folder, self.project = root / "takes", SmallProject(root / "project")
         self.outside = root / "elsewhere.mp4"
         self.folder.mkdir(parents=True)
         for path in (self.folder / "a.mp4", self.folder / "b é.mp4", self.outside):
@@ -82,21 +82,14 @@ def test_a_wrong_manifest_is_told(sources: Sources) -> None:
         sources.table()
 
 
-@pytest.fixture
-def endpoint(tmp_path: Path, sources: Sources, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An S3 server whose bucket holds the source folder."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    with serve_s3(tmp_path) as address:
-        yield address
-
-
-def test_objects_on_s3_are_listed_in_one_request(sources: Sources, endpoint: str) -> None:
+def test_objects_on_s3_are_listed_in_one_request(sources: Sources, s3_server: S3Server) -> None:
     sources.manifest("a.mp4", "b é.mp4", "s3://bucket/takes/b é.mp4", "absent.mp4", "s3://nowhere/x.mp4")
-    first = sources.table("s3://bucket/takes", endpoint)
+    takes = shutil.copytree(sources.folder, s3_server.bucket("bucket") / "takes")
+    first = sources.table("s3://bucket/takes", s3_server.endpoint)
     assert first["b é.mp4"] == first["s3://bucket/takes/b é.mp4"] != first["a.mp4"]
     assert first["absent.mp4"] == first["s3://nowhere/x.mp4"] == "absent"
     assert first["a.mp4"].startswith("etag:")
-    (sources.folder / "a.mp4").write_bytes(b"other")
-    second = sources.table("s3://bucket/takes", endpoint)
-    assert {key for key in first if first[key] != second[key]} == {"a.mp4"}
+    (takes / "a.mp4").write_bytes(b"other")
+    (takes / "absent.mp4").write_bytes(b"new")
+    second = sources.table("s3://bucket/takes", s3_server.endpoint)
+    assert {key for key in first if first[key] != second[key]} == {"a.mp4", "absent.mp4"}

@@ -7,7 +7,7 @@ import pytest
 from stages.lib.footage.manifest import ManifestRow, parse_manifest
 from stages.lib.footage.pull import pull
 from stages.lib.footage.storage import Storage, StorageError
-from tests.s3_server import S3Server
+from tests.s3 import S3Server
 
 HEADER = "uri,speaker,licence,consent,alignment\n"
 

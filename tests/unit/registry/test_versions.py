@@ -15,7 +15,7 @@ from stages.lib.registry.gate import Decision
 from stages.lib.registry.service import known_before, promote_export, roll_back, unusable_versions
 from stages.lib.registry.versions import Registry
 from stages.lib.workspace import Workspace
-from tests.s3_server import S3Server
+from tests.s3 import S3Server
 
 ENTRY = {"when": "2026-01-02T03:04:05+00:00", "reason": "better"}
 
