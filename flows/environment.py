@@ -6,6 +6,9 @@ from pathlib import Path
 PARENT_RUN = "COSPEECH_PARENT_RUN"
 """Environment variable with the id of the flow run under which a stage shows."""
 
+PIPELINE = "COSPEECH_PIPELINE"
+"""Environment variable with the process id of the pipeline to which a stage belongs."""
+
 PRIVATE = {
     # nobody is called home
     "DO_NOT_TRACK": "1",

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
+from flows.cancelling import ended_from_the_dashboard
 from flows.environment import PARENT_RUN
 from flows.server import answers
 from stages.lib.context import Progress, ProgressFactory
@@ -19,6 +20,9 @@ from stages.lib.parallel import PoolBrokenError
 T = TypeVar("T")
 USER_ERRORS = (ValueError, PoolBrokenError)
 """Errors that are the user's to mend: shown as their message, without a traceback."""
+
+CANCELLED_STATUS = 143
+"""Of a process whose run was cancelled on the dashboard: the one that SIGTERM gives."""
 
 PROGRESS_SECONDS = 5.0
 """A bar shorter than this gets no progress artifact; a longer one is updated this often."""
@@ -42,7 +46,7 @@ class _Run:
 
     def __init__(self, name: str, function: Callable[[], Any], publish: Callable[[Any], None], url: str) -> None:
         self.name, self.function, self.publish, self.url = name, function, publish, url
-        self.started = False
+        self.started = self.cancelled = False
         self.results: list[Any] = []
         self.errors: list[BaseException] = []
 
@@ -62,22 +66,28 @@ class _Run:
             if not self.results and not self.errors:
                 raise
             logger.warning("%s: the dashboard was not told how it ended: %s", self.name, error)
+        if self.cancelled:
+            raise SystemExit(CANCELLED_STATUS)
         if self.errors:
             raise self.errors[0]
         return self.results[0]
 
     def _body(self) -> Any:
-        from prefect.states import Failed
+        from prefect.states import Cancelled, Failed
 
         self.started = True
-        try:
-            self.results.append(self.function())
-        except USER_ERRORS as error:
-            self.errors.append(error)
-            return Failed(message=str(error))
-        except BaseException as error:
-            self.errors.append(error)
-            raise
+        with ended_from_the_dashboard(self.name) as cancelled:
+            try:
+                self.results.append(self.function())
+            except USER_ERRORS as error:
+                self.errors.append(error)
+                return Failed(message=str(error))
+            except BaseException as error:
+                self.errors.append(error)
+                self.cancelled = cancelled.is_set()
+                if self.cancelled:
+                    return Cancelled(message="cancelled on the dashboard; all its processes have ended")
+                raise
         with _the_work_matters_more(f"{self.name}: no artifact on the dashboard"):
             self.publish(self.results[0])
         return None

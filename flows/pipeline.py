@@ -11,11 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from flows.environment import PARENT_RUN, prepare_environment
-from flows.observed import USER_ERRORS, run_observed
-from flows.processes import exit_on_sigterm, run_group
-from flows.server import api_url
-from flows.stage import log_to_terminal
+from flows.command import run_command
+from flows.environment import PARENT_RUN, PIPELINE
+from flows.processes import run_group
 
 BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 WAITS = (2.0, 5.0, 10.0, 20.0, 30.0)
@@ -56,7 +54,7 @@ def reproduce(arguments: list[str]) -> None:
 def _environment() -> dict[str, str]:
     """For dvc: `python` is this interpreter, and stages find the run they belong to."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return {**os.environ, "PATH": path, **_parent()}
+    return {**os.environ, "PATH": path, PIPELINE: str(os.getpid()), **_parent()}
 
 
 def _parent() -> dict[str, str]:
@@ -69,20 +67,8 @@ def _parent() -> dict[str, str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    arguments = sys.argv[1:] if arguments is None else arguments
-    root = Path.cwd()
-    prepare_environment(root)
-    exit_on_sigterm()
-    log_to_terminal()
-    try:
-        run_observed("pipeline", lambda: reproduce(arguments), lambda _: None, api_url(root))
-    except USER_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("pipeline: interrupted, every stage ended", file=sys.stderr)
-        return 130
-    return 0
+    given = sys.argv[1:] if arguments is None else arguments
+    return run_command("pipeline", lambda: reproduce(given), lambda _: None, Path.cwd())
 
 
 if __name__ == "__main__":

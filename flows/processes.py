@@ -11,12 +11,14 @@ import sys
 import termios
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
 
-GRACE_SECONDS = 8.0
+from flows.environment import PIPELINE
+
+GRACE_SECONDS = 5.0
 """Between the polite and the final signal."""
 
 SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh"}
@@ -53,9 +55,28 @@ def run_group(
         _stream(reading, child, on_line)
         return child.wait()
     finally:
-        end_group_of(child.pid, grace)
-        child.wait()
-        os.close(reading)
+        with _undisturbed():
+            end_group_of(child.pid, grace)
+            child.wait()
+            os.close(reading)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A signal that comes meanwhile, a second Ctrl-C say, has its effect afterwards."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (int(signal.SIGTERM), int(signal.SIGINT))
+    before = {number: signal.signal(number, lambda got, frame: came.append(got)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            os.kill(os.getpid(), came[0])
 
 
 def _stream(reading: int, child: subprocess.Popen, on_line: Callable[[str], None]) -> None:
@@ -95,29 +116,43 @@ def end_group_of(leader: int, grace: float = GRACE_SECONDS) -> None:
 
 
 def _group_alive(group: int) -> bool:
-    """Whether a process of the group still runs; one that only waits to be collected does not."""
     for process in psutil.process_iter():
-        try:
-            if os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(process.pid) == group and alive(process):
                 return True
-        except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
-            continue
     return False
 
 
+def alive(process: psutil.Process) -> bool:
+    """Whether it still runs; one that only waits to be collected does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def end_with_dvc() -> None:
-    """End this stage when the dvc that started it is gone: its next run must not meet a writer of the same outputs."""
+    """End this stage when the dvc that started it is gone: its next run must not meet a writer of the same outputs.
+
+    Likewise when the pipeline that started dvc is gone: dvc would go on, with nobody to end it.
+    """
     if "DVC_STAGE" not in os.environ:
         return
     dvc = next((process for process in psutil.Process().parents() if process.name() not in SHELLS), None)
-    if dvc is not None:
-        threading.Thread(target=_watch, args=(dvc,), daemon=True, name="watch dvc").start()
+    watched = [("dvc", dvc)] if dvc is not None else []
+    if pipeline := os.environ.get(PIPELINE):
+        try:
+            watched.append(("the pipeline", psutil.Process(int(pipeline))))
+        except psutil.NoSuchProcess:
+            raise SystemExit("the pipeline is gone; this stage does not start") from None
+    threading.Thread(target=_watch, args=(watched,), daemon=True, name="watch dvc").start()
 
 
-def _watch(process: psutil.Process) -> None:
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+def _watch(watched: Sequence[tuple[str, psutil.Process]]) -> None:
+    while not (gone := [name for name, process in watched if not alive(process)]):
         time.sleep(0.5)
-    print("dvc is gone; this stage ends too", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody may be left to read it
+        print(f"{gone[0]} is gone; this stage ends too", file=sys.stderr)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE_SECONDS)
     os.kill(os.getpid(), signal.SIGKILL)

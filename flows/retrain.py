@@ -5,19 +5,18 @@ prefect.yaml deploys `retrain`. A run that finds another one at work ends at onc
 
 import argparse
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from prefect.states import Completed
+from prefect.states import Cancelled, Completed
 
 from flows.artifacts import publish_decision
+from flows.cancelling import ended_from_the_dashboard
+from flows.command import log_to_terminal, run_command
 from flows.environment import prepare_environment, state_folder
 from flows.locks import BusyError, exclusive
-from flows.observed import USER_ERRORS, run_observed
-from flows.processes import exit_on_sigterm
-from flows.server import api_url
-from flows.stage import log_to_terminal
 from stages.lib.registry.gate import Decision
 
 LOCK = "retrain"
@@ -35,14 +34,27 @@ def retrain(footage: str | None = None) -> Any:
     prepare_environment(root)
     log_to_terminal()
     try:
-        with exclusive(state_folder(root) / "locks", LOCK, wait=False):
-            from flows.promotion import retrain_once  # torch and all: not for a run that is skipped
-
-            decision, version = retrain_once(root, footage)
+        with _alone(root), ended_from_the_dashboard("retrain") as cancelled:
+            try:
+                decision, version = _retrain_once(root, footage)
+            except BaseException:
+                if cancelled.is_set():
+                    return Cancelled(message="cancelled on the dashboard; all its processes have ended")
+                raise
     except BusyError as error:
         return Completed(name="Skipped", message=f"skipped, {error}")
     publish_decision(decision, version)
     return Completed(message=decision.reason)
+
+
+def _alone(root: Path) -> AbstractContextManager[None]:
+    return exclusive(state_folder(root) / "locks", LOCK, wait=False)
+
+
+def _retrain_once(root: Path, footage: str | None) -> tuple[Decision, str | None]:
+    from flows.promotion import retrain_once  # torch and all: not for a run that is skipped
+
+    return retrain_once(root, footage)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,28 +62,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--footage", default=None, help="folder, s3:// address or manifest of new videos")
     footage = parser.parse_args(arguments).footage
     root = Path.cwd()
-    prepare_environment(root)
-    exit_on_sigterm()
-    log_to_terminal()
-
-    def once() -> tuple[Decision, str | None]:
-        with exclusive(state_folder(root) / "locks", LOCK, wait=False):
-            from flows.promotion import retrain_once
-
-            return retrain_once(root, footage)
-
     try:
-        run_observed("retrain", once, lambda result: publish_decision(*result), api_url(root))
+        with _alone(root):
+            return run_command(
+                "retrain", lambda: _retrain_once(root, footage), lambda result: publish_decision(*result), root
+            )
     except BusyError as error:
         print(f"skipped, {error}", file=sys.stderr)
         return 0
-    except USER_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("retrain: interrupted, every stage ended", file=sys.stderr)
-        return 130
-    return 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from flows.artifacts import publish_stage
+from flows.command import log_to_terminal
 from flows.environment import prepare_environment, state_folder
 from flows.locks import exclusive
 from flows.observed import USER_ERRORS, observed_progress, run_observed
@@ -91,13 +92,6 @@ def _keep_traceback(root: Path, name: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(traceback.format_exc(), encoding="utf-8")
     return path.relative_to(root)
-
-
-def log_to_terminal() -> None:
-    """The bare lines of the stages' own loggers."""
-    stages = logging.getLogger("stages")
-    stages.setLevel(logging.INFO)
-    stages.addHandler(logging.StreamHandler())
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,13 +1,16 @@
 """With a real Prefect server: flow runs, their parent, artifacts, progress, logs. All tests that need one are here."""
 
 import time
+from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from prefect.client.schemas.filters import ArtifactFilter, LogFilter
-from prefect.states import Running
+from prefect.states import Cancelling, Running
 
-from tests.flows.support import Start, children_of, prefect_client
+from flows.processes import alive
+from tests.flows.support import Start, children_of, prefect_client, wait_for
 
 
 @pytest.fixture
@@ -79,6 +82,27 @@ def test_an_unknown_parent_does_not_stop_the_stage(prefect_server: str, start_st
     output = process.communicate(timeout=180)[0]
     assert process.returncode == 0, output
     assert f"the parent run {nobody} is not on this server" in output
+
+
+def test_cancelled_from_the_dashboard_the_whole_process_tree_ends_within_ten_seconds(
+    client: Any, prefect_server: str, start_pipeline: Any, project: Path
+) -> None:
+    """dvc, the stage and its two workers; the button of the dashboard sets the state Cancelling."""
+    process = start_pipeline("pool", PREFECT_API_URL=prefect_server)
+    files = [project / "one.pid", project / "two.pid"]
+    assert wait_for(lambda: all(path.exists() and path.read_text() for path in files), 240)
+    run = max(
+        (each for each in client.read_flow_runs() if each.name == "pipeline" and each.state.is_running()),
+        key=lambda each: each.created,
+    )
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    assert len(family) >= 5
+    client.set_flow_run_state(run.id, Cancelling())
+    begun = time.monotonic()
+    assert wait_for(lambda: not any(alive(each) for each in family), 30)
+    assert time.monotonic() - begun < 10
+    process.communicate()
+    assert client.read_flow_run(run.id).state.is_cancelled()
 
 
 def test_all_stages_show_under_one_run(prefect_server: str, start_pipeline: Any) -> None:

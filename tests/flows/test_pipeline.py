@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from flows.processes import run_group
+from flows.processes import alive, run_group
 from tests.flows.support import wait_for
 
 
@@ -30,8 +30,7 @@ def test_ending_the_pipeline_ends_dvc_stage_and_workers(project: Path, start_pip
     assert len(family) >= 4
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) != 0
-    alive = [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
-    assert not alive
+    assert not any(alive(each) for each in family)
 
 
 def test_a_group_ends_with_the_exception_that_ends_its_run(tmp_path: Path) -> None:

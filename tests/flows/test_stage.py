@@ -4,10 +4,12 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from flows.processes import alive
 from tests.flows.support import Start, wait_for
 
 
@@ -68,8 +70,7 @@ def test_a_killed_stage_leaves_no_worker(start_stage: Start, project: Path, numb
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2
     os.kill(process.pid, number)
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+    assert wait_for(lambda: not any(alive(child) for child in children), 10)
     assert process.wait(timeout=10) != 0
 
 
@@ -85,4 +86,14 @@ def test_a_stage_ends_when_its_dvc_is_killed(project: Path, environment: dict[st
     stage_process = next(each for each in family if "fake_stage.py" in each.cmdline()[1])
     dvc.kill()
     dvc.wait()
-    assert wait_for(lambda: not stage_process.is_running() or stage_process.status() == psutil.STATUS_ZOMBIE, 15)
+    assert wait_for(lambda: not alive(stage_process), 15)
+
+
+def test_dvc_and_its_stage_end_when_their_pipeline_is_killed(project: Path, start_pipeline: Any) -> None:
+    process = start_pipeline("hold")
+    assert wait_for((project / "holding").exists, 60)
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert len(family) >= 2
+    process.kill()
+    process.wait()
+    assert wait_for(lambda: not any(alive(each) for each in family), 15)

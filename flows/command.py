@@ -1,0 +1,37 @@
+"""What a command line does around one observed run: environment, signals, logs, errors for people, exit status."""
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from flows.environment import prepare_environment
+from flows.observed import USER_ERRORS, run_observed
+from flows.processes import exit_on_sigterm
+from flows.server import api_url
+
+T = TypeVar("T")
+
+
+def run_command(name: str, function: Callable[[], T], publish: Callable[[T], None], root: Path) -> int:
+    """`function` as a flow run of this name if a Prefect server answers; the exit status of the process."""
+    prepare_environment(root)
+    exit_on_sigterm()
+    log_to_terminal()
+    try:
+        run_observed(name, function, publish, api_url(root))
+    except USER_ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted, every stage ended", file=sys.stderr)
+        return 130
+    return 0
+
+
+def log_to_terminal() -> None:
+    """The bare lines of the stages' own loggers."""
+    stages = logging.getLogger("stages")
+    stages.setLevel(logging.INFO)
+    stages.addHandler(logging.StreamHandler())
