@@ -5,12 +5,15 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 NOBODY = "http://127.0.0.1:9/api"
+TRAIN, TEST = 3, 1
+"""Clips of a small clone."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +35,24 @@ class Clone:
             (footage / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(corpus / name, footage / name)
 
-    def start(self, *command: str) -> "subprocess.Popen[str]":
+    def start(self, *command: str, log: Path | None = None, **variables: str) -> "subprocess.Popen[str]":
+        """`python -m COMMAND` in the clone; its output comes through a pipe, or goes to the file `log`."""
+        variables = {"PREFECT_API_URL": NOBODY, "DVC_NO_ANALYTICS": "1", **variables}
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DVC_"))}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=self.root,
-            env={**inherited, "PATH": path, "PREFECT_API_URL": NOBODY, "DVC_NO_ANALYTICS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+        with log.open("w") if log else nullcontext(subprocess.PIPE) as output:
+            return subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=self.root,
+                env={**inherited, "PATH": path, **{name: value for name, value in variables.items() if value}},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
 
-    def run(self, *command: str) -> str:
-        process = self.start(*command)
+    def run(self, *command: str, **variables: str) -> str:
+        process = self.start(*command, **variables)
         output = process.communicate()[0]
         assert process.returncode == 0, output[-8000:]
         return output
@@ -68,5 +74,25 @@ def make_clone(repository: Path, root: Path) -> Clone:
     """With smoke parameters; `rows` are those of the embedded corpus."""
     subprocess.run(["git", "clone", "--quiet", str(repository), str(root)], check=True)
     shutil.copy(root / "params/smoke.yaml", root / "params.yaml")
+    return open_clone(root)
+
+
+def open_clone(root: Path) -> Clone:
     with (root / "data/demo/manifest.csv").open(newline="", encoding="utf-8") as stream:
         return Clone(root, list(csv.DictReader(stream)))
+
+
+def make_small_clone(repository: Path, root: Path) -> Clone:
+    """Its footage: TRAIN + TEST clips in a folder of its own."""
+    clone = make_clone(repository, root)
+    clone.set("source: data/demo", "source: footage")
+    clone.use(pick(clone.rows))
+    return clone
+
+
+def pick(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """A test clip of a speaker with training clips, these clips, and training clips of others."""
+    trained = {row["speaker"] for row in rows if row["split"] != "test"}
+    test = next(row for row in rows if row["split"] == "test" and row["speaker"] in trained)
+    train = sorted((row for row in rows if row["split"] != "test"), key=lambda row: row["speaker"] != test["speaker"])
+    return [*train[:TRAIN], test]

@@ -1,8 +1,6 @@
 """The whole pipeline by `dvc repro`, on params/smoke.yaml, in a clone of HEAD. One story, told in order."""
 
-import os
 import re
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -16,27 +14,15 @@ from stages.lib.files import read_json
 from stages.lib.provenance.bundle import check_bundle
 from stages.lib.store import record_path
 from stages.lib.workspace import Workspace
-from tests.e2e.clone import Clone, make_clone
+from tests.e2e.clone import TEST, TRAIN, Clone, make_small_clone, pick
+from tests.e2e.faults import disturb
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
-
-TRAIN, TEST = 3, 1
 
 
 @pytest.fixture(scope="module")
 def clone(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Clone:
-    clone = make_clone(repository, tmp_path_factory.mktemp("e2e") / "cospeech")
-    clone.set("source: data/demo", "source: footage")
-    clone.use(_pick(clone.rows))
-    return clone
-
-
-def _pick(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """A test clip of a speaker with training clips, these clips, and training clips of others."""
-    trained = {row["speaker"] for row in rows if row["split"] != "test"}
-    test = next(row for row in rows if row["split"] == "test" and row["speaker"] in trained)
-    train = sorted((row for row in rows if row["split"] != "test"), key=lambda row: row["speaker"] != test["speaker"])
-    return [*train[:TRAIN], test]
+    return make_small_clone(repository, tmp_path_factory.mktemp("e2e") / "cospeech")
 
 
 @pytest.fixture(scope="module")
@@ -73,25 +59,17 @@ def test_a_second_run_has_nothing_to_do(clone: Clone, first_run: str) -> None:
     assert time.monotonic() - started < 15  # about 2 s on an idle machine
 
 
-def test_a_killed_stage_run_again_gives_the_same_bytes(clone: Clone, first_run: str) -> None:
-    before = clone.hashes("train_codec")
-    force = ("dvc", "repro", "--force", "--single-item", "train_codec")
-    process = clone.start(*force)
-    lock = clone.root / ".cospeech/locks/train_codec.lock"
-    deadline = time.monotonic() + 60
-    while not lock.read_text(encoding="utf-8"):  # holds its holder's name while the stage runs
-        assert process.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    time.sleep(3)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    clone.run(*force)
-    assert clone.hashes("train_codec") == before
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_killed_at_a_random_point_the_next_run_ends_as_if_nothing_had_been(
+    clone: Clone, first_run: str, tmp_path: Path, seed: int
+) -> None:
+    """dvc, the Prefect server, a worker of a pool; more seeds: python -m tests.e2e.faults."""
+    outcome = disturb(clone, seed, tmp_path)
+    assert outcome.problems == [], outcome
 
 
 def test_one_clip_more_costs_one_extraction(clone: Clone, first_run: str) -> None:
-    chosen = _pick(clone.rows)
+    chosen = pick(clone.rows)
     clone.use([*chosen, next(row for row in clone.rows if row not in chosen)])
     clone.run("dvc", "repro", "curate")
     for stage in ("ingest", "extract_poses", "extract_audio"):
