@@ -53,8 +53,10 @@ class _Run:
     def __call__(self) -> Any:
         os.environ["PREFECT_API_URL"] = self.url
         from prefect import Flow
+        from prefect.context import refresh_global_settings_context
         from prefect.flow_engine import run_flow
 
+        refresh_global_settings_context()  # for whom prefect was imported before its address was known
         _terminal_shows_our_logs_only()
         flow: Any = Flow(self._body, name=self.name, validate_parameters=False, persist_result=False)
         try:

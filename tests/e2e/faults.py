@@ -108,11 +108,7 @@ def _kill(clone: Clone, planned: Plan, moment: float) -> int | None:
     """Run the stages, kill the victim at its moment; the run's exit status, None if all was over before."""
     environment = {}
     if planned.victim == "server":
-        clone.run(
-            "flows.server",
-            "start",
-            COSPEECH_SERVER_PORT="0",
-        )
+        clone.run("flows.server", "start", COSPEECH_SERVER_PORT="0", PREFECT_API_URL="")
         environment = {"PREFECT_API_URL": api_url(clone.root)}
     run = clone.start("flows.pipeline", *planned.stages, log=clone.root.parent / f"{planned.seed}.log", **environment)
     begun, killed = None, False

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -119,6 +120,24 @@ def test_a_second_run_in_this_folder_is_skipped_and_says_so(
     (project / "params.yaml").write_text(text.replace("source: data/demo", "source: s3://takes/may"))
     assert retrain_main(["--footage", "s3://takes/june"]) == 1
     assert "footage is pulled into a folder of this machine" in capsys.readouterr().err
+
+
+def test_by_hand_it_shows_on_the_dashboard_of_this_folder(
+    prefect_server: str, project: Path, environment: dict[str, str]
+) -> None:
+    """Known from the record that `make ui` leaves; it fails for want of a dvc.yaml."""
+    record = {"url": prefect_server, "pid": os.getpid(), "created": psutil.Process().create_time()}
+    (project / ".cospeech").mkdir()
+    (project / ".cospeech/server.json").write_text(json.dumps(record))
+    del environment["PREFECT_API_URL"]
+    command = [sys.executable, "-m", "flows.retrain"]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "without the dashboard" not in done.stderr
+    assert "temporary server" not in done.stderr
+    with prefect_client(prefect_server) as client:
+        [run] = [each for each in client.read_flow_runs() if each.name == "retrain"]
+    assert run.state.is_failed()
 
 
 class _Hook(BaseHTTPRequestHandler):
