@@ -15,8 +15,9 @@ from stages.lib.device import pick_device
 from stages.lib.media import read_frames
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.pose_encoder import PoseEncoder
+from stages.lib.pixels import to_pictures, to_tensor
 from stages.lib.pose.drawing import draw_skeleton
-from stages.lib.preview import save_sheet, to_pictures, to_tensor
+from stages.lib.preview import save_sheet
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
 from stages.params import Params

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from stages.lib import motion, speaker
+from stages.lib import speaker
 from stages.lib.artifacts import Curated
 from stages.lib.context import Context
 from stages.lib.exporting.card import model_card, provenance, training_clips
 from stages.lib.exporting.closure import Closure, import_closure
 from stages.lib.files import atomic_path, read_json, write_json
 from stages.lib.lineage import record_export, retirement_lines
-from stages.lib.nets import motion as motion_net
 from stages.lib.provenance.bundle import sign_bundle
 from stages.lib.provenance.identity import load_identity
 from stages.lib.report import StageReport
@@ -38,14 +37,11 @@ def run(params: Params, context: Context) -> StageReport:
         "student": workspace.model("student"),
         "codec": workspace.model("codec") / "image",
         "pose_encoder": workspace.model("codec") / "pose",
+        "motion": workspace.model("motion"),
     }
-    roots = [speaker.__file__]
-    if workspace.model("motion").is_dir():
-        parts["motion"] = workspace.model("motion")
-        roots += [motion.__file__, motion_net.__file__]
     settings = _settings(params)
     name, licence = params.export.name, params.export.licence
-    closure = import_closure(_LIBRARY, [Path(root).relative_to(_LIBRARY).as_posix() for root in roots])
+    closure = import_closure(_LIBRARY, [Path(speaker.__file__).relative_to(_LIBRARY).as_posix()])
     with atomic_path(workspace.model("export")) as folder:
         for part, source in parts.items():
             _copy_model(source, folder / part)
@@ -68,7 +64,6 @@ def run(params: Params, context: Context) -> StageReport:
         {
             "modules": len(closure.files),
             "needs": ", ".join(closure.packages),
-            "motion": "motion" in parts,
             "training_clips": len(training_clips(curated)),
         },
     )
@@ -89,6 +84,8 @@ def _settings(params: Params) -> speaker.Settings:
         precision=params.teacher.precision,
         size=params.media.size,
         fps=params.media.fps,
+        motion_steps=params.motion.sampling_steps,
+        sample_rate=params.media.sample_rate,
     )
 
 
@@ -117,9 +114,9 @@ def write_runtime(folder: Path, closure: Closure) -> None:
     for package in _packages(closure.files):
         (folder / package / "__init__.py").touch()
     (folder / "__init__.py").write_text(
-        '"""Runs the model that lies beside this package: `load(folder)`, then `animate`."""\n\n'
-        "from .speaker import Speaker, load\n\n"
-        '__all__ = ["Speaker", "load"]\n',
+        '"""Runs the model that lies beside this package: `load(folder)`, then `start` or `animate`."""\n\n'
+        "from .speaker import Person, Speaker, load\n\n"
+        '__all__ = ["Person", "Speaker", "load"]\n',
         encoding="utf-8",
     )
 

@@ -22,7 +22,8 @@ from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.precision import autocast
 from stages.lib.parallel import ClipFailure, map_clips
-from stages.lib.preview import psnr, save_sheet, to_pictures
+from stages.lib.pixels import to_pictures
+from stages.lib.preview import psnr, save_sheet
 from stages.lib.report import Figure, StageReport
 from stages.lib.sampling import OnState, sample, timesteps
 from stages.lib.training import step_generator

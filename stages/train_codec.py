@@ -21,8 +21,9 @@ from stages.lib.nets.codec import Codec
 from stages.lib.nets.pose_encoder import PoseEncoder
 from stages.lib.nets.precision import autocast
 from stages.lib.nets.pretrained import require_config
+from stages.lib.pixels import to_pictures, to_tensor
 from stages.lib.pose.drawing import draw_skeleton
-from stages.lib.preview import psnr, save_sheet, to_pictures, to_tensor
+from stages.lib.preview import psnr, save_sheet
 from stages.lib.report import Figure, StageReport
 from stages.lib.training import Optimisation, seeded, train
 from stages.lib.workspace import Workspace

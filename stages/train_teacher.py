@@ -19,7 +19,8 @@ from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.precision import autocast
 from stages.lib.nets.pretrained import require_config
-from stages.lib.preview import psnr, save_sheet, to_pictures
+from stages.lib.pixels import to_pictures
+from stages.lib.preview import psnr, save_sheet
 from stages.lib.report import Figure, StageReport
 from stages.lib.sampling import sample
 from stages.lib.training import Optimisation, Trained, seeded, train

@@ -7,12 +7,11 @@ Axes: C latent channels, T frames of a chunk, h w latent cells.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
 
-from .attention.streaming import Memory, StreamPlanner, StreamStep
+from .attention.streaming import ChunkPlan, Memory, StreamPlanner, StreamStep
 from .nets.denoiser import Condition, Denoiser
 from .sampling import timesteps
 
@@ -45,20 +44,38 @@ class StudentStream:
         turns = denoiser.position_turns(memory.longest, cells)
         self._steps = [StreamStep(memory, turns) for _ in range(steps)]
 
+    @property
+    def steps(self) -> int:
+        """Denoising steps of a chunk."""
+        return len(self._steps)
+
+    def plan(self, keypoints: np.ndarray, confidence: np.ndarray) -> ChunkPlan:
+        """What the next T frames look back at. keypoints: (T, 133, 2), x y in 0..1 of the frame. confidence: (T, 133).
+
+        Chunk after chunk, each once: it remembers their poses.
+        """
+        return self._planner.advance(keypoints, confidence)
+
     @torch.no_grad()
+    def step(self, index: int, x_1CThw: torch.Tensor, condition: Condition, plan: ChunkPlan) -> torch.Tensor:
+        """One denoising step of a chunk, (1, C, T, h, w) -> the same.
+
+        Each step keeps its own past. So one thread may do a step of one chunk while another does the next step of the
+        chunk before; each step must see every chunk, in order.
+        """
+        now, after = self._times[index : index + 2]
+        step = self._steps[index]
+        step.plan = plan
+        x0 = self._denoiser(x_1CThw, x_1CThw.new_full((1,), now), condition, step)
+        return x0 + (x_1CThw - x0) * (after / now)
+
     def draw(
         self, noise_1CThw: torch.Tensor, condition: Condition, keypoints: np.ndarray, confidence: np.ndarray
     ) -> torch.Tensor:
-        """Latents (1, C, T, h, w) of the next T frames.
-
-        condition: of these frames. keypoints: (T, 133, 2), x y in 0..1 of the frame. confidence: (T, 133).
-        """
-        plan = self._planner.advance(keypoints, confidence)
-        x = noise_1CThw
-        for (now, after), step in zip(pairwise(self._times), self._steps, strict=True):
-            step.plan = plan
-            x0 = self._denoiser(x, x.new_full((1,), now), condition, step)
-            x = x0 + (x - x0) * (after / now)
+        """Latents (1, C, T, h, w) of the next T frames: `plan`, then every `step`. condition: of these frames."""
+        plan, x = self.plan(keypoints, confidence), noise_1CThw
+        for index in range(self.steps):
+            x = self.step(index, x, condition, plan)
         return x
 
     @property

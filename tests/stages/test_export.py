@@ -16,7 +16,7 @@ from stages.lib.evaluation.drawing import decode
 from stages.lib.exporting.closure import import_closure
 from stages.lib.files import file_digest, read_json, write_json
 from stages.lib.lineage import retirement_lines
-from stages.lib.media import read_frames
+from stages.lib.media import read_frames, read_speech
 from stages.lib.provenance.bundle import check_bundle
 from stages.lib.streaming import sample_stream
 from stages.lib.workspace import Workspace
@@ -28,9 +28,13 @@ import numpy as np
 import torch
 torch.set_num_threads(1)
 sys.path.insert(0, sys.argv[1])
-from cospeech_runtime import load
+from cospeech_runtime import Person, load
 given = np.load(sys.argv[2])
-frames = load(sys.argv[1]).animate(given["reference"], given["keypoints"], given["confidence"], seed=3)
+speaker = load(sys.argv[1])
+frames = speaker.animate(given["reference"], given["keypoints"], given["confidence"], seed=3)
+with speaker.start(Person(given["reference"], given["keypoints"][0], given["confidence"][0])) as session:
+    talk = np.concatenate([session.push(given["speech"]), session.finish()])
+assert talk.shape == (25, 64, 64, 3) and talk.std() > 5
 assert not [name for name, module in sys.modules.items() if module and name.split(".")[0] in ("stages", "flows")]
 np.save(sys.argv[3], frames)
 """
@@ -61,7 +65,14 @@ def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, rep
     clip = load_clip(exported, "bob-1", "bob", CellWeights(0, 0, 0))
     keypoints = (clip.keypoints * 64).astype(np.float32)
     reference = read_frames(exported.video("bob-1"))[0]
-    np.savez(tmp_path / "given.npz", reference=reference, keypoints=keypoints, confidence=clip.confidence)
+    speech, _ = read_speech(exported.speech("bob-1"))
+    np.savez(
+        tmp_path / "given.npz",
+        reference=reference,
+        keypoints=keypoints,
+        confidence=clip.confidence,
+        speech=speech[:16000],
+    )
     ran = run_alone(
         ALONE, tmp_path, str(exported.model("export")), str(tmp_path / "given.npz"), str(tmp_path / "frames.npy")
     )
@@ -70,7 +81,8 @@ def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, rep
 
     params = tiny_params(repository)
     student = evaluate.load_samplers(params, exported)["student"]
-    noise = torch.randn((1, 4, len(clip), 8, 8), generator=torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.stack([torch.randn((1, 4, 8, 8), generator=generator) for _ in range(len(clip))], 2)
     pose = clip.keypoints, clip.confidence
     condition, chunks = clip.condition(slice(0, len(clip)), 0), student.chunks
     latents = sample_stream(student.denoiser, noise, condition, *pose, student.steps, student.shift, chunks)
@@ -86,10 +98,10 @@ def test_nothing_of_the_training_goes_along(exported: Workspace) -> None:
     runtime = exported.model("export") / export.RUNTIME
     files = {path.relative_to(runtime).as_posix() for path in runtime.rglob("*.py")}
     assert {"__init__.py", "speaker.py", "sampling.py", "regions.py", "nets/denoiser.py", "attention/plan.py"} <= files
-    assert "nets/motion.py" in files
+    assert {"nets/motion.py", "audio/mel.py", "talking/session.py"} <= files
     assert not files & {"training.py", "dataset.py", "files.py", "nets/sync.py"}
     needs = read_json(exported.stage_report("export") / "report.json")["figures"]["needs"]
-    assert set(needs.split(", ")) <= {"cv2", "diffusers", "numpy", "safetensors", "scipy", "torch"}
+    assert set(needs.split(", ")) <= {"cv2", "diffusers", "numpy", "safetensors", "scipy", "torch", "torchaudio"}
 
 
 def test_card_and_provenance(exported: Workspace) -> None:

@@ -17,7 +17,8 @@ from stages.lib.files import file_digest
 from stages.lib.media import read_frames, write_video
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
-from stages.lib.preview import psnr, to_pictures
+from stages.lib.pixels import to_pictures
+from stages.lib.preview import psnr
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
 from stages.params import Params, load_params

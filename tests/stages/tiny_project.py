@@ -14,8 +14,8 @@ from stages.lib.context import Context
 from stages.lib.media import write_video
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
+from stages.lib.pixels import to_tensor
 from stages.lib.pose import skeleton as sk
-from stages.lib.preview import to_tensor
 from stages.lib.training import seeded
 from stages.lib.workspace import Workspace
 from stages.params import Params, load_params

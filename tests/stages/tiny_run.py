@@ -18,8 +18,8 @@ from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.motion import MotionModel
 from stages.lib.nets.pose_encoder import PoseEncoder
 from stages.lib.nets.sync import SyncExpert
+from stages.lib.pixels import to_tensor
 from stages.lib.pose.drawing import draw_skeleton
-from stages.lib.preview import to_tensor
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
 from stages.params import Params, load_params

@@ -3,6 +3,7 @@
 Axes: B batch, M = T*N tokens (frame by frame), C channels, H heads, D head width.
 """
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,12 +22,24 @@ class WanSelfAttention:
     """Self-attention of a Wan block: input-aware sparse under `plan`, dense without one.
 
     Set `plan` before a call of the transformer; it serves all layers and steps of one batch of windows. A `StreamStep`
-    is one step of a video that comes in chunks; it keeps the past of each layer.
+    is one step of a video that comes in chunks; it keeps the past of each layer. Each thread has its own plan: several
+    videos, or several steps of one, may be drawn by one model at the same time.
     """
 
     def __init__(self, method: Method = "auto") -> None:
-        self.plan: AttentionPlan | StreamStep | None = None
+        self._here = threading.local()
         self.method: Method = method
+
+    @property
+    def plan(self) -> AttentionPlan | StreamStep | None:
+        return getattr(self._here, "plan", None)
+
+    @plan.setter
+    def plan(self, plan: AttentionPlan | StreamStep | None) -> None:
+        self._here.plan = plan
+
+    def __reduce__(self) -> tuple[type["WanSelfAttention"], tuple[Method]]:
+        return WanSelfAttention, (self.method,)  # a copy has no plan
 
     def __call__(
         self,

@@ -13,7 +13,7 @@ from stages.lib.distillation import plan_windows
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Condition, Denoiser
 from stages.lib.nets.precision import Precision, autocast
-from stages.lib.preview import to_pictures
+from stages.lib.pixels import to_pictures
 from stages.lib.sampling import sample_windows
 from stages.lib.streaming import Chunks, sample_stream
 from stages.lib.training import step_generator

@@ -1,0 +1,91 @@
+"""The networks of an export and how they are run."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..attention.plan import MaskPart
+from ..attention.streaming import Memory
+from ..nets.codec import Codec
+from ..nets.denoiser import Denoiser
+from ..nets.motion import MotionModel
+from ..nets.pose_encoder import PoseEncoder
+from ..nets.precision import Precision
+from ..streaming import Chunks
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the student is run: sampling.json of the export. size: pixels a side; fps: of the footage it learned from.
+
+    stream: chunk, frames, recent (see `stages.lib.streaming`); None: in overlapping windows. longest: frames of the
+    windows that it was trained on. motion_steps: sampling steps of voice to motion. sample_rate: of the voice, Hz.
+    """
+
+    steps: int
+    shift: float
+    window: int
+    overlap: int
+    mask: Sequence[MaskPart]
+    past_frames: int
+    stream: Mapping[str, int] | None
+    longest: int
+    precision: Precision
+    size: int
+    fps: int
+    motion_steps: int
+    sample_rate: int
+
+    def chunks(self) -> Chunks | None:
+        if self.stream is None:
+            return None
+        memory = Memory(self.past_frames, self.stream["frames"], self.stream["recent"], self.longest)
+        return Chunks(self.stream["chunk"], memory)
+
+
+@dataclass(frozen=True)
+class Models:
+    """motion: voice to keypoints; None where the export has none."""
+
+    student: Denoiser
+    codec: Codec
+    pose_encoder: PoseEncoder
+    motion: MotionModel | None
+    settings: Settings
+    device: torch.device
+
+
+def load_models(folder: str | Path, device: str = "cpu") -> Models:
+    """The models in an export folder.
+
+    Raises:
+        ValueError: a part is missing, or the settings are of another version.
+    """
+    folder = Path(folder)
+    parts = {name: folder / name for name in ("student", "codec", "pose_encoder", "sampling.json")}
+    missing = [name for name, path in parts.items() if not path.exists()]
+    if missing:
+        raise ValueError(f"{folder} is not a complete export: {', '.join(missing)} missing")
+    motion = folder / "motion"
+    return Models(
+        Denoiser.from_pretrained(parts["student"]).to(device).eval(),
+        Codec.from_pretrained(parts["codec"]).to(device).eval(),
+        PoseEncoder.from_pretrained(parts["pose_encoder"]).to(device).eval(),
+        MotionModel.from_pretrained(motion).eval() if motion.is_dir() else None,
+        _settings(parts["sampling.json"]),
+        torch.device(device),
+    )
+
+
+def _settings(path: Path) -> Settings:
+    read = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return Settings(**read)
+    except TypeError:
+        differing = sorted(set(read) ^ set(Settings.__dataclass_fields__))
+        raise ValueError(
+            f"{path}: settings of another version of cospeech ({', '.join(differing)}); export the model anew"
+        ) from None
