@@ -24,6 +24,10 @@ USER_ERRORS = (ValueError, PoolBrokenError)
 CANCELLED_STATUS = 143
 """Of a process whose run was cancelled on the dashboard: the one that SIGTERM gives."""
 
+BY_HAND = "by hand"
+BY_HAND_EXPLAINED = "Runs that were started on a machine. They are shown and can be cancelled here, not started."
+"""Name and description of the deployment of such runs."""
+
 PROGRESS_SECONDS = 5.0
 """A bar shorter than this gets no progress artifact; a longer one is updated this often."""
 
@@ -53,10 +57,8 @@ class _Run:
     def __call__(self) -> Any:
         os.environ["PREFECT_API_URL"] = self.url
         from prefect import Flow
-        from prefect.context import refresh_global_settings_context
         from prefect.flow_engine import run_flow
 
-        refresh_global_settings_context()  # for whom prefect was imported before its address was known
         _terminal_shows_our_logs_only()
         flow: Any = Flow(self._body, name=self.name, validate_parameters=False, persist_result=False)
         try:
@@ -96,7 +98,10 @@ class _Run:
 
 
 def _create_flow_run(flow: Any) -> Any:
-    """A flow run; under the run named by the environment, if that exists on this server."""
+    """A flow run; under the run named by the environment, if that exists on this server.
+
+    Else under a deployment of its own, that nobody serves: the dashboard lets no other runs be cancelled.
+    """
     from prefect import Task
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
@@ -104,7 +109,6 @@ def _create_flow_run(flow: Any) -> Any:
 
     parent = os.environ.get(PARENT_RUN)
     with get_client(sync_client=True) as client:
-        parent_task = None
         if parent:
             try:
                 client.read_flow_run(UUID(parent))
@@ -112,10 +116,12 @@ def _create_flow_run(flow: Any) -> Any:
                 key = f"{flow.name}-{os.getpid()}-{time.time_ns()}"
                 parent_task = client.create_task_run(
                     task, UUID(parent), dynamic_key=key, name=flow.name, state=Pending()
-                ).id
+                )
+                return client.create_flow_run(flow, name=flow.name, parent_task_run_id=parent_task.id, state=Pending())
             except ObjectNotFound:
                 logger.warning("%s: the parent run %s is not on this server", flow.name, parent)
-        return client.create_flow_run(flow, name=flow.name, parent_task_run_id=parent_task, state=Pending())
+        deployment = client.create_deployment(client.create_flow(flow), BY_HAND, description=BY_HAND_EXPLAINED)
+        return client.create_flow_run_from_deployment(deployment, state=Pending(), name=flow.name)
 
 
 def _terminal_shows_our_logs_only() -> None:

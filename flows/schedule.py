@@ -16,16 +16,16 @@ def deployments(root: Path) -> list[dict[str, Any]]:
     """What prefect.yaml says.
 
     Raises:
-        ValueError: no file, or a deployment of another flow than flows/retrain.py.
+        ValueError: no file, or a deployment of another flow than flows/nightly.py.
     """
     path = root / "prefect.yaml"
     if not path.is_file():
         raise ValueError(f"{path}: no such file; run this in the project folder")
     found: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
     for entry in found:
-        if entry["entrypoint"] != "flows/retrain.py:retrain":
+        if entry["entrypoint"] != "flows/nightly.py:retrain":
             raise ValueError(
-                f"{path}: {entry['name']}: entrypoint {entry['entrypoint']} is not flows/retrain.py:retrain"
+                f"{path}: {entry['name']}: entrypoint {entry['entrypoint']} is not flows/nightly.py:retrain"
             )
     return found
 
@@ -35,7 +35,7 @@ def serve(root: Path) -> None:
     from prefect import serve as serve_all
     from prefect.client.schemas.schedules import CronSchedule
 
-    from flows.retrain import retrain
+    from flows.nightly import retrain
 
     served: list[Any] = []
     for entry in deployments(root):

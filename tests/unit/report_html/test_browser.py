@@ -1,17 +1,15 @@
 """The report in headless Chromium: it renders, sorts, plays in step, complains of nothing, asks for nothing."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from stages.lib.report_html import write_report
+from tests.browser import open_browser
 from tests.unit.report_html.made import FPS, made_report
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @dataclass
@@ -23,16 +21,10 @@ class Opened:
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser_path is None:
-        pytest.skip(f"no browser on PATH (looked for {', '.join(BROWSERS)}); Debian's package is chromium")
     folder = tmp_path_factory.mktemp("report")
     path = folder / "report.html"
     write_report(path, made_report(folder))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path, args=["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        )
+    with open_browser() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         opened = Opened(page)
         page.on("console", lambda message: opened.messages.append(f"{message.type}: {message.text}"))
@@ -40,7 +32,6 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
         page.on("request", lambda request: opened.requests.append(request.url))
         page.goto(path.as_uri())
         yield opened
-        browser.close()
 
 
 def column(page: Page, heading: str) -> list[str]:
