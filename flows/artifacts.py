@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from stages.lib.report import Figure, StageReport
+from stages.lib.workspace import Workspace
 
 if TYPE_CHECKING:
     from stages.lib.registry.gate import Comparison, Decision
@@ -72,7 +73,11 @@ def publish_stage(report: StageReport) -> None:
     """Attach the page to the flow run that is running."""
     from prefect.artifacts import create_markdown_artifact
 
-    create_markdown_artifact(stage_page(report), key=report.stage.replace("_", "-"), description=report.summary)
+    page = stage_page(report)
+    if report.stage == "evaluate":
+        address = Workspace(Path.cwd()).html_report
+        page += f"\n\nThe report, on the machine of this run: [{address}]({address.as_uri()})"
+    create_markdown_artifact(page, key=report.stage.replace("_", "-"), description=report.summary)
 
 
 def decision_page(decision: "Decision", version: str | None) -> str:

@@ -30,24 +30,31 @@ def deployments(root: Path) -> list[dict[str, Any]]:
     return found
 
 
-def serve(root: Path) -> None:
-    """Register them with the server and run them when they are due; returns when it is told to end."""
-    from prefect import serve as serve_all
+def served(root: Path) -> list[Any]:
+    """The same as Prefect's objects."""
     from prefect.client.schemas.schedules import CronSchedule
 
     from flows.nightly import retrain
 
-    served: list[Any] = []
+    found: list[Any] = []
     for entry in deployments(root):
         plans = [
             {"schedule": CronSchedule(cron=each["cron"], timezone=each["timezone"]), "active": each["active"]}
             for each in entry["schedules"]
         ]
-        deployment = retrain.to_deployment(
-            name=entry["name"], description=entry["description"], parameters=entry["parameters"], schedules=plans
+        found.append(
+            retrain.to_deployment(
+                name=entry["name"], description=entry["description"], parameters=entry["parameters"], schedules=plans
+            )
         )
-        served.append(deployment)
-    serve_all(*served, pause_on_shutdown=True)
+    return found
+
+
+def serve(root: Path) -> None:
+    """Register them with the server and run them when they are due; returns when it is told to end."""
+    from prefect import serve as serve_all
+
+    serve_all(*served(root), pause_on_shutdown=True)
 
 
 def main() -> int:

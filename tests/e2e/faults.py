@@ -2,8 +2,8 @@
 
     python -m tests.e2e.faults FOLDER --seeds 20    # half a minute a seed and more, after one whole run; CI runs three
 
-A seed picks who is killed, in which stages, and when. It starts from a copy of an undisturbed run in which two stages
-in a row were never run: their outputs, entries in dvc.lock and in the caches of DVC, clip store, checkpoints are gone.
+A seed picks who is killed, in which stages, and when. It starts from a copy of an undisturbed run in which one or two
+stages in a row were never run: outputs, entries in dvc.lock, objects in the caches, clip store, checkpoints are gone.
 """
 
 import argparse
@@ -66,7 +66,8 @@ class Outcome:
 def plan(seed: int, stages: Sequence[str]) -> Plan:
     chance, victim = random.Random(seed), VICTIMS[seed % len(VICTIMS)]
     first = stages.index(chance.choice(POOLED if victim == "worker" else stages))
-    return Plan(seed, victim, tuple(stages[first : first + 2]), chance.uniform(0, LATEST))
+    count = 1 if victim in ("stage", "worker") else 2  # the others may be hit between two stages
+    return Plan(seed, victim, tuple(stages[first : first + count]), chance.uniform(0, LATEST))
 
 
 def disturb(whole: Clone, seed: int, folder: Path) -> Outcome:

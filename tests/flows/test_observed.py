@@ -118,16 +118,3 @@ def _press_cancel(client: Any, server: str, run: Any) -> float:
         page.get_by_role("button", name="Confirm").click()
         assert wait_for(lambda: client.read_flow_run(run.id).state.name in ("Cancelling", "Cancelled"), 5)
     return begun
-
-
-def test_all_stages_show_under_one_run(prefect_server: str, start_pipeline: Any) -> None:
-    process = start_pipeline("ok", PREFECT_API_URL=prefect_server)
-    output = process.communicate(timeout=240)[0]
-    assert process.returncode == 0, output
-    assert "Running stage 'second'" in output
-    with prefect_client(prefect_server) as client:
-        run = max(client.read_flow_runs(), key=lambda each: (each.name == "pipeline", each.created))
-        children = children_of(client, run)
-    assert run.state.is_completed()
-    assert {child.name for child in children} == {"first", "second"}
-    assert all(child.state.is_completed() for child in children)
