@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stages.lib.talking.inputs import InputError
+
 if TYPE_CHECKING:
     from stages.lib.lineage import Export
+    from stages.lib.provenance.identity import Identity
     from stages.lib.registry.versions import Registry
+    from stages.lib.workspace import Workspace
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 done, 1 an error that was explained, 2 wrong usage."""
+    """Exit status: 0 done, 1 an error that was explained, 2 wrong usage or input."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
@@ -22,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, InputError) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,6 +78,16 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("--version", default=None, help="such as v0003; default: the one in production")
     _add_root(fetch)
     fetch.set_defaults(command=fetch_model)
+
+    generate = commands.add_parser("generate", help="a voice and one picture of a person in, talking video out")
+    generate.add_argument("--audio", type=Path, required=True, help="the voice: any sound file, any length")
+    generate.add_argument("--image", type=Path, required=True, help="one person from the hips up, hands to be seen")
+    generate.add_argument("--out", type=Path, required=True, metavar="MP4", help="the video to write")
+    generate.add_argument("--pose", type=Path, metavar="CLIP", help="a video of somebody to move like")
+    generate.add_argument("--model", type=Path, metavar="FOLDER", help="an export; default: models/export")
+    generate.add_argument("--seed", type=int, default=0, help="another one, other gestures; default: 0")
+    _add_root(generate)
+    generate.set_defaults(command=generate_video)
 
     verify = commands.add_parser("verify", help="check the signed provenance of a video or an exported model")
     verify.add_argument("path", type=Path, help="an mp4, or the folder of an export")
@@ -222,6 +236,39 @@ def fetch_model(options: argparse.Namespace) -> int:
     registry.fetch(version, options.folder)
     print(f"{version}: {options.folder}")
     return 0
+
+
+def generate_video(options: argparse.Namespace) -> int:
+    import torch
+    from tqdm import tqdm
+
+    from stages.lib.talking.generate import Request, generate
+    from stages.lib.workspace import Workspace
+
+    workspace = Workspace(options.root)
+    model = options.model or workspace.model("export")
+    request = Request(options.audio, options.image, options.out, options.pose, model, options.seed)
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))  # two chunks are drawn at a time
+    frames = generate(
+        request,
+        _signer(workspace),
+        lambda total: tqdm(total=total, unit="frame", desc=str(options.out), disable=None),
+        lambda note: print(f"note: {note}", file=sys.stderr),
+    )
+    print(f"{options.out}: {frames} frames")
+    return 0
+
+
+def _signer(workspace: "Workspace") -> "Identity | None":
+    """As params.yaml says; where there is none, the folder's own key."""
+    from stages.lib.provenance.identity import load_identity
+    from stages.params import load_params
+
+    file = workspace.root / "params.yaml"
+    if not file.is_file():
+        return load_identity(workspace.signing, None, None)
+    section = load_params(file).provenance
+    return load_identity(workspace.signing, section.key, section.certificates) if section.sign else None
 
 
 def verify_provenance(options: argparse.Namespace) -> int:

@@ -23,6 +23,7 @@ from stages.lib.extraction import extract_clips
 from stages.lib.files import code_digest, file_digest, read_json, value_digest
 from stages.lib.judges.lipsync import Sound, SyncJudge, load_judge
 from stages.lib.media import read_frames, read_speech
+from stages.lib.pose import faces
 from stages.lib.report import StageReport
 from stages.lib.store import ClipStore
 from stages.lib.workspace import Workspace
@@ -64,7 +65,7 @@ def run(params: Params, context: Context) -> StageReport:
 def _measure(params: Params, context: Context, clips: list[str]) -> Measured:
     """Pixels are measured once a clip and kept in the store; the rest is cheap and computed again."""
     workspace = context.workspace
-    store = ClipStore(workspace.store, STAGE, value_digest([params.media.fps, code_digest(visual, notices)]))
+    store = ClipStore(workspace.store, STAGE, value_digest([params.media.fps, code_digest(visual, faces, notices)]))
     jobs = [_job(clip, workspace, store, params.media.fps) for clip in clips]
     reused = extract_clips(
         jobs, measure_clip, lambda job: {"visual.json": _visual_scores(job, workspace)}, context, "pixels"

@@ -9,7 +9,7 @@ import numpy as np
 
 from stages.lib.artifacts import Poses
 from stages.lib.files import write_json
-from stages.lib.notices import without_notices
+from stages.lib.pose.faces import count_faces
 from stages.lib.store import ClipStore
 
 SAMPLES = 8
@@ -67,14 +67,9 @@ def measure_visual(frames: np.ndarray, poses: Poses, fps: float) -> dict[str, fl
 
 
 def second_face(frames: np.ndarray) -> float:
-    """Share of the sampled frames that show more than one face (MediaPipe face detection, full range model)."""
-    with without_notices():
-        from mediapipe.python.solutions.face_detection import FaceDetection
-
-        chosen = np.linspace(0, len(frames) - 1, min(SAMPLES, len(frames))).round().astype(int)
-        with FaceDetection(model_selection=1, min_detection_confidence=0.5) as detector:
-            counts = [len(detector.process(np.ascontiguousarray(frames[i])).detections or []) for i in chosen]
-    return float(np.mean([count > 1 for count in counts]))
+    """Share of the sampled frames that show more than one face."""
+    chosen = np.linspace(0, len(frames) - 1, min(SAMPLES, len(frames))).round().astype(int)
+    return float(np.mean([count > 1 for count in count_faces(frames[chosen])]))
 
 
 def cut(frames: np.ndarray, fps: float) -> float:

@@ -136,9 +136,15 @@ def iter_constant_rate(path: Path, fps: int) -> Iterator[np.ndarray]:
 
 
 def write_video(
-    path: Path, frames: Iterable[np.ndarray], fps: int, speech: np.ndarray | None = None, sample_rate: int = 16000
+    path: Path,
+    frames: Iterable[np.ndarray],
+    fps: int,
+    speech: np.ndarray | Path | None = None,
+    sample_rate: int = 16000,
 ) -> None:
-    """Write H.264 (yuv420p), with AAC sound if `speech` (S,) in -1..1 is given. Equal input gives equal bytes.
+    """Write H.264 (yuv420p), with AAC sound if speech is given. Equal input gives equal bytes.
+
+    speech: (S,) in -1..1 at `sample_rate`, or a sound file, which has a rate of its own.
 
     Raises:
         MediaError: there are no frames, their sizes differ or are odd, or ffmpeg fails.
@@ -155,8 +161,10 @@ def write_video(
         streams = [picture]
         settings = {"vcodec": "libx264", "pix_fmt": "yuv420p", "crf": 16, "preset": "medium", "threads": 1}
         if speech is not None:
-            sound = Path(folder) / "speech.wav"
-            write_speech(sound, speech, sample_rate)
+            sound = speech
+            if not isinstance(sound, Path):
+                sound = Path(folder) / "speech.wav"
+                write_speech(sound, speech, sample_rate)
             streams.append(ffmpeg.input(str(sound)))
             settings |= {"acodec": "aac", "b:a": "96k"}
         quiet = {"fflags": "+bitexact", "flags": "+bitexact", "map_metadata": -1, "movflags": "+faststart"}

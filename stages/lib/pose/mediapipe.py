@@ -6,7 +6,7 @@ each confidence is. The pose model's silhouette, which it draws in every frame t
 eighth of a frame's processor time or more, and the keypoints are the same to the bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,11 +82,17 @@ class MediaPipeDetector:
         """
         if frames.ndim != 4 or frames.shape[1] != frames.shape[2] or len(frames) == 0:
             raise ValueError(f"detect_video needs one or more square frames (T, H, H, 3), got {frames.shape}")
-        found = [self._detect(frame, first=index == 0) for index, frame in enumerate(frames)]
-        size = frames.shape[1]
+        return Poses(*self.detect_frames(frames), frames.shape[1], self.backend)
+
+    def detect_frames(self, frames: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints (T, 133, 2) in pixels and confidence (T, 133) of one continuous shot of any length, taken frame by
+        frame: (H, W, 3) uint8 RGB, one or more of one size."""
+        found, width, height = [], 0, 0
+        for index, frame in enumerate(frames):
+            found.append(self._detect(frame, first=index == 0))
+            height, width = frame.shape[:2]
         raw, scores, own_side = (np.stack(each) for each in zip(*found, strict=True))
-        keypoints, confidence = clean(raw, scores, own_side, size, size)
-        return Poses(keypoints, confidence, size, self.backend)
+        return clean(raw, scores, own_side, width, height)
 
     def detect_image(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """(133, 2) pixels and (133,) confidence of the person in one picture (H, W, 3) uint8 RGB; None if nobody."""

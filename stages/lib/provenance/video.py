@@ -37,9 +37,14 @@ def sign_video(path: Path, identity: Identity, source_type: str, claims: Mapping
     key = kept.key(file_digest(path))
     if kept.fetch(key, {"video.mp4": path}):
         return
+    sign_file(path, identity, source_type, claims)
+    kept.put(key, {"video.mp4": path})
+
+
+def sign_file(path: Path, identity: Identity, source_type: str, claims: Mapping[str, Any]) -> None:
+    """Replace the mp4 at `path` by itself with credentials, anew each time."""
     with atomic_path(path) as signed:
         _sign(path, signed, identity, source_type, claims)
-    kept.put(key, {"video.mp4": path})
 
 
 def _sign(source: Path, target: Path, identity: Identity, source_type: str, claims: Mapping[str, Any]) -> None:

@@ -1,0 +1,79 @@
+"""A clip of somebody to keypoints that move somebody else.
+
+T frames.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stages.lib.footage.crop import shows_face
+from stages.lib.media import MediaError, iter_constant_rate, probe
+from stages.lib.motion import normalise
+from stages.lib.pose import skeleton as sk
+from stages.lib.pose.mediapipe import MediaPipeDetector
+from stages.lib.talking.align import Fit
+from stages.lib.talking.inputs import InputError, checking_input
+from stages.lib.talking.scene import Person
+
+_LARGEST = 1280
+"""Pixels of a frame's longer side; larger ones are reduced to it."""
+_SEEN = 0.3
+_LEAST_FOUND = 0.5
+"""Share of the frames that must show a face and both shoulders."""
+_HANDS = ((sk.LEFT_HAND, sk.LEFT_WRIST), (sk.RIGHT_HAND, sk.RIGHT_WRIST))
+
+
+def read_driver(path: Path, fps: int, detector: MediaPipeDetector, person: Person) -> np.ndarray:
+    """Keypoints (T, 133, 2) of a clip, a frame of `fps` after the other, fitted to a person: pixels of their picture.
+
+    The driver's pose at rest, from which all is measured, is that of the moment when they look most like the picture.
+
+    Raises:
+        InputError: not a video, or nobody to be seen for most of it.
+    """
+    with checking_input():
+        probe(path)
+    try:
+        keypoints, confidence = detector.detect_frames(_reduced(iter_constant_rate(path, fps)))
+    except MediaError as error:
+        raise InputError(str(error)) from error
+    usable = np.array([shows_face(seen) and seen[sk.SHOULDERS].min() > _SEEN for seen in confidence])
+    if usable.mean() < _LEAST_FOUND:
+        raise InputError(
+            f"{path}: a person with face and shoulders is seen in {usable.mean():.0%} of {len(usable)} frames, "
+            f"{_LEAST_FOUND:.0%} are needed"
+        )
+    keypoints = carry_hands(keypoints, confidence)
+    return Fit(person.keypoints, keypoints[_rest(keypoints, usable, person)])(keypoints)
+
+
+def carry_hands(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """(T, 133, 2) in which a hand that is not seen for a while hangs on its wrist as it was last seen, or will be."""
+    carried = keypoints.copy()
+    for hand, wrist in _HANDS:
+        seen = np.flatnonzero(confidence[:, hand].max(1) > 0)
+        if len(seen):
+            before = np.maximum(np.searchsorted(seen, np.arange(len(keypoints)), side="right") - 1, 0)
+            source = seen[before]
+            carried[:, hand] = keypoints[:, [wrist]] + keypoints[source][:, hand] - keypoints[source][:, [wrist]]
+    return carried
+
+
+def _rest(keypoints: np.ndarray, usable: np.ndarray, person: Person) -> int:
+    """The frame whose head, seen from its shoulders, is most like the person's."""
+    face = slice(2 * 13, 2 * (13 + len(sk.FACE)))  # of `normalise`: 13 body points come first
+    own = normalise(person.keypoints[None], person.keypoints)[0, face]
+    distances = [
+        np.square(normalise(points[None], points)[0, face] - own).mean() if good else np.inf
+        for points, good in zip(keypoints, usable, strict=True)
+    ]
+    return int(np.argmin(distances))
+
+
+def _reduced(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    for frame in frames:
+        factor = _LARGEST / max(frame.shape[:2])
+        yield frame if factor >= 1 else cv2.resize(frame, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
