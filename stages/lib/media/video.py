@@ -161,11 +161,10 @@ def write_video(
         streams = [picture]
         settings = {"vcodec": "libx264", "pix_fmt": "yuv420p", "crf": 16, "preset": "medium", "threads": 1}
         if speech is not None:
-            sound = speech
-            if not isinstance(sound, Path):
-                sound = Path(folder) / "speech.wav"
-                write_speech(sound, speech, sample_rate)
-            streams.append(ffmpeg.input(str(sound)))
+            if isinstance(speech, np.ndarray):
+                write_speech(Path(folder) / "speech.wav", speech, sample_rate)
+                speech = Path(folder) / "speech.wav"
+            streams.append(ffmpeg.input(str(speech)))
             settings |= {"acodec": "aac", "b:a": "96k"}
         quiet = {"fflags": "+bitexact", "flags": "+bitexact", "map_metadata": -1, "movflags": "+faststart"}
         job = ffmpeg.output(*streams, str(temporary), loglevel="error", **settings, **quiet)

@@ -44,7 +44,7 @@ Progress = Callable[[int], AbstractContextManager[Bar]]
 
 @dataclass(frozen=True)
 class _Cast:
-    """What was given, read and good. moves: (T, 133, 2), pixels of the person's picture; None: the voice moves."""
+    """What was given, found good. moves: (T, 133, 2) in pixels of the person's picture; None: the voice moves."""
 
     speaker: Speaker
     person: Person
