@@ -11,16 +11,18 @@ from stages.lib.context import Context
 from stages.lib.dataset import CellWeights, ClipTensors, Window, load_clip
 from stages.lib.device import pick_device
 from stages.lib.evaluation.drawing import Sampler, draw
-from stages.lib.evaluation.gestures import STEPS, gesture_tables, load_moving, train_encoder
+from stages.lib.evaluation.gestures import STEPS, all_motion, gesture_tables, train_encoder
 from stages.lib.evaluation.judges import Judges, load_judges
 from stages.lib.evaluation.measure import Measured, measure
 from stages.lib.evaluation.offsets import footage_offsets, offset_table
+from stages.lib.evaluation.puppets import puppet_scores
 from stages.lib.evaluation.samples import save_still, write_comparison, write_whole
 from stages.lib.evaluation.stretches import REFERENCE, Stretch, Take, load_stretches
 from stages.lib.evaluation.tables import clip_table, model_tables, write_plots
 from stages.lib.evaluation.takes import MODELS, DrawnSet, draw_all, take_all
 from stages.lib.evaluation.timing import Around, speed_table
 from stages.lib.files import atomic_path, write_json
+from stages.lib.moving import load_moving
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.motion import MotionModel
@@ -65,7 +67,7 @@ def run(params: Params, context: Context) -> StageReport:
     offsets = footage_offsets(workspace, curated, curated.clips("test"), judges.sync, media.fps)
     quality = {
         **model_tables(measured, MODELS, judges, params.seed),
-        "motion": _motion(params, context, curated),
+        "motion": _motion(params, context, curated, clips, stretches, samplers["student"], judges),
         "footage_offsets": offset_table(offsets),
         "protocol": _protocol(params, stretches, judges),
     }
@@ -175,14 +177,30 @@ def _measure_all(
     return measured
 
 
-def _motion(params: Params, context: Context, curated: Curated) -> dict[str, Any]:
-    """Motion drawn from the voice of all held-out clips, against theirs."""
+def _motion(
+    params: Params,
+    context: Context,
+    curated: Curated,
+    clips: Sequence[ClipTensors],
+    stretches: Sequence[Stretch],
+    student: Sampler,
+    judges: Judges,
+) -> dict[str, Any]:
+    """Motion drawn from the voice of all held-out clips, against theirs; lip-sync of the stretches as the student shows
+    it."""
     workspace = context.workspace
+    training, held_out = (load_moving(workspace, curated.clips(split)) for split in ("train", "test"))
     with context.progress("train gesture encoder", STEPS) as bar:
-        encoder = train_encoder(load_moving(workspace, curated.clips("train")), params.seed, bar)
-    held_out = load_moving(workspace, curated.clips("test"))
-    model, steps = _load_motion(workspace), params.motion.sampling_steps
-    return gesture_tables(model, encoder, held_out, params.media.fps, steps, params.seed)
+        encoder = train_encoder(training, params.seed, bar)
+    kinds = all_motion(_load_motion(workspace), training, held_out, params.motion.sampling_steps, params.seed)
+    names = curated.clips("test")
+    pose_encoder = PoseEncoder.from_pretrained(workspace.model("codec") / "pose").to(student.device).eval()
+    puppets = {name: [tracks[names.index(clip.clip)] for clip in clips] for name, tracks in kinds.items()}
+    with context.progress("motion shown by the student", len(puppets) * len(clips)) as bar:
+        scores = puppet_scores(puppets, clips, stretches, student, pose_encoder, judges, params.seed, bar)
+    judged = {name: dict(zip([clip.clip for clip in clips], each, strict=True)) for name, each in scores.items()}
+    sync = {name: [by_clip.get(clip) for clip in names] for name, by_clip in judged.items()}
+    return gesture_tables(kinds, held_out, encoder, params.media.fps, params.seed, sync)
 
 
 def _protocol(params: Params, stretches: Sequence[Stretch], judges: Judges) -> dict[str, Any]:

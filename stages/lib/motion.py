@@ -1,53 +1,25 @@
-"""Upper-body motion relative to a reference pose: what the voice-to-motion model learns and draws."""
+"""Motion drawn from the voice while it is spoken."""
 
 import itertools
 
 import numpy as np
 import torch
 
-from .nets.motion import MotionModel
+from .nets.motion import SPAN, MotionModel
+from .posture import POSTURE, describe, pose
 
-UPPER_BODY = np.concatenate([np.arange(13), np.arange(23, 133)])
-"""COCO-WholeBody points without knees, ankles and feet."""
-
-_SHOULDERS = [5, 6]
-
-
-def point_weights() -> np.ndarray:
-    """(2 * 123,): lips and face move little and matter much. Shoulder widths times weight have comparable size."""
-    weight = np.ones(133, np.float32)
-    weight[23:91] = 3.0
-    weight[71:91] = 10.0
-    return np.repeat(weight[UPPER_BODY], 2)
-
-
-def normalise(keypoints: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Upper-body points with the middle of the reference's shoulders as origin and their distance as unit.
-
-    Args:
-        keypoints: (T, 133, 2) pixels. reference: (133, 2) pixels.
-
-    Returns:
-        (T, 2 * 123) float32.
-    """
-    origin, unit = _frame_of(reference)
-    points = (keypoints[:, UPPER_BODY] - origin) / unit
-    return points.reshape(len(keypoints), -1).astype(np.float32)
-
-
-def denormalise(points: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """The inverse of `normalise`; points outside the upper body stand still at the reference. (T, 133, 2) pixels."""
-    origin, unit = _frame_of(reference)
-    keypoints = np.repeat(reference[None].astype(np.float32), len(points), 0)
-    keypoints[:, UPPER_BODY] = points.reshape(-1, len(UPPER_BODY), 2) * unit + origin
-    return keypoints
+SILENCE = -13.815511
+"""Natural logarithm of the least mel power (`stages/lib/audio/mel.py`): what is heard before and after the speech."""
+_LIVELINESS = 1.4
+"""Size of the noise that body and head are drawn from. After as few clips as one has, the network is surer than a voice
+not heard before allows, and at 1 drawn hands are slower than real ones (docs/motion.md)."""
 
 
 class MotionStream:
     """Keypoints for speech that is still being said, in memory that does not grow.
 
-    A frame is decided once the `lookahead` frames of speech after it are heard. Noise is drawn frame by frame and every
-    sampling step keeps its own past, so the result does not depend on how the speech is cut into pieces.
+    A frame is decided once the `lookahead` frames of speech after it are heard. How the speech is cut into pieces
+    changes nothing.
 
     Args:
         reference: (133, 2) keypoints of the person at rest, pixels; the motion starts from it and is in its pixels.
@@ -56,11 +28,14 @@ class MotionStream:
 
     def __init__(self, model: MotionModel, reference: np.ndarray, steps: int, seed: int) -> None:
         self._model, self._reference = model, reference
-        self._still = torch.from_numpy(normalise(reference[None], reference))
+        posture, lips = (torch.from_numpy(part)[None] for part in describe(reference))
+        self._still, self._lips, self._first = posture, lips, model.look(posture)
         self._times = torch.linspace(1, 0, steps + 1).tolist()
         self._generator = torch.Generator().manual_seed(seed)
-        self._audio = torch.zeros(1, 0, model.config.audio_features)
-        self._past: list[list[torch.Tensor] | None] = [None] * steps
+        self._mel = _silence(model, SPAN - 1 - self.lookahead)
+        self._state: torch.Tensor | None = None
+        self._moved = torch.zeros(1, POSTURE)
+        self._chunk, self._used = self._moved[None], 1
 
     @property
     def lookahead(self) -> int:
@@ -69,45 +44,47 @@ class MotionStream:
 
     def push(self, mel: np.ndarray) -> np.ndarray:
         """(T, 4, 80) log-mel of the next frames of speech -> keypoints (N, 133, 2) of the frames now decided."""
-        self._audio = torch.cat([self._audio, torch.from_numpy(mel).flatten(1)[None]], 1)
-        if self._audio.shape[1] <= self.lookahead:
-            return self._to_pixels(self._still[:0])
-        keypoints = self._draw(self._audio)
-        self._audio = self._audio[:, self._audio.shape[1] - self.lookahead :]
+        self._mel = torch.cat([self._mel, torch.from_numpy(mel)[None]], 1)
+        if self._mel.shape[1] < SPAN:
+            return np.zeros((0, *self._reference.shape), np.float32)
+        keypoints = self._decide(self._mel)
+        self._mel = self._mel[:, 1 - SPAN :]
         return keypoints
 
     def finish(self) -> np.ndarray:
-        """Keypoints of the frames still undecided, as if the last sound went on."""
-        if not self._audio.shape[1]:
-            return self._to_pixels(self._still[:0])
-        keypoints = self._draw(torch.cat([self._audio, self._audio[:, -1:].expand(-1, self.lookahead, -1)], 1))
-        self._audio = self._audio[:, :0]
-        return keypoints
+        """Keypoints of the frames still undecided, with silence after them."""
+        return self.push(_silence(self._model, self.lookahead)[0].numpy())
 
     @torch.no_grad()
-    def _draw(self, audio_1TA: torch.Tensor) -> np.ndarray:
-        heard = self._model.hear(audio_1TA)
-        shape = (1, self._model.config.components)
-        x = torch.stack([torch.randn(shape, generator=self._generator) for _ in range(heard.shape[2])], 1)
-        for step, (now, after) in enumerate(itertools.pairwise(self._times)):
-            time = torch.full((1,), now)
-            clean, self._past[step] = self._model.draw(x, time, heard, self._still, self._past[step])
-            x = clean + (x - clean) * (after / now)
-        return self._to_pixels(self._still + self._model.decode_motion(x)[0])
+    def _decide(self, mel_1TMC: torch.Tensor) -> np.ndarray:
+        heard = self._model.hear(mel_1TMC)
+        lips = self._model.speak(heard, self._lips)[0]
+        posture = torch.cat([self._next_posture(heard[:, index, :]) for index in range(heard.shape[1])])
+        return pose(posture.numpy(), lips.numpy(), self._reference)
 
-    def _to_pixels(self, points_TQ: torch.Tensor) -> np.ndarray:
-        return denormalise(points_TQ.numpy(), self._reference)
+    def _next_posture(self, heard_1W: torch.Tensor) -> torch.Tensor:
+        """Offsets of the next frame (1, R); a new chunk is drawn where the last one ends."""
+        if self._used == self._chunk.shape[1]:
+            seen = self._model.look(self._still + self._moved)
+            states, self._state = self._model.remember(seen[None], self._first, heard_1W[None], self._state)
+            self._chunk, self._used = self._moved[:, None] + self._model.decode_chunk(self._draw(states[:, 0])), 0
+            self._moved = self._chunk[:, -1]
+        self._used += 1
+        return self._chunk[:, self._used - 1]
+
+    def _draw(self, state_1H: torch.Tensor) -> torch.Tensor:
+        x = _LIVELINESS * torch.randn(1, self._model.config.chunk_components, generator=self._generator)
+        for now, after in itertools.pairwise(self._times):
+            clean = self._model(x, torch.full((1, 1), now), state_1H)
+            x = clean + (x - clean) * (after / now)
+        return x
+
+
+def _silence(model: MotionModel, frames: int) -> torch.Tensor:
+    return torch.full((1, frames, model.config.mel_windows, model.config.mel_bands), SILENCE)
 
 
 def draw_motion(model: MotionModel, mel: np.ndarray, reference: np.ndarray, steps: int, seed: int) -> np.ndarray:
     """Keypoints for speech, from a reference pose: (T, 4, 80) log-mel, (133, 2) pixels -> (T, 133, 2) pixels."""
     stream = MotionStream(model, reference, steps, seed)
     return np.concatenate([stream.push(mel), stream.finish()])
-
-
-def _frame_of(reference: np.ndarray) -> tuple[np.ndarray, float]:
-    left, right = reference[_SHOULDERS]
-    unit = float(np.hypot(*(left - right)))
-    if unit < 1.0:
-        raise ValueError(f"the reference pose has shoulders {unit:.2f} px apart; at least 1 px is needed to scale by")
-    return (left + right) / 2, unit

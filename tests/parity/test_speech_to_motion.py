@@ -10,6 +10,8 @@ import torch
 from stages.lib.audio.mel import LogMelStream, log_mel
 from stages.lib.motion import MotionStream, draw_motion
 from stages.lib.nets.motion import MotionModel
+from tests.unit.metrics.people import person
+from tests.unit.nets.test_motion import lively_model
 
 
 def pieces(length: int, cut: str) -> list[slice]:
@@ -42,45 +44,39 @@ def test_a_frame_of_log_mel_comes_as_soon_as_its_last_sample() -> None:
 
 
 def model() -> MotionModel:
-    torch.manual_seed(0)
-    made = MotionModel(components=6, audio_features=320, width=16, layers=3, lookahead=2)
-    made.fit_statistics(torch.randn(200, 246), torch.randn(200, 320), torch.ones(246))
-    torch.nn.init.normal_(made.motion_out.weight, std=0.1)
-    return made.eval()
+    return lively_model(lookahead=2, chunk=3)
 
 
-def person() -> np.ndarray:
-    reference = np.random.default_rng(0).uniform(0, 256, (133, 2)).astype(np.float32)
-    reference[5], reference[6] = (170, 120), (80, 120)
-    return reference
+def reference() -> np.ndarray:
+    return person(1)[0][0]
 
 
 @pytest.mark.parametrize("cut", CUTS)
 @pytest.mark.parametrize("frames", [1, 2, 50])
 def test_motion(cut: str, frames: int) -> None:
     mel = np.random.default_rng(1).normal(size=(frames, 4, 80)).astype(np.float32)
-    offline = draw_motion(model(), mel, person(), 4, 3)
-    stream = MotionStream(model(), person(), 4, 3)
+    offline = draw_motion(model(), mel, reference(), 4, 3)
+    stream = MotionStream(model(), reference(), 4, 3)
     made = np.concatenate([*(stream.push(mel[part]) for part in pieces(frames, cut)), stream.finish()])
     assert offline.shape == (frames, 133, 2)
     np.testing.assert_allclose(made, offline, atol=0.01)  # of a pixel
-    assert np.abs(offline - draw_motion(model(), mel, person(), 4, 4)).max() > 0.1
+    assert np.abs(offline - draw_motion(model(), mel, reference(), 4, 4)).max() > 0.1
 
 
 def test_motion_is_decided_after_the_lookahead_and_stays() -> None:
     mel = np.random.default_rng(1).normal(size=(30, 4, 80)).astype(np.float32)
     other = mel.copy()
     other[20:] += 3
-    stream = MotionStream(model(), person(), 4, 3)
+    stream = MotionStream(model(), reference(), 4, 3)
     decided = stream.push(mel[:20])
     assert len(decided) == 20 - stream.lookahead
-    offline = draw_motion(model(), other, person(), 4, 3)
+    offline = draw_motion(model(), other, reference(), 4, 3)
     np.testing.assert_allclose(offline[: len(decided)], decided, atol=0.01)
-    assert np.abs(offline[len(decided)] - draw_motion(model(), mel, person(), 4, 3)[len(decided)]).max() > 0.02
+    assert np.abs(offline[len(decided)] - draw_motion(model(), mel, reference(), 4, 3)[len(decided)]).max() > 0.02
 
 
 def test_memory_does_not_grow() -> None:
-    voice, motion = LogMelStream(16000, 25), MotionStream(model(), person(), 4, 3)
+    voice, motion = LogMelStream(16000, 25), MotionStream(model(), reference(), 4, 3)
     sizes = []
     for _ in range(40):
         motion.push(voice.push(np.random.default_rng(2).normal(size=640)))

@@ -87,12 +87,17 @@ def test_means_have_intervals_and_models_are_compared_clip_by_clip(evaluated: tu
 
 def test_motion_is_measured_on_whole_clips(evaluated: tuple[Workspace, StageReport]) -> None:
     motion = read_json(evaluated[0].metrics)["motion"]
-    for kind in ("drawn", "still", "ground_truth"):
+    for kind in ("drawn", "retrieval", "mean_pose", "still", "ground_truth"):
         missing = [measure.key for measure in GESTURES if motion[kind][measure.key] is None]
         assert sorted(missing) == sorted(reasons_of(motion[kind]))
     assert motion["drawn"]["fgd"] > 0
     assert motion["still"]["diversity"] == pytest.approx(0, abs=1e-5)
     assert motion["ground_truth"]["diversity"] > 0
+    for baseline in ("retrieval", "mean_pose", "still"):
+        gain = motion["drawn_minus"][baseline]
+        assert gain["lmd"] == pytest.approx(motion["drawn"]["lmd"] - motion[baseline]["lmd"])
+        low, high = gain["interval"]["lmd"]
+        assert low <= gain["lmd"] <= high
 
 
 def test_speed_is_split_for_both_models(evaluated: tuple[Workspace, StageReport]) -> None:

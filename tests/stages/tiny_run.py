@@ -120,8 +120,10 @@ def _save_models(workspace: Workspace, pictures: dict[str, tuple[np.ndarray, np.
         denoiser = Denoiser(4, 8, width=24, layers=2, heads=2, ffn_ratio=2, conv_width=8, reference_warp=True)
         torch.nn.init.normal_(denoiser.conv_last.weight, std=0.05)
         denoiser.save_pretrained(workspace.model(name))
-    motion = MotionModel(components=4, width=16, layers=2)
-    torch.nn.init.normal_(motion.basis, std=0.05)
+    motion = MotionModel(width=8, hidden=8, pose_components=4, chunk_components=4)
+    for scale in (motion.weight, motion.pose_scale, motion.lip_scale, motion.chunk_scale):
+        scale.fill_(1)
+    torch.nn.init.normal_(motion.chunk_basis, std=0.05)
     motion.save_pretrained(workspace.model("motion"))
     SyncExpert(width=8, embedding=8).save_pretrained(workspace.model("sync"))
     return codec, encoder

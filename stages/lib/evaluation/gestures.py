@@ -3,100 +3,155 @@
 Axes: T frames, Q coordinates of arms and hands in shoulder widths, N windows.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from stages.lib.artifacts import AudioFeatures, Poses
 from stages.lib.context import Progress
 from stages.lib.metrics.catalogue import GESTURES
 from stages.lib.metrics.distributions import frechet_distance
 from stages.lib.metrics.gestures import beat_consistency, diversity, motion_beats, voice_beats
-from stages.lib.metrics.lips import lmd
+from stages.lib.metrics.lips import lip_correlation, lmd
+from stages.lib.metrics.sync import SyncScore
+from stages.lib.metrics.uncertainty import estimate, paired_difference
 from stages.lib.motion import draw_motion
+from stages.lib.moving import MovingClip
 from stages.lib.nets.gesture import WINDOW, GestureEncoder
 from stages.lib.nets.motion import MotionModel
 from stages.lib.pose import skeleton as sk
+from stages.lib.retrieval import MeanPose, Retrieval
 from stages.lib.training import Optimisation, seeded, train
-from stages.lib.workspace import Workspace
 
 STEPS = 300
 """Of training the encoder: the error has stopped falling much (docs/metrics.md)."""
+DRAWN, TRUTH, BASELINES = "drawn", "ground_truth", ("retrieval", "mean_pose", "still")
 _BATCH, _HOP = 64, 8
 _LEARNING = Optimisation(STEPS, 2e-3, 20, 0.4, (0.9, 0.98), 0.01, 1.0, 0.98)
+_BY_CLIP = ("beat_consistency", "lmd", "lip_correlation", "sync_c", "sync_d")
+"""Measures that every clip has; the others are of the set."""
+Tracks = Sequence[np.ndarray]
+"""Keypoints (T, 133, 2) of every clip."""
+Scores = Sequence[SyncScore | None]
+"""Of the lips of every clip, where they were judged."""
 
 
-@dataclass(frozen=True)
-class Moving:
-    """A clip's motion and voice."""
-
-    poses: Poses
-    mel: np.ndarray
-
-
-def load_moving(workspace: Workspace, clips: Sequence[str]) -> list[Moving]:
-    return [Moving(Poses.load(workspace.poses(clip)), AudioFeatures.load(workspace.audio(clip)).mel) for clip in clips]
+def all_motion(
+    model: MotionModel | None, training: Sequence[MovingClip], clips: Sequence[MovingClip], steps: int, seed: int
+) -> dict[str, Tracks]:
+    """By kind the motion of every clip, drawn from its voice and its first pose: by the model where there is one, by
+    retrieval, the mean pose of training, the first pose kept, and the real motion."""
+    kinds: dict[str, Tracks] = {}
+    if model is not None:
+        kinds[DRAWN] = [draw_motion(model, clip.mel, clip.keypoints[0], steps, seed) for clip in clips]
+    if training:
+        for name, baseline in (("retrieval", Retrieval(training)), ("mean_pose", MeanPose(training))):
+            kinds[name] = [baseline.draw(clip.mel, clip.keypoints[0]) for clip in clips]
+    kinds["still"] = [np.repeat(clip.keypoints[:1], len(clip), 0) for clip in clips]
+    return {**kinds, TRUTH: [clip.keypoints for clip in clips]}
 
 
 def gesture_tables(
-    model: MotionModel | None,
+    kinds: Mapping[str, Tracks],
+    clips: Sequence[MovingClip],
     encoder: GestureEncoder | None,
-    clips: Sequence[Moving],
     fps: int,
-    steps: int,
     seed: int,
+    sync: Mapping[str, Scores] | None = None,
 ) -> dict[str, Any]:
-    """By kind of motion (drawn, still, ground_truth) every measure of GESTURES, means over clips.
+    """By kind of motion every measure of GESTURES, means over clips with their intervals; what is None has its reason.
 
-    still: the first pose kept. Without a model nothing is drawn; what is None has its reason in `reasons`.
+    `drawn_minus`: by baseline, what drawn motion has more of, clip by clip. sync: by kind, how its lips were judged.
     """
-    real = [clip.poses.keypoints for clip in clips]
-    kinds = {"still": [np.repeat(track[:1], len(track), 0) for track in real], "ground_truth": real}
-    if model is not None:
-        drawn = [draw_motion(model, clip.mel, clip.poses.keypoints[0], steps, seed) for clip in clips]
-        kinds = {"drawn": drawn, **kinds}
-    return {name: _table(tracks, clips, encoder, fps, name == "ground_truth") for name, tracks in kinds.items()}
+    unjudged: Scores = [None] * len(clips)
+    rows = {
+        name: _rows(tracks, clips, (sync or {}).get(name, unjudged), fps, name == TRUTH)
+        for name, tracks in kinds.items()
+    }
+    tables = {name: _table(tracks, rows[name], clips, encoder, name == TRUTH, seed) for name, tracks in kinds.items()}
+    if DRAWN in rows:
+        gains = {name: _gain(rows[DRAWN], rows[name], seed) for name in BASELINES if name in rows}
+        tables["drawn_minus"] = gains
+    return tables
+
+
+def _rows(
+    tracks: Tracks, clips: Sequence[MovingClip], scores: Scores, fps: int, itself: bool
+) -> list[dict[str, float | None]]:
+    """A row a clip of the measures in _BY_CLIP."""
+    rows = []
+    for track, clip, score in zip(tracks, clips, scores, strict=True):
+        row: dict[str, float | None] = dict.fromkeys(_BY_CLIP)
+        row["beat_consistency"] = beat_consistency(motion_beats(gesture_points(track), fps), voice_beats(clip.mel, fps))
+        if score is not None:
+            row |= {"sync_c": score.confidence, "sync_d": score.distance}
+        if not itself:
+            distances = lmd(track, clip.confidence, clip.keypoints, clip.confidence)
+            row["lmd"] = None if np.isnan(distances).all() else float(np.nanmean(distances))
+            row["lip_correlation"] = lip_correlation(track, clip.keypoints, clip.confidence)
+        rows.append(row)
+    return rows
 
 
 def _table(
-    tracks: Sequence[np.ndarray], clips: Sequence[Moving], encoder: GestureEncoder | None, fps: int, itself: bool
+    tracks: Tracks,
+    rows: Sequence[Mapping[str, float | None]],
+    clips: Sequence[MovingClip],
+    encoder: GestureEncoder | None,
+    itself: bool,
+    seed: int,
 ) -> dict[str, Any]:
     points = [gesture_points(track) for track in tracks]
-    beats = [
-        beat_consistency(motion_beats(each, fps), voice_beats(clip.mel, fps))
-        for each, clip in zip(points, clips, strict=True)
-    ]
-    known = [each for each in beats if each is not None]
     shortest = min(map(len, points), default=0)
     table: dict[str, Any] = {
-        "clips": len(clips),
+        "clips": len(rows),
         "fgd": None if itself else _fgd(points, clips, encoder),
-        "beat_consistency": float(np.mean(known)) if known else None,
         "diversity": diversity(np.stack([moved(each[:shortest]) for each in points])) if points else None,
-        "lmd": None if itself else _lips(tracks, clips),
+        "interval": {},
     }
+    for key in _BY_CLIP:
+        values = np.array([row[key] for row in rows if row[key] is not None], np.float64)
+        found = estimate(values, np.ones(len(values)), seed)
+        table[key] = found and found.mean
+        if found is not None:
+            table["interval"][key] = [found.low, found.high]
     return {**table, "reasons": _reasons(table, encoder, itself)}
 
 
+def _gain(
+    ours: Sequence[Mapping[str, float | None]], theirs: Sequence[Mapping[str, float | None]], seed: int
+) -> dict[str, Any]:
+    gain: dict[str, Any] = {"interval": {}}
+    for key in _BY_CLIP:
+        pairs = [(a[key], b[key]) for a, b in zip(ours, theirs, strict=True) if None not in (a[key], b[key])]
+        if pairs:
+            values = np.array(pairs, np.float64)
+            found = paired_difference(values[:, 0], values[:, 1], np.ones(len(pairs)), seed)
+            assert found is not None
+            gain[key], gain["interval"][key] = found.mean, [found.low, found.high]
+    return gain
+
+
 def _reasons(table: dict[str, Any], encoder: GestureEncoder | None, itself: bool) -> list[dict[str, str]]:
+    no_encoder = f"evaluate trains an encoder for it, where a clip has {WINDOW} frames"
     why = {
-        "fgd": f"no clip has {WINDOW} frames" if encoder is None else "there are fewer than two windows",
+        "fgd": no_encoder if encoder is None else "there are fewer than two windows",
         "beat_consistency": "nothing moves, or the voice has no beat",
         "diversity": "there are fewer than two clips",
         "lmd": "no face was found",
+        "lip_correlation": "no face was found, or the real lips do not move",
+        **dict.fromkeys(("sync_c", "sync_d"), "was not shown to a lip-sync expert, or the clips are too short for it"),
     }
     if itself:
-        why |= dict.fromkeys(("fgd", "lmd"), "real motion is what the others are compared with")
+        why |= dict.fromkeys(("fgd", "lmd", "lip_correlation"), "real motion is what the others are compared with")
     return [{"measure": each.key, "reason": why[each.key]} for each in GESTURES if table[each.key] is None]
 
 
-def _fgd(points: Sequence[np.ndarray], clips: Sequence[Moving], encoder: GestureEncoder | None) -> float | None:
+def _fgd(points: Tracks, clips: Sequence[MovingClip], encoder: GestureEncoder | None) -> float | None:
     if encoder is None:
         return None
-    real = [gesture_points(clip.poses.keypoints) for clip in clips]
+    real = [gesture_points(clip.keypoints) for clip in clips]
     codes = []
     for tracks in (points, real):
         windows = [part for track in tracks for part in cut(track)]
@@ -105,16 +160,6 @@ def _fgd(points: Sequence[np.ndarray], clips: Sequence[Moving], encoder: Gesture
         with torch.no_grad():
             codes.append(encoder(torch.from_numpy(np.stack(windows))).numpy())
     return frechet_distance(*codes)
-
-
-def _lips(tracks: Sequence[np.ndarray], clips: Sequence[Moving]) -> float | None:
-    distances = [
-        lmd(track, clip.poses.confidence, clip.poses.keypoints, clip.poses.confidence)
-        for track, clip in zip(tracks, clips, strict=True)
-    ]
-    known = np.concatenate(distances) if distances else np.zeros(0)
-    known = known[~np.isnan(known)]
-    return float(known.mean()) if len(known) else None
 
 
 def gesture_points(keypoints: np.ndarray) -> np.ndarray:
@@ -139,9 +184,9 @@ def cut(points: np.ndarray, hop: int = _HOP) -> list[np.ndarray]:
     return [points[start : start + WINDOW] for start in range(0, len(points) - WINDOW + 1, hop)]
 
 
-def train_encoder(clips: Sequence[Moving], seed: int, bar: Progress, steps: int = STEPS) -> GestureEncoder | None:
+def train_encoder(clips: Sequence[MovingClip], seed: int, bar: Progress, steps: int = STEPS) -> GestureEncoder | None:
     """An autoencoder of the training people's windows; None where no clip is long enough."""
-    tracks = [gesture_points(clip.poses.keypoints) for clip in clips]
+    tracks = [gesture_points(clip.keypoints) for clip in clips]
     windows = [part for track in tracks for part in cut(track, 1)]
     if not windows:
         return None

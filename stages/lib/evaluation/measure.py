@@ -32,7 +32,7 @@ def measure(take: Take, stretch: Stretch, judges: Judges, heard: np.ndarray | No
     heard: the judge's embeddings of the speech of the whole clip.
     """
     psnr = pictures.psnr(take.frames, stretch.frames)
-    shifts = None if judges.sync is None or heard is None else _shifts(take, stretch, judges, heard)
+    shifts = None if judges.sync is None or heard is None else lip_shifts(take, stretch, judges, heard)
     shut, spoken = lips.bilabial_closure(take.keypoints, take.confidence, stretch.phones, stretch.fps, stretch.start)
     row: dict[str, Value] = {
         "clip": stretch.clip,
@@ -91,7 +91,7 @@ def _sync(shifts: np.ndarray | None) -> dict[str, Value]:
     return {"sync_c": score.confidence, "sync_d": score.distance, "sync_offset": score.offset}
 
 
-def _shifts(take: Take, stretch: Stretch, judges: Judges, heard: np.ndarray) -> np.ndarray | None:
+def lip_shifts(take: Take, stretch: Stretch, judges: Judges, heard: np.ndarray) -> np.ndarray | None:
     """Mean distance of the take's lips to the clip's speech at every shift, (31,); None where the clip is too short."""
     count = len(take.frames) - WINDOW + 1
     if count < 1 or stretch.start + count <= sync.REACH or stretch.start + sync.REACH >= len(heard):

@@ -59,6 +59,19 @@ def lip_gap(keypoints: np.ndarray) -> np.ndarray:
     return gap / eye_distance(keypoints)
 
 
+def lip_correlation(keypoints: np.ndarray, true_keypoints: np.ndarray, true_confidence: np.ndarray) -> float | None:
+    """Pearson correlation of the lip gap with the real one over the frames of a clip, -1..1; higher is better.
+
+    Says whether lips open when they should, whatever the head does. 0 where they do not move; None where the real ones
+    do not. (T, 133, 2) twice and (T, 133).
+    """
+    found = face_found(true_confidence)
+    made, true = lip_gap(keypoints[found]), lip_gap(true_keypoints[found])
+    if len(true) < 2 or true.std() < 1e-6:
+        return None
+    return float(np.corrcoef(made, true)[0, 1]) if made.std() > 1e-6 else 0.0
+
+
 def bilabial_closure(
     keypoints: np.ndarray,
     confidence: np.ndarray,

@@ -1,11 +1,13 @@
-"""Voice to motion: a causal sequence model that draws upper-body keypoints by flow matching.
+"""Voice to motion: what the mouth does is heard, what the body does is drawn.
 
-Motion is what the keypoints do away from a reference pose, in shoulder widths, along the principal components of the
-training motion. Given speech, the model carries noise to such motion along straight paths (Lipman et al., "Flow
-matching for generative modeling", ICLR 2023), so that gestures are drawn and not averaged. Every layer looks back only;
-the one look ahead is into the audio, `lookahead` frames.
+Jaw and lips are nearly determined by the voice, so a causal convolution tells them outright: a drawn mouth would be the
+right one in the mean only. Body, head, lids and brows go with the voice but are not determined by it. They are drawn, a
+few frames at a time, by flow matching (Lipman et al., "Flow matching for generative modeling", ICLR 2023): a recurrent
+state remembers voice and motion so far, and from it a small network carries noise to the next frames' motion (as Li et
+al., "Autoregressive image generation without vector quantization", NeurIPS 2024, do it for tokens of pictures).
 
-Axes: B batch, T frames, P components, A audio features, W width.
+Axes: B batch, T frames, M mel windows a frame, C mel bands, W width, K chunks, N frames of a chunk, R coordinates of
+the posture, S of the speaking parts (both as in `posture`), P principal components of a pose, D of a chunk, H hidden.
 """
 
 import torch
@@ -13,111 +15,173 @@ import torch.nn.functional as F
 from diffusers.configuration_utils import register_to_config
 from torch import nn
 
+from ..posture import POSTURE, SPEECH
 from .model import Model
 
+SPAN = 10
+"""Frames of the voice that one frame hears, itself and `lookahead` later ones among them."""
+_DROPOUT, _LIP_SHAPES = 0.1, 8
 
-class _CausalBlock(nn.Module):
-    def __init__(self, width: int, dilation: int) -> None:
+
+class VoiceEncoder(nn.Module):
+    """Log-mel of T frames -> (B, T - SPAN + 1, W)."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, windows: int, bands: int, width: int) -> None:
         super().__init__()
-        self.padding = 2 * dilation
-        self.conv = nn.Conv1d(width, width, 3, dilation=dilation)
-        self.mix = nn.Conv1d(width, width, 1)
-        self.modulation = nn.Linear(width, 2 * width)
+        self.frames_in = nn.Conv1d(bands, width, 2 * windows, windows)
+        self.near = nn.Conv1d(width, width, 5)
+        self.far = nn.Conv1d(width, width, 5)
+        self.dropout = nn.Dropout(_DROPOUT)
+        self.register_buffer("mean", torch.zeros(bands))
+        self.register_buffer("std", torch.ones(bands))
 
-    def forward(
-        self, x_BWT: torch.Tensor, condition_BW: torch.Tensor, past_BWT: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The next frames (past None: the first), and the past of those after them: what the convolution still sees."""
-        scale, shift = self.modulation(condition_BW)[..., None].chunk(2, 1)
-        y = F.layer_norm(x_BWT.transpose(1, 2), (x_BWT.shape[1],)).transpose(1, 2)
-        y = y * (1 + scale) + shift
-        past_BWT = y.new_zeros(*y.shape[:2], self.padding) if past_BWT is None else past_BWT
-        y = torch.cat([past_BWT, y], 2)
-        return x_BWT + self.mix(F.silu(self.conv(y))), y[..., -self.padding :]
+    def forward(self, mel_BTMC: torch.Tensor) -> torch.Tensor:
+        x = ((mel_BTMC.flatten(1, 2) - self.mean) / self.std).transpose(1, 2)
+        x = self.dropout(F.silu(self.frames_in(x)))
+        x = self.dropout(F.silu(self.near(x)))
+        return self.dropout(F.silu(self.far(x))).transpose(1, 2)
+
+
+class _FlowBlock(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.modulation = nn.Linear(width, 3 * width)
+        self.wide, self.narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
+        scale, shift, gate = self.modulation(condition).chunk(3, -1)
+        return x + (1 + gate) * self.narrow(F.silu(self.wide(self.norm(x) * (1 + scale) + shift)))
+
+
+class _FlowHead(nn.Module):
+    """Clean chunk from a noisy one, (..., D), at a time (..., 1) from 1 (noise) to 0, given the state (..., H)."""
+
+    def __init__(self, components: int, width: int, blocks: int = 3) -> None:
+        super().__init__()
+        self.noisy_in = nn.Linear(components, width)
+        self.time_in = nn.Sequential(nn.Linear(1, width), nn.SiLU(), nn.Linear(width, width))
+        self.blocks = nn.ModuleList(_FlowBlock(width) for _ in range(blocks))
+        self.clean_out = nn.Linear(width, components)
+        nn.init.zeros_(self.clean_out.weight)
+        nn.init.zeros_(self.clean_out.bias)
+
+    def forward(self, noisy: torch.Tensor, time: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+        condition = F.silu(self.time_in(time) + state)
+        x = self.noisy_in(noisy)
+        for block in self.blocks:
+            x = block(x, condition)
+        return self.clean_out(F.silu(x))
 
 
 class MotionModel(Model):
-    """Predicts clean motion from noisy motion, speech and the reference pose."""
+    """lookahead: frames of voice heard beyond a frame. chunk: frames of posture drawn at once, at most those heard."""
 
     @register_to_config
     def __init__(
         self,
-        points: int = 123,
-        components: int = 40,
-        audio_features: int = 320,
         width: int = 128,
-        layers: int = 8,
+        hidden: int = 256,
         lookahead: int = 4,
+        chunk: int = 4,
+        pose_components: int = 40,
+        chunk_components: int = 64,
+        mel_windows: int = 4,
+        mel_bands: int = 80,
     ) -> None:
         super().__init__()
-        self.audio_in = nn.Linear(audio_features, width)
-        self.audio_ahead = nn.Conv1d(width, width, lookahead + 1)
-        self.motion_in = nn.Linear(components, width)
-        self.reference_in = nn.Linear(2 * points, width)
-        self.time_in = nn.Sequential(nn.Linear(1, width), nn.SiLU(), nn.Linear(width, width))
-        self.blocks = nn.ModuleList(_CausalBlock(width, 2 ** (index % 4)) for index in range(layers))
-        self.motion_out = nn.Linear(width, components)
-        nn.init.zeros_(self.motion_out.weight)
-        nn.init.zeros_(self.motion_out.bias)
-        self.register_buffer("basis", torch.zeros(components, 2 * points))
-        self.register_buffer("scale", torch.ones(components))
-        self.register_buffer("weight", torch.ones(2 * points))
-        self.register_buffer("audio_mean", torch.zeros(audio_features))
-        self.register_buffer("audio_std", torch.ones(audio_features))
+        self.voice = VoiceEncoder(mel_windows, mel_bands, width)
+        self.lips_out = nn.Linear(width, SPEECH)
+        self.lips_at_rest = nn.Linear(_LIP_SHAPES, SPEECH)
+        self.start = nn.Linear(pose_components, hidden)
+        self.memory = nn.GRU(2 * pose_components + width, hidden, batch_first=True)
+        self.flow = _FlowHead(chunk_components, hidden)
+        for layer in (self.lips_out, self.lips_at_rest):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        for name, shape in {
+            "weight": (POSTURE,),
+            "pose_mean": (POSTURE,),
+            "pose_basis": (pose_components, POSTURE),
+            "pose_scale": (pose_components,),
+            "chunk_mean": (chunk * POSTURE,),
+            "chunk_basis": (chunk_components, chunk * POSTURE),
+            "chunk_scale": (chunk_components,),
+            "lip_mean": (SPEECH,),
+            "lip_basis": (_LIP_SHAPES, SPEECH),
+            "lip_scale": (_LIP_SHAPES,),
+        }.items():
+            self.register_buffer(name, torch.zeros(shape))
 
     @torch.no_grad()
-    def fit_statistics(self, offsets_NQ: torch.Tensor, audio_NA: torch.Tensor, weight_Q: torch.Tensor) -> None:
-        """Set the motion components (of `weight`ed offsets) and the means from training frames.
+    def fit_statistics(
+        self,
+        mel_NC: torch.Tensor,
+        poses_NR: torch.Tensor,
+        lips_NS: torch.Tensor,
+        chunks_NNR: torch.Tensor,
+        weight_R: torch.Tensor,
+    ) -> None:
+        """Set means and principal components from training footage.
 
         Args:
-            offsets_NQ: (N, 2 * points) offsets from the clip's reference pose, shoulder widths.
-            audio_NA: (N, audio_features). weight_Q: (2 * points,), how much a point matters.
+            mel_NC: windows of log-mel. poses_NR, lips_NS: `posture.describe` of frames. chunks_NNR: what follows a
+                frame, less that frame. weight_R: `posture.weights`.
         """
-        weighted = offsets_NQ * weight_Q
-        _, values, basis = torch.linalg.svd(weighted.double(), full_matrices=False)
-        count = self.config.components
-        if len(values) < count:
-            raise ValueError(
-                f"motion: {len(offsets_NQ)} training frames cannot give motion.components={count}; lower it"
-            )
-        self.basis.copy_(basis[:count])
-        self.scale.copy_((values[:count] / len(offsets_NQ) ** 0.5).clamp(min=1e-4))
-        self.weight.copy_(weight_Q)
-        self.audio_mean.copy_(audio_NA.mean(0))
-        self.audio_std.copy_(audio_NA.std(0).clamp(min=1e-3))
+        self.voice.mean.copy_(mel_NC.mean(0))
+        self.voice.std.copy_(mel_NC.std(0).clamp(min=1e-3))
+        self.weight.copy_(weight_R)
+        samples = {"pose": poses_NR * weight_R, "chunk": (chunks_NNR * weight_R).flatten(1), "lip": lips_NS}
+        for name, values in samples.items():
+            mean, basis, scale = (getattr(self, f"{name}_{part}") for part in ("mean", "basis", "scale"))
+            mean.copy_(values.mean(0))
+            _, lengths, directions = torch.linalg.svd((values - mean).double(), full_matrices=False)
+            if len(lengths) < len(basis):
+                raise ValueError(
+                    f"motion: {len(values)} training frames cannot give the {len(basis)} {name} components that "
+                    "params ask for; lower them or bring more clips"
+                )
+            basis.copy_(directions[: len(basis)])
+            scale.copy_((lengths[: len(basis)] / len(values) ** 0.5).clamp(min=1e-4))
 
-    def encode_motion(self, offsets_BTQ: torch.Tensor) -> torch.Tensor:
-        """Offsets from the reference pose (B, T, 2 * points) in shoulder widths -> (B, T, P) of unit variance."""
-        return (offsets_BTQ * self.weight) @ self.basis.T / self.scale
+    def hear(self, mel_BTMC: torch.Tensor) -> torch.Tensor:
+        """What the voice means to the frames that have SPAN - 1 - lookahead frames before them and lookahead after."""
+        return self.voice(mel_BTMC)
 
-    def decode_motion(self, motion_BTP: torch.Tensor) -> torch.Tensor:
+    def speak(self, heard_BTW: torch.Tensor, lips_BS: torch.Tensor) -> torch.Tensor:
+        """Offsets of jaw and lips (B, T, S) from a reference whose `describe`d speech is `lips_BS`."""
+        shape_BL = ((lips_BS - self.lip_mean) @ self.lip_basis.T) / self.lip_scale
+        return self.lips_out(heard_BTW) + self.lips_at_rest(shape_BL)[:, None]
+
+    def look(self, pose_R: torch.Tensor) -> torch.Tensor:
+        """`describe`d posture (..., R) -> its components (..., P)."""
+        return ((pose_R * self.weight - self.pose_mean) @ self.pose_basis.T) / self.pose_scale
+
+    def remember(
+        self, seen_BKP: torch.Tensor, first_BP: torch.Tensor, heard_BKW: torch.Tensor, state_1BH: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """States (B, K, H) from which the chunks after the poses `seen` are drawn, and the last of them as (1, B, H).
+
+        first_BP: the reference pose. heard_BKW: at the first frame of each chunk. state_1BH: None at the start.
+        """
+        state_1BH = self.start(first_BP)[None] if state_1BH is None else state_1BH
+        first_BKP = first_BP[:, None].expand_as(seen_BKP)
+        return self.memory(torch.cat([seen_BKP, first_BKP, heard_BKW], -1), state_1BH)
+
+    def encode_chunk(self, moves_NR: torch.Tensor) -> torch.Tensor:
+        """What N frames do away from the frame before them, (..., N, R) -> (..., D) of unit variance."""
+        return ((moves_NR * self.weight).flatten(-2) - self.chunk_mean) @ self.chunk_basis.T / self.chunk_scale
+
+    def decode_chunk(self, chunk_D: torch.Tensor) -> torch.Tensor:
         """The inverse, within the span of the components."""
-        return (motion_BTP * self.scale) @ self.basis / self.weight
+        moves = (chunk_D * self.chunk_scale) @ self.chunk_basis + self.chunk_mean
+        return moves.unflatten(-1, (self.config.chunk, POSTURE)) / self.weight
 
-    def forward(
-        self, noisy_BTP: torch.Tensor, time_B: torch.Tensor, audio_BTA: torch.Tensor, reference_BQ: torch.Tensor
-    ) -> torch.Tensor:
-        """Clean motion (B, T, P). `time_B` runs from 1 (noise) to 0 (clean)."""
-        heard = self.hear(torch.cat([audio_BTA, audio_BTA[:, -1:].expand(-1, self.config.lookahead, -1)], 1))
-        return self.draw(noisy_BTP, time_B, heard, reference_BQ, None)[0]
-
-    def hear(self, audio_BTA: torch.Tensor) -> torch.Tensor:
-        """What T frames of speech mean to the first T - lookahead of them: (B, W, T - lookahead)."""
-        return self.audio_ahead(F.silu(self.audio_in((audio_BTA - self.audio_mean) / self.audio_std)).transpose(1, 2))
-
-    def draw(
-        self,
-        noisy_BTP: torch.Tensor,
-        time_B: torch.Tensor,
-        heard_BWT: torch.Tensor,
-        reference_BQ: torch.Tensor,
-        past: list[torch.Tensor] | None,
-    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-        """Clean motion (B, T, P) of the frames after `past` (None: of the first), and the past of those after them."""
-        x = heard_BWT + self.motion_in(noisy_BTP).transpose(1, 2)
-        condition = self.time_in(time_B[:, None]) + self.reference_in(reference_BQ)
-        kept = []
-        for index, block in enumerate(self.blocks):
-            x, after = block(x, condition, past and past[index])
-            kept.append(after)
-        return self.motion_out(F.silu(x).transpose(1, 2)), kept
+    def forward(self, noisy_D: torch.Tensor, time: torch.Tensor, state_H: torch.Tensor) -> torch.Tensor:
+        """Clean chunks (..., D) from noisy ones. `time` (..., 1) runs from 1 (noise) to 0 (clean)."""
+        return self.flow(noisy_D, time, state_H)

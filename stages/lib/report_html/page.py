@@ -19,7 +19,13 @@ TITLES = {
     "codec": "codec alone",
     "ground_truth": "real footage",
 }
-_MOTION = {"drawn": "drawn from the voice", "still": "first pose kept", "ground_truth": "real motion"}
+_MOTION = {
+    "drawn": "drawn from the voice",
+    "retrieval": "of the nearest training audio",
+    "mean_pose": "mean pose",
+    "still": "first pose kept",
+    "ground_truth": "real motion",
+}
 _ARROWS = {"higher": "↑", "lower": "↓", "truth": "≈"}
 
 

@@ -3,45 +3,70 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.lib.nets.motion import MotionModel
+from stages.lib.nets.motion import SPAN, MotionModel
+from stages.lib.posture import POSTURE, SPEECH
+
+
+def lively_model(lookahead: int = 4, chunk: int = 2) -> MotionModel:
+    """Small, with weights that make every input matter."""
+    torch.manual_seed(0)
+    model = MotionModel(8, 16, lookahead, chunk, pose_components=5, chunk_components=6)
+    poses, lips, chunks = torch.randn(60, POSTURE), torch.randn(60, SPEECH), torch.randn(60, chunk, POSTURE) / 5
+    model.fit_statistics(torch.randn(200, 80), poses, lips, chunks, torch.rand(POSTURE) + 0.5)
+    for layer in (model.lips_out, model.lips_at_rest, model.flow.clean_out):
+        torch.nn.init.normal_(layer.weight, std=0.02)
+    for block in model.flow.blocks:
+        torch.nn.init.normal_(block.modulation.weight, std=0.1)
+    return model.eval()
 
 
 @pytest.fixture
 def model() -> MotionModel:
-    torch.manual_seed(0)
-    model = MotionModel(components=6, audio_features=8, width=16, layers=3, lookahead=2)
-    model.fit_statistics(torch.randn(200, 246), torch.randn(200, 8), torch.ones(246))
-    torch.nn.init.normal_(model.motion_out.weight, std=0.1)
-    return model.eval()
+    return lively_model()
 
 
 def test_components_are_orthonormal_and_whiten(model: MotionModel) -> None:
-    torch.testing.assert_close(model.basis @ model.basis.T, torch.eye(6), atol=1e-5, rtol=0)
-    motion = torch.randn(2, 5, 6)
-    torch.testing.assert_close(model.encode_motion(model.decode_motion(motion)), motion, atol=1e-4, rtol=1e-4)
+    for basis in (model.pose_basis, model.chunk_basis, model.lip_basis):
+        torch.testing.assert_close(basis @ basis.T, torch.eye(len(basis)), atol=1e-5, rtol=0)
+    chunk = torch.randn(3, 6)
+    torch.testing.assert_close(model.encode_chunk(model.decode_chunk(chunk)), chunk, atol=1e-4, rtol=1e-4)
 
 
-def test_output_depends_on_no_audio_beyond_the_lookahead(model: MotionModel) -> None:
-    noisy, audio, reference = torch.randn(1, 20, 6), torch.randn(1, 20, 8), torch.randn(1, 246)
-    time = torch.tensor([0.7])
-    before = model(noisy, time, audio, reference)
-    later = audio.clone()
-    later[:, 13:] += 5
-    changed = (model(noisy, time, later, reference) - before).abs().amax((0, 2)) > 1e-6
-    assert not changed[:11].any()
-    assert changed[11:].all()
+def test_a_frame_hears_its_span(model: MotionModel) -> None:
+    voice = torch.randn(1, SPAN + 6, 4, 80)
+    heard = model.hear(voice)
+    assert heard.shape == (1, 7, 8)
+    torch.testing.assert_close(model.hear(voice[:, 3 : 3 + SPAN])[0, 0], heard[0, 3], atol=1e-5, rtol=1e-5)
+
+
+def test_lips_start_from_the_reference_and_follow_the_voice(model: MotionModel) -> None:
+    heard, rest = model.hear(torch.randn(2, SPAN + 3, 4, 80)), torch.randn(2, SPEECH)
+    lips = model.speak(heard, rest)
+    assert lips.shape == (2, 4, SPEECH)
+    assert (lips - model.speak(heard, rest + 1)).std() > 0
+    assert lips.diff(dim=1).abs().max() > 1e-3
+
+
+def test_memory_goes_on_where_it_stopped(model: MotionModel) -> None:
+    seen, first, heard = torch.randn(1, 6, 5), torch.randn(1, 5), torch.randn(1, 6, 8)
+    whole, last = model.remember(seen, first, heard, None)
+    begun, state = model.remember(seen[:, :4], first, heard[:, :4], None)
+    rest, end = model.remember(seen[:, 4:], first, heard[:, 4:], state)
+    torch.testing.assert_close(torch.cat([begun, rest], 1), whole)
+    torch.testing.assert_close(end, last)
+    assert (model.remember(seen, first + 1, heard, None)[0] - whole).abs().max() > 1e-3
 
 
 def test_saves_and_loads(model: MotionModel, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     loaded = MotionModel.from_pretrained(tmp_path)
-    assert dict(loaded.config)["lookahead"] == 2
+    assert dict(loaded.config)["chunk"] == 2
     for name, value in model.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value, atol=0, rtol=0)
 
 
 def test_too_few_frames_name_both_numbers() -> None:
-    with pytest.raises(ValueError, match=r"3 training frames.*components=6"):
-        MotionModel(components=6, audio_features=8).fit_statistics(
-            torch.randn(3, 246), torch.randn(3, 8), torch.ones(246)
-        )
+    model = MotionModel(8, 16, pose_components=5, chunk_components=6)
+    few = torch.randn(4, POSTURE), torch.randn(4, SPEECH), torch.randn(4, 4, POSTURE)
+    with pytest.raises(ValueError, match=r"4 training frames.* 5 pose components"):
+        model.fit_statistics(torch.randn(9, 80), *few, torch.ones(POSTURE))

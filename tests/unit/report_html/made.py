@@ -75,7 +75,7 @@ def _metrics() -> dict[str, Any]:
         "student_minus_teacher": {
             "clips": 3, **difference, "interval": {key: [value - 0.2, value + 0.2] for key, value in difference.items()}
         },
-        "motion": {kind: {measure.key: 0.5 for measure in GESTURES} for kind in ("drawn", "still", "ground_truth")},
+        "motion": {kind: {each.key: 0.5 for each in GESTURES} for kind in ("drawn", "retrieval", "ground_truth")},
         "footage_offsets": {"stretches": 7, "within_1_frame": 6 / 7, "median": 0.0},
         "speed": {"teacher_fps": 1.84, "student_fps": 23.6, "ratio": 12.8, "device": "a processor", "clips": 3,
                   "teacher": timed, "student": timed},

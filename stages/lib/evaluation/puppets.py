@@ -1,0 +1,69 @@
+"""Motion shown by the student, so that a lip-sync expert, who looks at pictures, can judge it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from stages.lib.context import Progress
+from stages.lib.dataset import ClipTensors, Window
+from stages.lib.evaluation.drawing import Sampler, draw
+from stages.lib.evaluation.judges import Judges
+from stages.lib.evaluation.measure import lip_shifts
+from stages.lib.evaluation.samples import still
+from stages.lib.evaluation.stretches import REFERENCE, Stretch, Take
+from stages.lib.metrics.sync import SyncScore, score_of
+from stages.lib.nets.pose_encoder import PoseEncoder
+from stages.lib.pose.drawing import draw_skeleton
+
+
+def puppet_scores(
+    kinds: Mapping[str, Sequence[np.ndarray]],
+    clips: Sequence[ClipTensors],
+    stretches: Sequence[Stretch],
+    student: Sampler,
+    encoder: PoseEncoder,
+    judges: Judges,
+    seed: int,
+    bar: Progress,
+) -> dict[str, list[SyncScore | None]]:
+    """By kind of motion, how well the student's lips go with the voice in every stretch; None where nobody can judge.
+
+    kinds: by name, keypoints (T, 133, 2) in pixels for the whole of every clip.
+    """
+    if judges.sync is None:
+        return {}
+    heard = [judges.sync.speech(stretch.sound) for stretch in stretches]
+    scores: dict[str, list[SyncScore | None]] = {name: [] for name in kinds}
+    for name, tracks in kinds.items():
+        for index, (clip, stretch, track) in enumerate(zip(clips, stretches, tracks, strict=True)):
+            take = puppet(name, clip, stretch, track, student, encoder, seed, index)
+            shifts = lip_shifts(take, stretch, judges, heard[index])
+            scores[name].append(None if shifts is None else score_of(shifts))
+            bar.update(1)
+    return scores
+
+
+def puppet(
+    name: str,
+    clip: ClipTensors,
+    stretch: Stretch,
+    track: np.ndarray,
+    student: Sampler,
+    encoder: PoseEncoder,
+    seed: int,
+    index: int,
+) -> Take:
+    """The stretch by the student, from the clip's reference frame and the keypoints of `track`."""
+    size, part = stretch.frames.shape[1], slice(stretch.start, stretch.stop)
+    confidence = still(clip.confidence[REFERENCE], len(clip))
+    drawn = [draw_skeleton(points, confidence[0], size) for points in track[part]]
+    pictures = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float().to(student.device) / 255
+    poses, keypoints = clip.pose_TPhw.clone(), track / size
+    with torch.no_grad():
+        poses[part] = encoder.encode(pictures).to(poses)
+    poses[REFERENCE], keypoints[REFERENCE] = clip.pose_TPhw[REFERENCE], clip.keypoints[REFERENCE]
+    moved = replace(clip, pose_TPhw=poses, keypoints=keypoints, confidence=confidence)
+    frames = draw(student, Window(moved, part.start, part.stop, REFERENCE), seed, index).frames
+    return Take(name, frames, track[part], confidence[part])
