@@ -9,6 +9,7 @@ from .talking.animation import Animation, draw_windows
 from .talking.models import Models, Settings, load_models
 from .talking.scene import Person, Scene
 from .talking.session import Session
+from .talking.watch import Watch
 
 __all__ = ["Person", "Settings", "Speaker", "load"]
 
@@ -32,14 +33,21 @@ class Speaker:
     def settings(self) -> Settings:
         return self.models.settings
 
-    def start(self, person: Person, seed: int = 0, chunk: int | None = None, first: int | None = None) -> Session:
+    def start(
+        self,
+        person: Person,
+        seed: int = 0,
+        chunk: int | None = None,
+        first: int | None = None,
+        watch: Watch | None = None,
+    ) -> Session:
         """A talk: samples of a voice are pushed, frames come out; see `talking.session`. chunk, first: frames drawn at
-        once, and at first (`talking.animation`).
+        once, and at first (`talking.animation`). watch: keeps what each part took.
 
         Raises:
             ValueError: the export has no motion model, or does not stream.
         """
-        return Session(self.models, person, seed, chunk, first)
+        return Session(self.models, person, seed, chunk, first, watch)
 
     def follow(self, person: Person, seed: int = 0, chunk: int | None = None) -> Animation:
         """A video that keypoints are pushed for, in pixels of a picture of `settings.size`; see `talking.animation`."""

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .attention.rotary import turns
 from .attention.streaming import ChunkPlan, Memory, StreamPlanner, StreamStep
 from .nets.denoiser import Condition, Denoiser
+from .nets.lean import LeanStep
 from .sampling import timesteps
 
 
@@ -41,8 +43,9 @@ class StudentStream:
             timesteps(steps, shift),
             StreamPlanner(memory, (cells[0] // patch, cells[1] // patch), denoiser.device),
         )
-        turns = denoiser.position_turns(memory.longest, cells)
-        self._steps = [StreamStep(memory, turns) for _ in range(steps)]
+        positions = turns(*denoiser.position_turns(memory.longest, cells))
+        self._networks: dict[int, LeanStep] = {}
+        self._steps = [StreamStep(memory, positions) for _ in range(steps)]
 
     @property
     def steps(self) -> int:
@@ -66,7 +69,7 @@ class StudentStream:
         now, after = self._times[index : index + 2]
         step = self._steps[index]
         step.plan = plan
-        x0 = self._denoiser(x_1CThw, x_1CThw.new_full((1,), now), condition, step)
+        x0 = self._lean(index, x_1CThw.device)(x_1CThw, condition, step)
         return x0 + (x_1CThw - x0) * (after / now)
 
     def draw(
@@ -77,6 +80,14 @@ class StudentStream:
         for index in range(self.steps):
             x = self.step(index, x, condition, plan)
         return x
+
+    def _lean(self, index: int, device: torch.device) -> LeanStep:
+        """Made when it is first called for, in the precision that is drawn in."""
+        if index not in self._networks:
+            cast = torch.is_autocast_enabled(device.type)
+            dtype = torch.get_autocast_dtype(device.type) if cast else torch.float32
+            self._networks[index] = LeanStep(self._denoiser, self._times[index], dtype)
+        return self._networks[index]
 
     @property
     def frames_kept(self) -> list[int]:

@@ -1,5 +1,7 @@
 """Rotary position embedding as Wan has it: interleaved pairs of channels, each turned by its own angle.
 
+As complex numbers it is one product, which a stream uses; training keeps to real ones.
+
 Axes: B batch, M tokens, H heads, D head width.
 """
 
@@ -12,3 +14,14 @@ def rotate(x_BMHD: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> to
     cosine, sine = cosine[..., 0::2], sine[..., 1::2]
     turned = torch.stack([even * cosine - odd * sine, even * sine + odd * cosine], dim=-1)
     return turned.flatten(-2).type_as(x_BMHD)
+
+
+def turns(cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    """Factors of modulus 1 for `turn`, (..., D / 2) complex64, from what `rotate` takes."""
+    return torch.complex(cosine[..., 0::2].float(), sine[..., 1::2].float())
+
+
+def turn(x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    """`rotate` by `turns`: (..., D) -> the same in float32."""
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * factor).flatten(-2)

@@ -19,7 +19,7 @@ import torch
 from ..regions import REGION_NAMES, region_tokens, shoulder_width
 from .gathered import gathered_attention
 from .plan import UPPER_BODY, alignment_error, past_frames
-from .rotary import rotate
+from .rotary import turn
 from .segments import RegionRows, Segments, make_segments, region_rows
 
 
@@ -161,11 +161,11 @@ class KeyBank:
 class StreamStep:
     """One denoising step of a stream, given to a model as its attention: a bank for each of its layers.
 
-    turns: cosine and sine of the rotary embedding of `longest` frames, (longest * N, 1, D) each.
+    turns: the rotary embedding of `longest` frames as `rotary.turns` gives it, (longest * N, 1, D / 2) complex.
     """
 
     memory: Memory
-    turns: tuple[torch.Tensor, torch.Tensor]
+    turns: torch.Tensor
     plan: ChunkPlan | None = None
     banks: dict[object, KeyBank] = field(default_factory=dict)
 
@@ -173,17 +173,14 @@ class StreamStep:
         """Attention of one layer over the chunk and what was kept; q and k without position. B is 1."""
         assert self.plan is not None
         assert len(q_BMHD) == 1, f"a stream is one video, not {len(q_BMHD)}"
-        cosine, sine = self.turns
-        frames, tokens = len(self.plan.stored), len(cosine) // self.memory.longest
+        frames, tokens = len(self.plan.stored), len(self.turns) // self.memory.longest
         bank = self.banks.setdefault(layer, KeyBank())
         k_past, v_past = bank.exchange(self.plan, k_BMHD[0], v_BMHD[0])
-        k_past = rotate(k_past, cosine[self.plan.key_turn_P], sine[self.plan.key_turn_P])
-        now = (x[-tokens:] for x in self.turns)
-        last = [x.repeat(frames, 1, 1) for x in now]
-        dtype = v_BMHD.dtype
-        q, k = (rotate(x[0], *last).to(dtype).unflatten(0, (frames, tokens)) for x in (q_BMHD, k_BMHD))
+        dtype, now = v_BMHD.dtype, self.turns[-tokens:]
+        k_past = turn(k_past, self.turns.index_select(0, self.plan.key_turn_P)).to(dtype)
+        q, k = (turn(x[0].unflatten(0, (frames, tokens)), now).to(dtype) for x in (q_BMHD, k_BMHD))
         v = v_BMHD[0].unflatten(0, (frames, tokens))
-        return gathered_attention(q, k, v, k_past.to(dtype), v_past, self.plan.segments).view_as(q_BMHD)
+        return gathered_attention(q, k, v, k_past, v_past, self.plan.segments).view_as(q_BMHD)
 
 
 def _keep(number: int, keypoints: np.ndarray, confidence: np.ndarray, t: int, rows: RegionRows) -> _Kept:

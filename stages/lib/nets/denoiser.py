@@ -47,7 +47,7 @@ class Condition:
         return Condition(self.pose_BPThw[:, :, start:stop], self.reference_BChw, self.reference_pose_BPhw, warped)
 
 
-def _warped(condition: Condition) -> torch.Tensor:
+def warped_reference(condition: Condition) -> torch.Tensor:
     if condition.warped_BCThw is None:
         raise ValueError("this denoiser needs the reference deformed to the poses: Condition.warped_BCThw is None")
     return condition.warped_BCThw
@@ -137,7 +137,7 @@ class Denoiser(Model):
         out = out.float().unflatten(0, (B, T)).transpose(1, 2)
         copied = condition.reference_BChw[:, :, None].float()
         if self.config["reference_warp"]:
-            copied = torch.lerp(copied, _warped(condition).float(), torch.sigmoid(out[:, C + 1 :]))
+            copied = torch.lerp(copied, warped_reference(condition).float(), torch.sigmoid(out[:, C + 1 :]))
         return out[:, :C] + torch.sigmoid(out[:, C : C + 1] + 1.0) * copied
 
     def position_turns(self, frames: int, cells: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -151,7 +151,7 @@ class Denoiser(Model):
         still = still[:, :, None].expand(-1, -1, T, -1, -1)
         parts = [noisy_BCThw, condition.pose_BPThw, still]
         if self.config["reference_warp"]:
-            parts.append(_warped(condition))
+            parts.append(warped_reference(condition))
         x = torch.cat([part.to(noisy_BCThw) for part in parts], 1)
         x = x.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
         x = F.silu(self.conv_in(x))

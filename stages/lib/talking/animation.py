@@ -112,7 +112,8 @@ class Animation:
     def _begin(self, poses: tuple[np.ndarray, np.ndarray], steps: range) -> _Chunk:
         keypoints, confidence = poses
         condition = self._scene.condition(keypoints, confidence)
-        plan = self._stream.plan(keypoints / self._scene.models.settings.size, confidence)
+        with self._scene.watch.part("denoise plan", len(keypoints)):
+            plan = self._stream.plan(keypoints / self._scene.models.settings.size, confidence)
         noise = frame_noise(self._scene, len(keypoints), self._noise)
         return self._denoise(_Chunk(noise, condition, plan), steps)
 
@@ -121,7 +122,11 @@ class Animation:
 
     def _denoise(self, chunk: _Chunk, steps: range) -> _Chunk:
         models, state = self._scene.models, chunk.state_1CThw
-        with autocast(models.device, models.settings.precision):
+        frames = state.shape[2]
+        with (
+            self._scene.watch.part(f"denoise {steps.start}", frames),
+            autocast(models.device, models.settings.precision),
+        ):
             for step in steps:
                 state = self._stream.step(step, state, chunk.condition, chunk.plan)
         return replace(chunk, state_1CThw=state)

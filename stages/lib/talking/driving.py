@@ -11,7 +11,6 @@ import numpy as np
 
 from stages.lib.footage.crop import shows_face
 from stages.lib.media import MediaError, iter_constant_rate, probe
-from stages.lib.motion import normalise
 from stages.lib.pose import skeleton as sk
 from stages.lib.pose.mediapipe import MediaPipeDetector
 from stages.lib.talking.align import Fit
@@ -64,13 +63,15 @@ def carry_hands(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
 
 def _rest(keypoints: np.ndarray, usable: np.ndarray, person: Person) -> int:
     """The frame whose head, seen from its shoulders, is most like the person's."""
-    face = slice(2 * 13, 2 * (13 + len(sk.FACE)))  # of `normalise`: 13 body points come first
-    own = normalise(person.keypoints[None], person.keypoints)[0, face]
-    distances = [
-        np.square(normalise(points[None], points)[0, face] - own).mean() if good else np.inf
-        for points, good in zip(keypoints, usable, strict=True)
-    ]
-    return int(np.argmin(distances))
+    distance = np.square(_head(keypoints) - _head(person.keypoints)).mean((1, 2))
+    return int(np.where(usable, distance, np.inf).argmin())
+
+
+def _head(keypoints: np.ndarray) -> np.ndarray:
+    """(..., 68, 2): the face from the middle of the shoulders, in shoulder widths."""
+    left, right = keypoints[..., sk.LEFT_SHOULDER, :], keypoints[..., sk.RIGHT_SHOULDER, :]
+    width = np.linalg.norm(left - right, axis=-1)[..., None, None]
+    return (keypoints[..., sk.FACE, :] - (left + right)[..., None, :] / 2) / np.maximum(width, 1e-6)
 
 
 def _reduced(frames: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

@@ -15,6 +15,7 @@ from ..nets.warp import Warper
 from ..pixels import to_pictures, to_tensor
 from ..pose.drawing import draw_skeleton
 from .models import Models
+from .watch import Watch
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Scene:
     """A person's picture as the networks see it; does not change."""
 
     @torch.no_grad()
-    def __init__(self, models: Models, person: Person) -> None:
+    def __init__(self, models: Models, person: Person, watch: Watch | None = None) -> None:
+        self.watch = watch or Watch(keeps=False)
         size = models.settings.size
         self.models, self.person = models, person.resized(size)
         picture = to_tensor(self.person.picture[None]).to(models.device)
@@ -74,17 +76,19 @@ class Scene:
 
         keypoints: (T, 133, 2), pixels of the model's picture. confidence: (T, 133).
         """
-        pose = self._encode_poses(keypoints, confidence).transpose(0, 1)[None]
+        with self.watch.part("skeleton", len(keypoints)):
+            pose = self._encode_poses(keypoints, confidence).transpose(0, 1)[None]
         warped = None
         if self._warper is not None:
-            with autocast(self.models.device, self.models.settings.precision):
+            with self.watch.part("warp", len(keypoints)), autocast(self.models.device, self.models.settings.precision):
                 warped = self._warper.warp(keypoints / self.models.settings.size, confidence)[None]
         return Condition(pose, self._reference_1Chw, self._pose_1Phw, warped)
 
     @torch.no_grad()
     def decode(self, latents_1CThw: torch.Tensor) -> np.ndarray:
         """(T, size, size, 3) uint8 RGB."""
-        with autocast(self.models.device, self.models.settings.precision):
+        frames = latents_1CThw.shape[2]
+        with self.watch.part("decode", frames), autocast(self.models.device, self.models.settings.precision):
             return to_pictures(self.models.codec.decode(latents_1CThw[0].transpose(0, 1).float()))
 
     def _encode_poses(self, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:

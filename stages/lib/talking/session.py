@@ -10,6 +10,7 @@ from .align import Fit
 from .animation import Animation
 from .models import Models
 from .scene import Person, Scene
+from .watch import Watch
 
 
 class Session:
@@ -21,13 +22,19 @@ class Session:
     """
 
     def __init__(
-        self, models: Models, person: Person, seed: int, chunk: int | None = None, first: int | None = None
+        self,
+        models: Models,
+        person: Person,
+        seed: int,
+        chunk: int | None = None,
+        first: int | None = None,
+        watch: Watch | None = None,
     ) -> None:
         if models.motion is None:
             raise ValueError("this export has no motion model (folder motion), so that a voice cannot move anybody")
         settings = models.settings
-        scene = Scene(models, person)
-        still = scene.person
+        scene = Scene(models, person, watch)
+        self._watch, still = scene.watch, scene.person
         self._ear = LogMelStream(settings.sample_rate, settings.fps)
         self._motion = MotionStream(models.motion, still.keypoints, settings.motion_steps, seed)
         self._fit = Fit(still.keypoints, still.keypoints)
@@ -44,7 +51,8 @@ class Session:
 
         Waits while the drawing is behind, so call it from a thread that may. S may be 0, to see what is done.
         """
-        self._heard = np.concatenate([self._heard, self._ear.push(samples)])
+        with self._watch.part("features", 0):
+            self._heard = np.concatenate([self._heard, self._ear.push(samples)])
         while len(self._heard) >= self._wanted:  # motion chunk by chunk too, as much of it costs as much as one frame
             self._move(self._wanted)
             self._wanted = self.animation.next_chunk
@@ -69,9 +77,12 @@ class Session:
         self.close()
 
     def _move(self, frames: int) -> None:
-        self._draw(self._motion.push(self._heard[:frames]))
+        with self._watch.part("motion", frames):
+            moved = self._motion.push(self._heard[:frames])
+        self._draw(moved)
         self._heard = self._heard[frames:]
 
     def _draw(self, keypoints: np.ndarray) -> None:
-        fitted = self._fit(keypoints)
+        with self._watch.part("align", len(keypoints)):
+            fitted = self._fit(keypoints)
         self.animation.push(fitted, np.repeat(self._confidence[None], len(fitted), 0))
