@@ -1,7 +1,7 @@
 """What a clip costs: processor seconds of the stages that work clip by clip, and their bytes, on the embedded corpus.
 
 Processor time (this process and its children), not wall time, so that other work on the machine disturbs it little. One
-clip warms up (models are loaded once a worker), the others are counted. `docs/scaling.md` does the arithmetic.
+pair of clips warms up (models are loaded once a worker), the others are counted. `docs/scaling.md` does the arithmetic.
 """
 
 import argparse
@@ -13,14 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from stages import extract_audio, extract_poses, ingest
+from stages import curate, extract_audio, extract_poses, ingest
 from stages.lib.context import Context, no_progress
 from stages.lib.files import write_json
 from stages.lib.workspace import Workspace
 from stages.params import load_params
 
 ROOT = Path(__file__).parents[1]
-STAGES = {"ingest": ingest.run, "extract_poses": extract_poses.run, "extract_audio": extract_audio.run}
+STAGES = {"ingest": ingest.run, "extract_poses": extract_poses.run, "extract_audio": extract_audio.run, "curate": curate.run}
 
 
 def processor_seconds() -> float:
@@ -31,14 +31,15 @@ def processor_seconds() -> float:
 def measure(clips: int) -> dict[str, object]:
     """Seconds and bytes a clip by stage."""
     with (ROOT / "data/demo/manifest.csv").open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))[: clips + 1]
+        rows = sorted(csv.DictReader(stream), key=lambda row: row["split"] == "train")
+    rows = [rows[0], rows[-1], *rows[1 : clips + 1]]  # curate wants one to test and one to train
     params = load_params(ROOT / "params.yaml")
     with TemporaryDirectory() as folder:
         root = Path(folder)
         params = params.model_copy(update={"ingest": params.ingest.model_copy(update={"source": str(root / "source")})})
         context = Context(Workspace(root / "project"), lambda: ThreadPoolExecutor(1), no_progress)
         seconds: dict[str, float] = {}
-        for count in (1, len(rows)):  # what the second round finds done it takes from the store
+        for count in (2, len(rows)):  # what the second round finds done it takes from the store
             _source(root / "source", rows[:count])
             for name, run in STAGES.items():
                 begun = processor_seconds()
