@@ -20,7 +20,12 @@ from stages.lib.workspace import Workspace
 from stages.params import load_params
 
 ROOT = Path(__file__).parents[1]
-STAGES = {"ingest": ingest.run, "extract_poses": extract_poses.run, "extract_audio": extract_audio.run, "curate": curate.run}
+STAGES = {
+    "ingest": ingest.run,
+    "extract_poses": extract_poses.run,
+    "extract_audio": extract_audio.run,
+    "curate": curate.run,
+}
 
 
 def processor_seconds() -> float:

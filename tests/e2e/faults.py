@@ -65,7 +65,7 @@ class Outcome:
 
 def plan(seed: int, stages: Sequence[str]) -> Plan:
     chance, victim = random.Random(seed), VICTIMS[seed % len(VICTIMS)]
-    first = stages.index(chance.choice(POOLED if victim == "worker" else stages))
+    first = max(1, stages.index(chance.choice(POOLED if victim == "worker" else stages)))  # 0 is a moment's work
     count = 1 if victim in ("stage", "worker") else 2  # the others may be hit between two stages
     return Plan(seed, victim, tuple(stages[first : first + count]), chance.uniform(0, LATEST))
 

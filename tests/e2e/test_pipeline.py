@@ -59,11 +59,11 @@ def test_a_second_run_has_nothing_to_do(clone: Clone, first_run: str) -> None:
     assert time.monotonic() - started < 15  # about 2 s on an idle machine
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [2, 5, 36])
 def test_killed_at_a_random_point_the_next_run_ends_as_if_nothing_had_been(
     clone: Clone, first_run: str, tmp_path: Path, seed: int
 ) -> None:
-    """dvc, the Prefect server, a worker of a pool; more seeds: python -m tests.e2e.faults."""
+    """A worker of a pool, dvc, the Prefect server, in short stages; more: python -m tests.e2e.faults."""
     outcome = disturb(clone, seed, tmp_path)
     assert outcome.problems == [], outcome
 
