@@ -112,9 +112,10 @@ def _press_cancel(client: Any, server: str, run: Any) -> float:
         return time.monotonic()
     with open_browser() as browser:
         page = browser.new_page()
+        page.set_default_timeout(60_000)
         page.goto(f"{server.removesuffix('/api')}/runs/flow-run/{run.id}")
         page.get_by_role("button", name="Cancel").click()
         begun = time.monotonic()
         page.get_by_role("button", name="Confirm").click()
-        assert wait_for(lambda: client.read_flow_run(run.id).state.name in ("Cancelling", "Cancelled"), 5)
+        assert wait_for(lambda: client.read_flow_run(run.id).state.name in ("Cancelling", "Cancelled"), 20)
     return begun
