@@ -162,7 +162,8 @@ def _stretch(cells_BChw: torch.Tensor, size: torch.Size) -> torch.Tensor:
         F.interpolate(torch.eye(few, device=cells_BChw.device)[None], size=many, mode="linear", align_corners=False)[0]
         for few, many in ((height, size[0]), (width, size[1]))
     )
-    return down.T @ cells_BChw @ across
+    with torch.autocast(cells_BChw.device.type, enabled=False):  # bfloat16 has not the digits for a place
+        return down.T @ cells_BChw @ across
 
 
 def _grid(field_Bhw: torch.Tensor, size: torch.Size) -> torch.Tensor:

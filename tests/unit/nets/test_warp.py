@@ -115,3 +115,12 @@ def test_reference_latents_are_deformed_frame_by_frame(frames):
     alone = Warper(codec, reference, still, np.ones(133)).warp(moved[-1:], np.ones((1, 133)))
     torch.testing.assert_close(warped[:, -1:], alone, atol=1e-4, rtol=1e-4)
     assert frames == 1 or (warped[:, -1] - warped[:, 0]).abs().mean() > 0.05
+
+
+def test_places_are_exact_under_mixed_precision():
+    still, posed, picture = pose(person()), pose(turned_forearm(-1.2)), noise_picture()
+    behind = uncover(picture, still)
+    exact = warp_picture(picture, behind, still, posed)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(uncover(picture, still), behind)
+        torch.testing.assert_close(warp_picture(picture, behind, still, posed), exact)
