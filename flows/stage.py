@@ -44,7 +44,7 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
     log_to_terminal()
     try:
         params = load_params(root / "params.yaml")
-        os.environ.setdefault("HF_HUB_OFFLINE", "0" if params.audio.hub else "1")
+        os.environ.setdefault("HF_HUB_OFFLINE", "0" if params.audio.hub or (params.wan and params.wan.hub) else "1")
         if launched() > 1 and name not in SHARED:
             raise ValueError(f"{name} runs in one process, {launched()} were launched; start it without a launcher")
         team = join_team(params.compute.device, params.teacher.precision)

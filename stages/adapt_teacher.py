@@ -10,17 +10,17 @@ from stages.lib.attention.plan import Mask, kept_share
 from stages.lib.checkpoint import Checkpoint, run_digest
 from stages.lib.context import Context
 from stages.lib.curves import save_loss_curve
-from stages.lib.dataset import CellWeights, ClipTensors, Window, collate, draw_windows, load_clips
+from stages.lib.dataset import CellWeights, Clip, collate, draw_windows, middle_window
 from stages.lib.device import pick_device
 from stages.lib.distillation import plan_windows
+from stages.lib.family import Family, pick_family
 from stages.lib.files import atomic_path
 from stages.lib.losses import channel_weights, denoising_loss
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.denoiser import Denoiser
+from stages.lib.nets.interface import DenoisingNet, VideoCodec
 from stages.lib.nets.precision import autocast
 from stages.lib.report import Figure, StageReport
 from stages.lib.training import Optimisation, Trained, step_generator, train
-from stages.params import Params
+from stages.params import Params, dumped
 
 STAGE = "adapt_teacher"
 _NOISINGS = 2
@@ -33,43 +33,52 @@ def run(params: Params, context: Context) -> StageReport:
     device = pick_device(params.compute.device)
     curated = Curated.load(workspace.curated)
     weights = CellWeights(**params.teacher.weights.model_dump())
-    clips = load_clips(workspace, curated, "train", weights)
-    codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval().requires_grad_(False)
+    family = pick_family(dumped(params.wan), params.teacher.precision, params.seed)
+    clips = family.clips(workspace, curated, "train", weights)
+    codec = family.codec(workspace, device)
 
     inputs = [workspace.model("teacher"), workspace.model("codec")]
     inputs += [path for clip in clips for path in (workspace.latents(clip.clip), workspace.poses(clip.clip))]
     sections = [each.model_dump(mode="json") for each in (section, params.teacher, params.attention)]
-    values = {"params": sections, "seed": params.seed}
+    values = {"params": sections, "seed": params.seed, "wan": dumped(params.wan)}
     checkpoint = Checkpoint(workspace.scratch / run_digest(STAGE, values, inputs))
-    trained = _train(params, context, clips, codec, checkpoint)
+    trained = _train(params, context, family, clips, codec, checkpoint)
     if not context.team.first:
         return StageReport(STAGE, "the first process saves and tests the adapted teacher", {})
     with atomic_path(workspace.model("adapted_teacher")) as folder:
         trained.average.save_pretrained(folder)
     checkpoint.remove()
 
-    held_out = load_clips(workspace, curated, "test", weights)
-    figures = _test(params, context, held_out, trained.average, codec)
-    figures |= {"train_clips": len(clips), "loss": float(np.mean(trained.losses[-50:]))}
+    held_out = family.clips(workspace, curated, "test", weights)
+    figures = _test(params, context, family, held_out, trained.average, codec)
+    loss = float(np.mean(trained.losses[-50:])) if trained.losses else None
+    figures |= {"train_clips": len(clips), "loss": loss}
     folder = workspace.stage_report(STAGE)
-    pictures = {"training loss": save_loss_curve(folder, trained.losses, "adapted teacher")}
+    pictures = {"training loss": save_loss_curve(folder, trained.losses, "adapted teacher")} if trained.losses else {}
     report = StageReport(STAGE, _summary(params, figures), figures, {}, pictures)
     report.save(folder)
     return report
 
 
 def _train(
-    params: Params, context: Context, clips: Sequence[ClipTensors], codec: Codec, checkpoint: Checkpoint
-) -> Trained[Denoiser]:
+    params: Params,
+    context: Context,
+    family: Family,
+    clips: Sequence[Clip],
+    codec: VideoCodec,
+    checkpoint: Checkpoint,
+) -> Trained[DenoisingNet]:
     section, mask, device = params.adapt, _mask(params), codec.sensitivity.device
-    teacher = Denoiser.from_pretrained(context.workspace.model("teacher")).to(device)
+    teacher = family.learner(context.workspace, "teacher", device)
+    if not any(weight.requires_grad for weight in teacher.parameters()):
+        return Trained(teacher.eval(), [])  # it is taken as it is
     settings = Optimisation(**section.optimisation.model_dump())
     channel_C = channel_weights(codec.sensitivity)
 
-    def loss(model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
+    def loss(model: DenoisingNet, step: int, generator: torch.Generator) -> torch.Tensor:
         with autocast(device, params.teacher.precision, context.team.accelerator):
             batch = draw_windows(clips, section.batch, section.frames, generator, context.team).to(device)
-            plan = plan_windows(batch.windows, model.config.patch, mask, device)
+            plan = plan_windows(batch.windows, model.patch, mask, device)
             return denoising_loss(
                 model, batch.latents_BCThw, batch.condition, channel_C, batch.weights_BThw, params.teacher.shift,
                 generator, plan, context.team,
@@ -85,19 +94,22 @@ def _mask(params: Params) -> Mask:
 
 @torch.no_grad()
 def _test(
-    params: Params, context: Context, clips: Sequence[ClipTensors], adapted: Denoiser, codec: Codec
+    params: Params,
+    context: Context,
+    family: Family,
+    clips: Sequence[Clip],
+    adapted: DenoisingNet,
+    codec: VideoCodec,
 ) -> dict[str, Figure]:
     """The loss on the middle window of held-out clips: of the teacher dense, under the mask, and adapted to it."""
     device, channel_C = codec.sensitivity.device, channel_weights(codec.sensitivity)
-    teacher = Denoiser.from_pretrained(context.workspace.model("teacher")).to(device).eval()
+    teacher = family.load(context.workspace, "teacher", device)
     losses: dict[str, list[float]] = {"loss_dense": [], "loss_masked": [], "loss_adapted": []}
     shares = []
     with context.progress("test adapted teacher", len(clips)) as bar:
         for index, clip in enumerate(clips):
-            start = max(0, (len(clip) - params.adapt.frames) // 2)
-            window = Window(clip, start, min(start + params.adapt.frames, len(clip)), 0)
-            batch = collate([window] * _NOISINGS).to(device)
-            plan = plan_windows(batch.windows, adapted.config.patch, _mask(params), device)
+            batch = collate([middle_window(clip, params.adapt.frames)] * _NOISINGS).to(device)
+            plan = plan_windows(batch.windows, adapted.patch, _mask(params), device)
             shares.append(kept_share(plan))
             for name, model, attention in (
                 ("loss_dense", teacher, None), ("loss_masked", teacher, plan), ("loss_adapted", adapted, plan),

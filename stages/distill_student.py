@@ -9,18 +9,19 @@ import numpy as np
 from stages.lib.artifacts import Curated, Targets
 from stages.lib.attention.picture import attention_sheet
 from stages.lib.attention.plan import AttentionPlan, Mask, kept_share
+from stages.lib.attention.temporal import middle_frames
 from stages.lib.checkpoint import Checkpoint, run_digest
 from stages.lib.context import Context
 from stages.lib.curves import save_loss_curve
-from stages.lib.dataset import CellWeights, ClipTensors, Window, load_clips
+from stages.lib.dataset import CellWeights, Clip, Window, middle_window
 from stages.lib.device import pick_device
 from stages.lib.distillation import Trajectory, attach, plan_windows, token_grid
 from stages.lib.evaluation.drawing import Drawn, Sampler, draw
+from stages.lib.family import Family, pick_family
 from stages.lib.files import atomic_path
 from stages.lib.media import read_frames, save_png
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.face import load_face_net
+from stages.lib.nets.interface import DenoisingNet, VideoCodec
 from stages.lib.nets.lpips import load_lpips
 from stages.lib.preview import psnr, save_sheet
 from stages.lib.region_loss import Judges
@@ -29,7 +30,7 @@ from stages.lib.report import Figure, StageReport
 from stages.lib.student import Few, Matching, Regression
 from stages.lib.training import Learner, Optimisation, Trained, train, train_together
 from stages.lib.workspace import Workspace
-from stages.params import Params
+from stages.params import Params, dumped
 
 STAGE = "distill_student"
 _STEPS = (1, 2, 4)
@@ -42,19 +43,20 @@ def run(params: Params, context: Context) -> StageReport:
     """Writes models/student."""
     workspace, section = context.workspace, params.student
     curated = Curated.load(workspace.curated)
-    clips = load_clips(workspace, curated, "train", CellWeights(**params.teacher.weights.model_dump()))
+    family = pick_family(dumped(params.wan), params.teacher.precision, params.seed)
+    clips = family.clips(workspace, curated, "train", CellWeights(**params.teacher.weights.model_dump()))
     trajectories = _trajectories(params, workspace, clips) if section.regression > 0 else []
-    codec = Codec.from_pretrained(workspace.model("codec") / "image").to(pick_device(params.compute.device))
-    codec = codec.eval().requires_grad_(False)
+    device = pick_device(params.compute.device)
+    codec = family.codec(workspace, device)
     judges = Judges(
         codec,
-        None if section.face_features is None else load_face_net(section.face_features).to(codec.device),
-        None if section.lpips is None else load_lpips(section.lpips).to(codec.device),
+        None if section.face_features is None else load_face_net(section.face_features).to(device),
+        None if section.lpips is None else load_lpips(section.lpips).to(device),
     )
     scratch = workspace.scratch / _digest(params, workspace, clips)
-    student, losses = _load(workspace).to(codec.device), {}
+    student, losses = family.student(workspace, device), {}
     for name, phase in (("regression", _regress), ("matching", _match)):
-        trained = phase(params, context, student, clips, trajectories, judges, Checkpoint(scratch / name))
+        trained = phase(params, context, family, student, clips, trajectories, judges, Checkpoint(scratch / name))
         if trained is not None:
             student, losses[name] = trained.average, trained.losses
     if not context.team.first:
@@ -63,13 +65,13 @@ def run(params: Params, context: Context) -> StageReport:
         student.save_pretrained(folder)
     Checkpoint(scratch).remove()
 
-    tested = _test(params, context, curated, student, codec)
-    report = _report(params, workspace.stage_report(STAGE), losses, tested, judges, student.config.patch)
+    tested = _test(params, context, family, curated, student, codec)
+    report = _report(params, workspace.stage_report(STAGE), losses, tested, judges, student.patch)
     report.save(workspace.stage_report(STAGE))
     return report
 
 
-def _trajectories(params: Params, workspace: Workspace, clips: Sequence[ClipTensors]) -> list[Trajectory]:
+def _trajectories(params: Params, workspace: Workspace, clips: Sequence[Clip]) -> list[Trajectory]:
     targets = sorted(workspace.targets.glob("*.safetensors"))
     if not targets:
         raise ValueError(f"{workspace.targets}: no teacher targets; run the stage teacher_targets (dvc repro)")
@@ -83,24 +85,24 @@ def _trajectories(params: Params, workspace: Workspace, clips: Sequence[ClipTens
     return trajectories
 
 
-def _digest(params: Params, workspace: Workspace, clips: Sequence[ClipTensors]) -> str:
+def _digest(params: Params, workspace: Workspace, clips: Sequence[Clip]) -> str:
     inputs = [*workspace.targets.glob("*.safetensors"), workspace.model("adapted_teacher"), workspace.model("codec")]
     inputs += [path for path in (params.student.face_features, params.student.lpips) if path is not None]
     inputs += [path for clip in clips for path in (workspace.latents(clip.clip), workspace.poses(clip.clip))]
     sections = [params.student, params.teacher, params.attention, params.targets]
-    values = {"params": [each.model_dump(mode="json") for each in sections], "seed": params.seed}
+    values = {
+        "params": [each.model_dump(mode="json") for each in sections],
+        "seed": params.seed,
+        "wan": dumped(params.wan),
+    }
     return run_digest(STAGE, values, inputs)
-
-
-def _load(workspace: Workspace) -> Denoiser:
-    return Denoiser.from_pretrained(workspace.model("adapted_teacher"))
 
 
 def _mask(params: Params) -> Mask:
     return Mask(params.attention.mask, params.attention.past_frames)
 
 
-def _few(params: Params, context: Context, codec: Codec) -> Few:
+def _few(params: Params, context: Context, codec: VideoCodec) -> Few:
     return Few(
         steps=params.student.steps,
         shift=params.teacher.shift,
@@ -116,12 +118,13 @@ def _few(params: Params, context: Context, codec: Codec) -> Few:
 def _regress(
     params: Params,
     context: Context,
-    student: Denoiser,
-    clips: Sequence[ClipTensors],
+    family: Family,
+    student: DenoisingNet,
+    clips: Sequence[Clip],
     trajectories: Sequence[Trajectory],
     judges: Judges,
     checkpoint: Checkpoint,
-) -> Trained[Denoiser] | None:
+) -> Trained[DenoisingNet] | None:
     """The initialisation: from states on the teacher's paths to its results."""
     section, settings = params.student, Optimisation(**params.student.regress.model_dump())
     if section.regression == 0:
@@ -134,19 +137,21 @@ def _regress(
 def _match(
     params: Params,
     context: Context,
-    student: Denoiser,
-    clips: Sequence[ClipTensors],
+    family: Family,
+    student: DenoisingNet,
+    clips: Sequence[Clip],
     trajectories: Sequence[Trajectory],
     judges: Judges,
     checkpoint: Checkpoint,
-) -> Trained[Denoiser] | None:
+) -> Trained[DenoisingNet] | None:
     """Distribution matching with a critic, and the region loss, on the student's own samples of real windows."""
     section, settings = params.student, Optimisation(**params.student.match.model_dump())
     if section.dmd == section.region == 0:
         return None
-    student = student.train().requires_grad_(True)
-    teacher = _load(context.workspace).to(judges.codec.device).eval().requires_grad_(False)
-    critic = _load(context.workspace).to(judges.codec.device)
+    device = judges.codec.sensitivity.device
+    teacher = family.load(context.workspace, "adapted_teacher", device, guided=True)
+    critic = family.critic(context.workspace, teacher, device)
+    student = student.thaw()
     matching = Matching(
         few=_few(params, context, judges.codec),
         clips=clips,
@@ -186,22 +191,23 @@ class _Tested:
         return float(psnr(self.teacher.frames, self.truth).mean())
 
 
-def _test(params: Params, context: Context, curated: Curated, student: Denoiser, codec: Codec) -> list[_Tested]:
+def _test(
+    params: Params, context: Context, family: Family, curated: Curated, student: DenoisingNet, codec: VideoCodec
+) -> list[_Tested]:
     """The middle window of every held-out clip, from its first frame; people seen in training come first."""
     workspace, frames = context.workspace, params.targets.frames
-    clips = load_clips(workspace, curated, "test", CellWeights(**params.teacher.weights.model_dump()))
+    clips = family.clips(workspace, curated, "test", CellWeights(**params.teacher.weights.model_dump()))
     seen_people = curated.seen_speakers()
     clips.sort(key=lambda clip: clip.speaker not in seen_people)
-    teacher = _load(workspace).to(codec.device).eval()
+    teacher = family.load(workspace, "adapted_teacher", codec.sensitivity.device, guided=True)
 
-    def sampler(model: Denoiser, steps: int) -> Sampler:
+    def sampler(model: DenoisingNet, steps: int) -> Sampler:
         return Sampler(model, codec, steps, params.teacher.shift, frames, 0, _mask(params), params.teacher.precision)
 
     tested = []
     with context.progress("test student", len(clips)) as bar:
         for index, clip in enumerate(clips):
-            start = max(0, (len(clip) - frames) // 2)
-            window = Window(clip, start, min(start + frames, len(clip)), 0)
+            window = middle_window(clip, frames)
             by_steps = {
                 steps: draw(sampler(student, steps), window, params.seed, index)
                 for steps in sorted({*_STEPS, params.student.steps})
@@ -272,6 +278,7 @@ def _pictures(
     grid = token_grid(first.window.clip, patch)
     pictures = {"held-out frames: reference, real, teacher, student": save_sheet(folder / "held_out.png", columns)}
     if plan is not None:
-        save_png(folder / "attention.png", attention_sheet(first.truth, plan, len(first.truth) - 1, grid))
+        frames = first.truth[middle_frames(len(first.truth), first.window.clip.stride)]
+        save_png(folder / "attention.png", attention_sheet(frames, plan, len(frames) - 1, grid))
         pictures["regions, and what a token of a hand and one of the face see"] = folder / "attention.png"
     return pictures

@@ -7,22 +7,19 @@ from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from stages.lib.artifacts import Curated, Latents, Poses
+from stages.lib.artifacts import Curated, Poses
 from stages.lib.context import Context
 from stages.lib.device import pick_device
+from stages.lib.family import pick_family
 from stages.lib.media import read_frames
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.pose_encoder import PoseEncoder
-from stages.lib.pixels import to_pictures, to_tensor
+from stages.lib.pixels import to_pictures
 from stages.lib.pose.drawing import draw_skeleton
 from stages.lib.preview import save_sheet
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
-from stages.params import Params
+from stages.params import Params, dumped
 
-_BATCH = 16
 _AHEAD = 2
 """Clips that are read and drawn while another is encoded; bounds the memory too."""
 
@@ -42,22 +39,22 @@ def run(params: Params, context: Context) -> StageReport:
     clips = [*curated.clips("train"), *curated.clips("test")]
     if not clips:
         raise ValueError(f"{workspace.curated}: no clip is kept; see its reasons (cospeech ledger)")
-    codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval()
-    encoder = PoseEncoder.from_pretrained(workspace.model("codec") / "pose").to(device).eval()
+    encoder = pick_family(dumped(params.wan)).encoder(workspace, device)
     folder = workspace.stage_report("encode_latents")
-    count = 0
+    count = channels = 0
     shown: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     with context.progress("encode latents", len(clips)) as bar:
         for pictures in _read_ahead(workspace, clips):
-            encoded = encode_clip(codec, encoder, pictures.frames, pictures.skeletons, device)
+            encoded = encoder.encode(pictures.frames, pictures.skeletons)
             encoded.save(workspace.latents(pictures.clip))
-            count += len(encoded.latents)
+            count, channels = count + len(pictures.frames), encoded.channels
             if len(shown) < 4:
-                shown.append((pictures.frames[0], _rebuilt(codec, encoded, device), pictures.skeletons[0]))
+                rebuilt = to_pictures(encoder.first(encoded))[0]
+                shown.append((pictures.frames[0], rebuilt, pictures.skeletons[0]))
             bar.update(1)
     columns = [np.stack(column) for column in zip(*shown, strict=True)]
     sheet = save_sheet(folder / "encoded.png", columns)
-    figures = {"clips": len(clips), "frames": count, "latent_channels": codec.config["latent_channels"]}
+    figures = {"clips": len(clips), "frames": count, "latent_channels": channels}
     report = StageReport(
         "encode_latents",
         f"{count} frames of {len(clips)} clips encoded",
@@ -66,26 +63,6 @@ def run(params: Params, context: Context) -> StageReport:
     )
     report.save(folder)
     return report
-
-
-@torch.no_grad()
-def encode_clip(
-    codec: Codec, encoder: PoseEncoder, frames: np.ndarray, skeletons: np.ndarray, device: torch.device
-) -> Latents:
-    """frames, skeletons: (T, H, W, 3) uint8."""
-    latents, pose = [], []
-    for start in range(0, len(frames), _BATCH):
-        part = slice(start, start + _BATCH)
-        latents.append(codec.encode(to_tensor(frames[part]).to(device)).cpu())
-        drawn = (to_tensor(skeletons[part]) + 1) / 2
-        pose.append(encoder.encode(drawn.to(device)).cpu())
-    return Latents(torch.cat(latents).numpy().astype(np.float16), torch.cat(pose).numpy().astype(np.float16))
-
-
-@torch.no_grad()
-def _rebuilt(codec: Codec, encoded: Latents, device: torch.device) -> np.ndarray:
-    first = torch.from_numpy(encoded.latents[:1]).float().to(device)
-    return to_pictures(codec.decode(first))[0]
 
 
 def _read_ahead(workspace: Workspace, clips: Sequence[str]) -> Iterator[_Pictures]:

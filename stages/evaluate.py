@@ -8,7 +8,7 @@ from stages.lib.artifacts import Curated
 from stages.lib.attention.plan import Mask
 from stages.lib.attention.streaming import Memory
 from stages.lib.context import Context
-from stages.lib.dataset import CellWeights, ClipTensors, Window, load_clip
+from stages.lib.dataset import CellWeights, Clip, longest_window
 from stages.lib.device import pick_device
 from stages.lib.evaluation.drawing import Sampler, draw
 from stages.lib.evaluation.gestures import STEPS, all_motion, gesture_tables, train_encoder
@@ -21,12 +21,11 @@ from stages.lib.evaluation.stretches import REFERENCE, Stretch, Take, load_stret
 from stages.lib.evaluation.tables import clip_table, model_tables, write_plots
 from stages.lib.evaluation.takes import MODELS, DrawnSet, draw_all, take_all
 from stages.lib.evaluation.timing import Around, speed_table
+from stages.lib.family import Family, pick_family
 from stages.lib.files import atomic_path, write_json
 from stages.lib.moving import load_moving
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.denoiser import Denoiser
+from stages.lib.nets.interface import VideoCodec
 from stages.lib.nets.motion import MotionModel
-from stages.lib.nets.pose_encoder import PoseEncoder
 from stages.lib.pose.detectors import Options
 from stages.lib.pose.dwpose import DwposeOptions
 from stages.lib.pose.mediapipe import MediaPipeOptions
@@ -36,7 +35,7 @@ from stages.lib.report import Figure, StageReport
 from stages.lib.report_html import gather, write_report
 from stages.lib.streaming import Chunks
 from stages.lib.workspace import Workspace
-from stages.params import Params
+from stages.params import Params, dumped
 
 STAGE = "evaluate"
 
@@ -55,7 +54,8 @@ def run(params: Params, context: Context) -> StageReport:
             f"{workspace.curated}: no kept clip is held out (split test), so nothing can be measured; "
             "name one in the manifest's column split, or bring more clips"
         )
-    clips = [load_clip(workspace, clip, curated.speaker(clip), CellWeights(0, 0, 0)) for clip in chosen]
+    family = family_of(params)
+    clips = [family.clip(workspace, clip, curated.speaker(clip), CellWeights(0, 0, 0)) for clip in chosen]
     media, device = params.media, pick_device(params.compute.device)
     stretches = load_stretches(workspace, curated, clips, params.evaluate.frames, media.fps, media.size)
     samplers = load_samplers(params, workspace)
@@ -90,10 +90,14 @@ def choose_clips(curated: Curated, count: int) -> list[str]:
     return [clip for clip in chain.from_iterable(zip_longest(seen, unseen)) if clip is not None][:count]
 
 
+def family_of(params: Params) -> Family:
+    return pick_family(dumped(params.wan), params.teacher.precision, params.seed)
+
+
 def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
     """Teacher (dense, all its steps) and student (sparse, its steps), over one codec."""
-    device = pick_device(params.compute.device)
-    codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval()
+    device, family = pick_device(params.compute.device), family_of(params)
+    codec = family.codec(workspace, device)
     mask = Mask(params.attention.mask, params.attention.past_frames)
     ways = {
         "teacher": (params.teacher.steps, None, None),
@@ -101,7 +105,7 @@ def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
     }
     return {
         name: Sampler(
-            denoiser=Denoiser.from_pretrained(workspace.model(name)).to(device).eval(),
+            denoiser=family.load(workspace, name, device, guided=name == "teacher"),
             codec=codec,
             steps=steps,
             shift=params.teacher.shift,
@@ -127,12 +131,12 @@ def student_chunks(params: Params) -> Chunks | None:
 def _draw(
     params: Params,
     context: Context,
-    clips: Sequence[ClipTensors],
+    clips: Sequence[Clip],
     stretches: Sequence[Stretch],
     samplers: Mapping[str, Sampler],
 ) -> DrawnSet:
     device = pick_device(params.compute.device)
-    encoder = PoseEncoder.from_pretrained(context.workspace.model("codec") / "pose").to(device).eval()
+    encoder = family_of(params).pose_input(context.workspace, device)
     around = Around(_load_motion(context.workspace), params.motion.sampling_steps, encoder, device)
     frames = sum(len(stretch.frames) for stretch in stretches)
     with context.progress("teacher and student draw", len(samplers) * frames) as bar:
@@ -142,10 +146,10 @@ def _draw(
 def _take(
     params: Params,
     context: Context,
-    clips: Sequence[ClipTensors],
+    clips: Sequence[Clip],
     stretches: Sequence[Stretch],
     drawn: DrawnSet,
-    codec: Codec,
+    codec: VideoCodec,
 ) -> list[dict[str, Take]]:
     detector = params.poses.backend, _detector_options(params)
     jobs = len(clips) * (len(drawn.drawn) + 1)
@@ -228,20 +232,23 @@ def _protocol(params: Params, stretches: Sequence[Stretch], judges: Judges) -> d
 def _write_samples(
     params: Params,
     context: Context,
-    clips: Sequence[ClipTensors],
+    clips: Sequence[Clip],
     stretches: Sequence[Stretch],
     takes: Sequence[Mapping[str, Take]],
     student: Sampler,
 ) -> None:
-    """Comparisons of the stretches and the whole clips by the student, of the first `evaluate.samples` clips."""
+    """Comparisons of the stretches and the whole clips (of Wan's, a window) by the student, of the first
+    `evaluate.samples` clips."""
     workspace, count = context.workspace, min(params.evaluate.samples, len(clips))
     with atomic_path(workspace.samples) as folder, context.progress("samples", count) as bar:
         folder.mkdir()
         for index in range(count):
             clip, stretch = clips[index], stretches[index]
             write_comparison(folder / f"{clip.clip}.mp4", stretch, takes[index])
-            whole = draw(student, Window(clip, 0, len(clip), REFERENCE), params.seed, index)
-            write_whole(folder / f"{clip.clip}{STUDENT}.mp4", workspace.speech(clip.clip), whole.frames, stretch.fps)
+            window = longest_window(clip, REFERENCE)
+            whole = draw(student, window, params.seed, index).frames
+            path = folder / f"{clip.clip}{STUDENT}.mp4"
+            write_whole(path, workspace.speech(clip.clip), whole, stretch.fps, window.start)
             bar.update(1)
         if params.provenance.sign:
             identity = load_identity(workspace.signing, params.provenance.key, params.provenance.certificates)

@@ -1,7 +1,7 @@
 """params.yaml as frozen, typed sections. Every key must be there and no other: there are no defaults in code."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -9,6 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def dumped(section: Section | None) -> dict[str, Any] | None:
+    """A section that may be null, as the library takes it."""
+    return None if section is None else section.model_dump()
 
 
 class Compute(Section):
@@ -147,6 +152,30 @@ class TeacherSection(Section):
     weights: CellWeightsSection
     precision: Literal["fp32", "bf16"]
     optimisation: OptimisationSection
+
+
+class WanSection(Section):
+    """Wan 2.1 in place of the networks of codec, teacher and student; see docs/paper-scale.md."""
+
+    hub: bool = Field(description="whether the models below may be fetched by name; false: folders and local caches")
+    teacher: str = Field(description="folder or hub name of a WanVACEPipeline; its codec and text encoder serve both")
+    student: str = Field(description="folder or hub name of a WanPipeline that the student starts as")
+    frames: int = Field(gt=0, description="of a window: 1 and a multiple of 4")
+    windows: int = Field(gt=0, description="of each clip, encoded, evenly spread; odd: its middle is among them")
+    references: int = Field(gt=0, description="frames of each clip encoded as references, evenly spread")
+    prompt: str = Field(description="of all videos; encoded once")
+    negative_prompt: str = Field(description="what guidance leads away from")
+    guidance: float = Field(ge=1, description="of the teacher when it draws and judges; 1: none")
+    teacher_rank: int = Field(ge=0, description="of the teacher's low-rank updates; 0: it is taken as it is")
+    student_rank: int = Field(gt=0)
+    critic_rank: int = Field(gt=0, description="of the critic, which shares the teacher's weights")
+    checkpointing: bool = Field(description="compute blocks again in the backward pass instead of keeping them")
+
+    @model_validator(mode="after")
+    def _frames_fill_latent_frames(self) -> "WanSection":
+        if self.frames % 4 != 1:
+            raise ValueError(f"frames is {self.frames}; Wan's codec takes 1 and a multiple of 4, such as 81")
+        return self
 
 
 class StreamSection(Section):
@@ -333,6 +362,7 @@ class Params(Section):
     curate: Curate
     codec: CodecSection
     teacher: TeacherSection
+    wan: WanSection | None
     attention: AttentionSection
     adapt: AdaptSection
     targets: TargetsSection
@@ -344,6 +374,27 @@ class Params(Section):
     provenance: ProvenanceSection
     registry: RegistrySection
     gate: GateSection
+
+    @model_validator(mode="after")
+    def _wan_windows(self) -> "Params":
+        """All of Wan's windows have one length: the first frame of each is encoded otherwise than the rest."""
+        if self.wan is None:
+            return self
+        lengths = {
+            "teacher.window": self.teacher.window, "adapt.frames": self.adapt.frames,
+            "targets.frames": self.targets.frames, "evaluate.window": self.evaluate.window,
+            "evaluate.frames": self.evaluate.frames,
+        }  # fmt: skip
+        wrong = [f"{name} {found}" for name, found in lengths.items() if found != self.wan.frames]
+        if wrong:
+            raise ValueError(f"with wan, all windows are of wan.frames {self.wan.frames}: not so {', '.join(wrong)}")
+        if self.teacher.window_share != 1:
+            raise ValueError("with wan, teacher.window_share must be 1: single frames are not encoded")
+        if self.attention.stream is not None:
+            raise ValueError("with wan, attention.stream must be null: streaming is not built for the Wan family yet")
+        if self.codec.pretrained is not None or self.teacher.pretrained is not None:
+            raise ValueError("with wan, codec.pretrained and teacher.pretrained must be null: wan.teacher is both")
+        return self
 
 
 class ParamsError(ValueError):

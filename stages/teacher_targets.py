@@ -13,13 +13,12 @@ from stages.lib.artifacts import Curated, Targets
 from stages.lib.attention.plan import Mask
 from stages.lib.checkpoint import run_digest
 from stages.lib.context import Context
-from stages.lib.dataset import CellWeights, ClipTensors, Window, collate, load_clips
+from stages.lib.dataset import CellWeights, Clip, Window, collate
 from stages.lib.device import pick_device
 from stages.lib.distillation import plan_windows
+from stages.lib.family import pick_family
 from stages.lib.files import atomic_path, folder_digest
 from stages.lib.media import read_frames
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.precision import autocast
 from stages.lib.parallel import ClipFailure, map_clips
 from stages.lib.pixels import to_pictures
@@ -28,7 +27,7 @@ from stages.lib.report import Figure, StageReport
 from stages.lib.sampling import OnState, sample, timesteps
 from stages.lib.training import step_generator
 from stages.lib.workspace import Workspace
-from stages.params import Params
+from stages.params import Params, dumped
 
 
 def run(params: Params, context: Context) -> StageReport:
@@ -39,12 +38,13 @@ def run(params: Params, context: Context) -> StageReport:
             f"targets.states is {section.states}, which does not divide the {params.teacher.steps} steps of the teacher"
         )
     curated = Curated.load(workspace.curated)
-    clips = load_clips(workspace, curated, "train", CellWeights(**params.teacher.weights.model_dump()))
+    family = pick_family(dumped(params.wan), params.teacher.precision, params.seed)
+    clips = family.clips(workspace, curated, "train", CellWeights(**params.teacher.weights.model_dump()))
     windows = choose_windows(clips, section.windows, section.frames, params.seed)
     drawer = drawer_of(params, workspace.root)
     inputs = [workspace.curated, workspace.model("adapted_teacher"), *(workspace.latents(clip.clip) for clip in clips)]
     sections = [each.model_dump(mode="json") for each in (section, params.teacher, params.attention)]
-    values = {"params": sections, "seed": params.seed}
+    values = {"params": sections, "seed": params.seed, "wan": dumped(params.wan)}
     scratch = workspace.scratch / run_digest("teacher_targets", values, inputs)
     reused = sum(_kept(scratch / _name(window)) is not None for window in windows)
     drawn = _draw_all(params, context, windows, scratch)
@@ -57,24 +57,25 @@ def run(params: Params, context: Context) -> StageReport:
     return report
 
 
-def choose_windows(clips: Sequence[ClipTensors], count: int, frames: int, seed: int) -> list[Window]:
+def choose_windows(clips: Sequence[Clip], count: int, frames: int, seed: int) -> list[Window]:
     """`count` different windows, spread evenly over the clips, each with a random frame of its clip as reference.
 
     Raises:
         ValueError: the clips do not have so many windows.
     """
-    usable = [clip for clip in clips if len(clip) >= frames]
+    usable = [(clip, starts) for clip in clips if (starts := clip.starts(frames))]
     generator = step_generator(seed, 0)
-    starts = [torch.randperm(len(clip) - frames + 1, generator=generator).tolist() for clip in usable]
+    orders = [torch.randperm(len(starts), generator=generator).tolist() for _, starts in usable]
     rounds = -(-count // max(len(usable), 1))
-    if not usable or any(len(each) < rounds for each in starts[: count - (rounds - 1) * len(usable)]):
+    if not usable or any(len(each) < rounds for each in orders[: count - (rounds - 1) * len(usable)]):
         raise ValueError(
             f"targets.windows asks for {count} windows of {frames} frames; {len(clips)} clips are too short"
         )
     windows = []
     for index in range(count):
-        clip, start = usable[index % len(usable)], starts[index % len(usable)][index // len(usable)]
-        reference = int(torch.randint(len(clip), (1,), generator=generator))
+        clip, starts = usable[index % len(usable)]
+        start = starts[orders[index % len(usable)][index // len(usable)]]
+        reference = clip.references[int(torch.randint(len(clip.references), (1,), generator=generator))]
         windows.append(Window(clip, start, start + frames, reference))
     return windows
 
@@ -135,8 +136,9 @@ class _Drawer:
     def __init__(self, params: Params, workspace: Workspace) -> None:
         self.params, self.workspace = params, workspace
         self.device = pick_device(params.compute.device)
-        self.teacher = Denoiser.from_pretrained(self.workspace.model("adapted_teacher")).to(self.device).eval()
-        self.codec = Codec.from_pretrained(self.workspace.model("codec") / "image").to(self.device).eval()
+        family = pick_family(dumped(params.wan), params.teacher.precision, params.seed)
+        self.teacher = family.load(workspace, "adapted_teacher", self.device, guided=True)
+        self.codec = family.codec(workspace, self.device)
 
     def draw(self, window: Window, index: int) -> Targets:
         """The teacher's path over one window; every k-th state of its steps is kept, the first and the last too."""
@@ -166,12 +168,12 @@ class _Drawer:
     def decode(self, latents_CThw: torch.Tensor) -> np.ndarray:
         """(T, H, W, 3) uint8."""
         with torch.no_grad(), autocast(self.device, self.params.teacher.precision):
-            return to_pictures(self.codec.decode(latents_CThw.transpose(0, 1).to(self.device).float()))
+            return to_pictures(self.codec.decode_video(latents_CThw.to(self.device).float()))
 
     def _sample(self, window: Window, noise: torch.Tensor, steps: int, on_state: OnState | None = None) -> torch.Tensor:
         teacher, condition = self.params.teacher, collate([window]).condition.to(self.device)
         mask = Mask(self.params.attention.mask, self.params.attention.past_frames)
-        plan = plan_windows([window], self.teacher.config.patch, mask, self.device)
+        plan = plan_windows([window], self.teacher.patch, mask, self.device)
         with autocast(self.device, teacher.precision):
             return sample(self.teacher, noise.to(self.device), condition, steps, teacher.shift, plan, on_state)
 

@@ -42,6 +42,12 @@ def run(params: Params, context: Context) -> StageReport:
     clips = curated.clips("train")
     if not clips:
         raise ValueError(f"{workspace.curated}: no clip is kept for training; see its reasons (cospeech ledger)")
+    if params.wan is not None:
+        from stages.lib.wan.taken import take_codec
+
+        report = take_codec(params.wan.model_dump(), workspace, curated, device)
+        report.save(workspace.stage_report("train_codec"))
+        return report
     frames = _spread_frames(workspace, clips, params.codec.frames)
     codec, losses, checkpoint = _train(params, context, curated, frames, device)
     poses = _pose_encoder(workspace, clips, params)

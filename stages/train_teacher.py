@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,13 +11,14 @@ from stages.lib.artifacts import Curated
 from stages.lib.checkpoint import Checkpoint, run_digest
 from stages.lib.context import Context
 from stages.lib.curves import save_loss_curve
-from stages.lib.dataset import CellWeights, ClipTensors, Window, collate, draw_windows, load_clips
+from stages.lib.dataset import CellWeights, Window, collate, draw_windows, middle_window
 from stages.lib.device import pick_device
+from stages.lib.family import Family, pick_family
 from stages.lib.files import atomic_path
 from stages.lib.losses import channel_weights, denoising_loss
 from stages.lib.media import read_frames
-from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
+from stages.lib.nets.interface import DenoisingNet, VideoCodec
 from stages.lib.nets.precision import autocast
 from stages.lib.nets.pretrained import require_config
 from stages.lib.pixels import to_pictures
@@ -24,7 +26,7 @@ from stages.lib.preview import psnr, save_sheet
 from stages.lib.report import Figure, StageReport
 from stages.lib.sampling import sample
 from stages.lib.training import Optimisation, Trained, seeded, train
-from stages.params import Params
+from stages.params import Params, dumped
 
 
 def run(params: Params, context: Context) -> StageReport:
@@ -33,28 +35,29 @@ def run(params: Params, context: Context) -> StageReport:
     device = pick_device(params.compute.device)
     curated = Curated.load(workspace.curated)
     weights = CellWeights(**section.weights.model_dump())
-    clips = load_clips(workspace, curated, "train", weights)
-    codec = Codec.from_pretrained(workspace.model("codec") / "image").to(device).eval().requires_grad_(False)
+    family = pick_family(dumped(params.wan), params.teacher.precision, params.seed)
+    clips = family.clips(workspace, curated, "train", weights)
+    codec = family.codec(workspace, device)
     inputs = [workspace.curated, workspace.model("codec"), *(workspace.latents(clip.clip) for clip in clips)]
     if section.pretrained is not None:
         inputs.append(section.pretrained)
-    values = {**section.model_dump(mode="json"), "seed": params.seed}
+    values = {**section.model_dump(mode="json"), "seed": params.seed, "wan": dumped(params.wan)}
     checkpoint = Checkpoint(workspace.scratch / run_digest("train_teacher", values, inputs))
-    trained = _train(params, context, clips, codec, device, checkpoint)
+    trained = _train(params, context, family, clips, codec, checkpoint)
     if not context.team.first:
         return StageReport("train_teacher", "the first process saves and tests the teacher", {})
     with atomic_path(workspace.model("teacher")) as folder:
         trained.average.save_pretrained(folder)
     checkpoint.remove()
     folder = workspace.stage_report("train_teacher")
-    pictures = {"training loss": save_loss_curve(folder, trained.losses, "teacher")}
-    figures, sheet = _test(params, context, curated, trained.average, codec, device, folder)
+    pictures = {"training loss": save_loss_curve(folder, trained.losses, "teacher")} if trained.losses else {}
+    figures, sheet = _test(params, context, curated, family, trained.average, codec, folder)
     if sheet is not None:
         pictures["held-out frames: reference, real, generated"] = sheet
     figures |= {
         "train_clips": len(clips),
         "parameters": sum(weight.numel() for weight in trained.average.parameters()),
-        "loss": float(np.mean(trained.losses[-50:])),
+        "loss": float(np.mean(trained.losses[-50:])) if trained.losses else None,
     }
     report = StageReport("train_teacher", _summary(figures, section.steps), figures, pictures=pictures)
     report.save(folder)
@@ -70,10 +73,10 @@ def _summary(figures: dict[str, Figure], steps: int) -> str:
     )
 
 
-def _new_teacher(params: Params, codec: Codec, pose_channels: int) -> Denoiser:
+def _new_teacher(params: Params, codec: VideoCodec, pose_channels: int) -> Denoiser:
     section = params.teacher
     shape = {
-        "latent_channels": codec.config["latent_channels"],
+        "latent_channels": len(codec.sensitivity),
         "pose_channels": pose_channels,
         "width": section.width,
         "layers": section.layers,
@@ -95,22 +98,26 @@ def _new_teacher(params: Params, codec: Codec, pose_channels: int) -> Denoiser:
 def _train(
     params: Params,
     context: Context,
-    clips: Sequence[ClipTensors],
-    codec: Codec,
-    device: torch.device,
+    family: Family,
+    clips: Sequence[Any],
+    codec: VideoCodec,
     checkpoint: Checkpoint,
-) -> Trained[Denoiser]:
-    section = params.teacher
+) -> Trained[DenoisingNet]:
+    section, device = params.teacher, codec.sensitivity.device
     if not clips:
         raise ValueError(
             f"{context.workspace.curated}: no clip is kept for training; see its reasons (cospeech ledger)"
         )
-    teacher = _new_teacher(params, codec, clips[0].pose_TPhw.shape[1]).to(device)
+    teacher: DenoisingNet | None = family.pretrained(device)
+    if teacher is None:
+        teacher = _new_teacher(params, codec, clips[0].pose_TPhw.shape[1]).to(device)
+    if not any(weight.requires_grad for weight in teacher.parameters()):
+        return Trained(teacher.eval(), [])  # it is taken as it is
     settings = Optimisation(**section.optimisation.model_dump())
     channel_C = channel_weights(codec.sensitivity)
     first_window = round(settings.steps * (1 - section.window_share))
 
-    def loss(model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
+    def loss(model: DenoisingNet, step: int, generator: torch.Generator) -> torch.Tensor:
         # single frames teach looks at a quarter of the cost; windows then teach frames to agree
         count, frames = (section.batch, 1) if step < first_window else (section.window_batch, section.window)
         with autocast(device, section.precision, context.team.accelerator):
@@ -129,27 +136,26 @@ def _test(
     params: Params,
     context: Context,
     curated: Curated,
-    teacher: Denoiser,
-    codec: Codec,
-    device: torch.device,
+    family: Family,
+    teacher: DenoisingNet,
+    codec: VideoCodec,
     folder: Path,
 ) -> tuple[dict[str, Figure], Path | None]:
     """PSNR of one window of each held-out clip, drawn from the clip's first frame, against the real frames."""
     section, workspace = params.teacher, context.workspace
-    clips = load_clips(workspace, curated, "test", CellWeights(**section.weights.model_dump()))
+    clips = family.clips(workspace, curated, "test", CellWeights(**section.weights.model_dump()))
     seen_people = curated.seen_speakers()
     scores: dict[str, list[float]] = {name: [] for name in ("psnr_seen", "copy_seen", "psnr_unseen", "copy_unseen")}
     shown: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     with context.progress("test teacher", len(clips)) as bar:
         for index, clip in enumerate(clips):
-            start = max(0, (len(clip) - section.window) // 2)
-            window = Window(clip, start, min(start + section.window, len(clip)), 0)
+            window = middle_window(clip, section.window)
             real = read_frames(workspace.video(clip.clip))
-            made = _draw(params, window, index, teacher, codec, device)
+            made = _draw(params, window, index, teacher, codec)
             who = "seen" if clip.speaker in seen_people else "unseen"
             scores[f"psnr_{who}"].append(float(psnr(made, real[window.frames]).mean()))
             scores[f"copy_{who}"].append(float(psnr(np.broadcast_to(real[:1], made.shape), real[window.frames]).mean()))
-            shown.append((real[0], real[start], made[0]))
+            shown.append((real[0], real[window.start], made[0]))
             bar.update(1)
     figures: dict[str, Figure] = {name: float(np.mean(each)) if each else None for name, each in scores.items()}
     if not shown:
@@ -158,12 +164,10 @@ def _test(
     return figures, save_sheet(folder / "held_out.png", columns)
 
 
-def _draw(
-    params: Params, window: Window, index: int, teacher: Denoiser, codec: Codec, device: torch.device
-) -> np.ndarray:
-    section = params.teacher
+def _draw(params: Params, window: Window, index: int, teacher: DenoisingNet, codec: VideoCodec) -> np.ndarray:
+    section, device = params.teacher, codec.sensitivity.device
     batch = collate([window])
     noise = torch.randn(batch.latents_BCThw.shape, generator=torch.Generator().manual_seed(params.seed + index))
     with autocast(device, section.precision):
         latents = sample(teacher, noise.to(device), batch.condition.to(device), section.steps, section.shift)
-        return to_pictures(codec.decode(latents[0].transpose(0, 1).float()))
+        return to_pictures(codec.decode_video(latents[0]))

@@ -5,6 +5,7 @@ Axes: B batch, C latent channels, P pose channels, T frames, K keypoints, h w la
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -27,6 +28,48 @@ class CellWeights:
     lips: float
 
 
+class Clip(Protocol):
+    """An encoded clip, of either family. Frames are video frames; a codec may pack several into a latent frame."""
+
+    @property
+    def clip(self) -> str: ...
+
+    @property
+    def speaker(self) -> str: ...
+
+    @property
+    def keypoints(self) -> np.ndarray: ...
+
+    @property
+    def confidence(self) -> np.ndarray: ...
+
+    def __len__(self) -> int: ...
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Latent cells down and across."""
+
+    @property
+    def stride(self) -> int:
+        """Video frames of a latent frame (but the first, which holds one)."""
+
+    def starts(self, frames: int) -> Sequence[int]:
+        """Where windows of so many frames may start."""
+
+    @property
+    def references(self) -> Sequence[int]:
+        """The frames that a window may be drawn from."""
+
+    def latents(self, frames: slice) -> torch.Tensor:
+        """(C, T, h, w) float32."""
+
+    def weights(self, frames: slice) -> torch.Tensor:
+        """(T, h, w) float32, how much an error counts."""
+
+    def condition(self, frames: slice, reference: int, seed: int = 0) -> Any:
+        """For a batch of one window. seed: of what the condition draws by chance."""
+
+
 @dataclass(frozen=True)
 class ClipTensors:
     """One clip. Latents and pose float16 as on disk; keypoints (T, K, 2) in 0..1; weights (T, h, w) float16.
@@ -46,8 +89,30 @@ class ClipTensors:
     def __len__(self) -> int:
         return len(self.latents_TChw)
 
-    def condition(self, frames: slice, reference: int) -> Condition:
-        """For a batch of one window."""
+    @property
+    def cells(self) -> tuple[int, int]:
+        height, width = self.latents_TChw.shape[2:]
+        return height, width
+
+    @property
+    def stride(self) -> int:
+        return 1
+
+    def starts(self, frames: int) -> range:
+        return range(len(self) - frames + 1)
+
+    @property
+    def references(self) -> range:
+        return range(len(self))
+
+    def latents(self, frames: slice) -> torch.Tensor:
+        return self.latents_TChw[frames].float().transpose(0, 1)
+
+    def weights(self, frames: slice) -> torch.Tensor:
+        return self.weights_Thw[frames].float()
+
+    def condition(self, frames: slice, reference: int, seed: int = 0) -> Condition:
+        """For a batch of one window; nothing in it is left to chance."""
         return Condition(
             self.pose_TPhw[frames].float().transpose(0, 1)[None],
             self.latents_TChw[reference].float()[None],
@@ -65,21 +130,52 @@ class ClipTensors:
 class Window:
     """Where a window of a batch lies: frames `start` to `stop` of a clip, drawn from its frame `reference`."""
 
-    clip: ClipTensors
+    clip: Clip
     start: int
     stop: int
     reference: int
+    seed: int = 0
 
     @property
     def frames(self) -> slice:
         return slice(self.start, self.stop)
+
+    @property
+    def latents(self) -> torch.Tensor:
+        """(C, T, h, w) float32."""
+        return self.clip.latents(self.frames)
+
+    @property
+    def condition(self) -> Any:
+        """For a batch of one."""
+        return self.clip.condition(self.frames, self.reference, self.seed)
+
+
+def middle_window(clip: Clip, frames: int, reference: int = 0) -> Window:
+    """The `frames` frames in the middle of a clip, all of it if it is shorter, or what is nearest to them."""
+    frames = min(frames, len(clip))
+    start = min(clip.starts(frames), key=lambda start: abs(start - (len(clip) - frames) // 2), default=None)
+    if start is None:
+        raise ValueError(f"{clip.clip}: no window of {frames} frames of it is encoded; run dvc repro")
+    return Window(clip, start, start + frames, reference)
+
+
+def longest_window(clip: Clip, reference: int = 0) -> Window:
+    """All of a clip; the first window of one whose codec packs frames."""
+    if clip.stride == 1:
+        return Window(clip, 0, len(clip), reference)
+    windows = [(start, count) for count in range(len(clip), 0, -1) for start in clip.starts(count)]
+    if not windows:
+        raise ValueError(f"{clip.clip}: no window of it is encoded; run dvc repro")
+    start, count = windows[0]
+    return Window(clip, start, start + count, reference)
 
 
 @dataclass(frozen=True)
 class Batch:
     windows: Sequence[Window]
     latents_BCThw: torch.Tensor
-    condition: Condition
+    condition: Any
     weights_BThw: torch.Tensor
 
     def to(self, device: torch.device) -> "Batch":
@@ -123,7 +219,7 @@ def load_clip(
 
 
 def draw_windows(
-    clips: Sequence[ClipTensors], count: int, frames: int, generator: torch.Generator, team: Team = ALONE
+    clips: Sequence[Clip], count: int, frames: int, generator: torch.Generator, team: Team = ALONE
 ) -> Batch:
     """`count` windows of `frames` frames from random clips, each with a random frame of its clip as reference.
 
@@ -132,7 +228,7 @@ def draw_windows(
     Raises:
         ValueError: no clip is that long.
     """
-    usable = [clip for clip in clips if len(clip) >= frames]
+    usable = [(clip, starts) for clip in clips if (starts := clip.starts(frames))]
     if not usable:
         longest = max((len(clip) for clip in clips), default=0)
         raise ValueError(f"no training clip has {frames} frames (the longest of {len(clips)} has {longest})")
@@ -142,26 +238,21 @@ def draw_windows(
 
     windows = []
     for _ in range(count):
-        clip = usable[draw(len(usable))]
-        start = draw(len(clip) - frames + 1)
-        windows.append(Window(clip, start, start + frames, draw(len(clip))))
+        clip, starts = usable[draw(len(usable))]
+        start = starts[draw(len(starts))]
+        reference = clip.references[draw(len(clip.references))]
+        windows.append(Window(clip, start, start + frames, reference, draw(2**31) if clip.stride > 1 else 0))
     return collate(team.share(windows))
 
 
 def collate(windows: Sequence[Window]) -> Batch:
     """Windows of equal length as one batch."""
-    conditions = [window.clip.condition(window.frames, window.reference) for window in windows]
-    warped = [each.warped_BCThw for each in conditions if each.warped_BCThw is not None]
+    conditions = [window.condition for window in windows]
     return Batch(
         windows,
-        torch.stack([window.clip.latents_TChw[window.frames].float().transpose(0, 1) for window in windows]),
-        Condition(
-            torch.cat([each.pose_BPThw for each in conditions]),
-            torch.cat([each.reference_BChw for each in conditions]),
-            torch.cat([each.reference_pose_BPhw for each in conditions]),
-            torch.cat(warped) if warped else None,
-        ),
-        torch.stack([window.clip.weights_Thw[window.frames].float() for window in windows]),
+        torch.stack([window.latents for window in windows]),
+        type(conditions[0]).join(conditions),
+        torch.stack([window.clip.weights(window.frames) for window in windows]),
     )
 
 

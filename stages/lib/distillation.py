@@ -11,7 +11,7 @@ import torch
 
 from stages.lib.artifacts import Targets
 from stages.lib.attention.plan import AttentionPlan, Mask, join_plans
-from stages.lib.dataset import ClipTensors, Window
+from stages.lib.dataset import Clip, Window
 from stages.lib.regions import region_tokens
 
 
@@ -37,7 +37,7 @@ class Trajectory:
         return self.states[-1].float()
 
 
-def attach(targets: Targets, clips: Mapping[str, ClipTensors]) -> Trajectory:
+def attach(targets: Targets, clips: Mapping[str, Clip]) -> Trajectory:
     """Targets with the clip they were drawn for.
 
     Raises:
@@ -58,7 +58,7 @@ def plan_windows(
     windows: Sequence[Window], patch: int, mask: Mask, device: torch.device | str = "cpu"
 ) -> AttentionPlan | None:
     """The input-aware attention of a batch of windows: tokens are `patch` x `patch` latent cells. None: dense."""
-    plans = [mask.plan(*_pose(window), token_grid(window.clip, patch)) for window in windows]
+    plans = [mask.plan(*_pose(window), token_grid(window.clip, patch), window.clip.stride) for window in windows]
     return join_plans([plan for plan in plans if plan is not None]).to(device) if mask.parts else None
 
 
@@ -67,14 +67,14 @@ def _pose(window: Window) -> tuple[np.ndarray, np.ndarray]:
     return window.clip.keypoints[window.frames], window.clip.confidence[window.frames]
 
 
-def token_grid(clip: ClipTensors, patch: int) -> tuple[int, int]:
+def token_grid(clip: Clip, patch: int) -> tuple[int, int]:
     """Tokens down and across, of `patch` x `patch` latent cells."""
-    height, width = clip.latents_TChw.shape[2:]
+    height, width = clip.cells
     return height // patch, width // patch
 
 
 def region_cells(windows: Sequence[Window]) -> torch.Tensor:
-    """The region of each latent cell: (B, T, h, w) int64; the m_r of eq. 5, arXiv 2510.02617, in one map."""
+    """The region of each latent cell in every video frame: (B, F, h, w) int64; all m_r of eq. 5, arXiv 2510.02617."""
     grid = token_grid(windows[0].clip, 1)
     region_BTN = np.stack([region_tokens(*_pose(window), grid) for window in windows])
     return torch.from_numpy(region_BTN).unflatten(2, grid)

@@ -3,10 +3,12 @@
 Axes: B batch, C latent channels, T frames, h w latent cells.
 """
 
+from typing import Any
+
 import torch
 
 from .attention.plan import AttentionPlan
-from .nets.denoiser import Condition, Denoiser
+from .nets.interface import DenoisingNet
 from .team import ALONE, Team
 
 
@@ -44,9 +46,9 @@ def error_weights(channel_C: torch.Tensor, cell_BThw: torch.Tensor) -> torch.Ten
 
 
 def denoising_loss(
-    denoiser: Denoiser,
+    denoiser: DenoisingNet,
     latents_BCThw: torch.Tensor,
-    condition: Condition,
+    condition: Any,
     channel_C: torch.Tensor,
     cell_BThw: torch.Tensor,
     shift: float,

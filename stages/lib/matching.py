@@ -8,12 +8,13 @@ Axes: B batch, C latent channels, T frames, h w latent cells.
 """
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 
 from .attention.plan import AttentionPlan
 from .losses import add_noise
-from .nets.denoiser import Condition, Denoiser
+from .nets.interface import DenoisingNet
 from .sampling import timesteps
 
 _TIMES = (0.02, 0.98)
@@ -23,9 +24,9 @@ _LEAST = 1e-3
 
 
 def draw_few_steps(
-    student: Denoiser,
+    student: DenoisingNet,
     noise_BCThw: torch.Tensor,
-    condition: Condition,
+    condition: Any,
     steps: int,
     shift: float,
     last: int,
@@ -73,12 +74,12 @@ def surrogate(sample_BCThw: torch.Tensor, gradient_BCThw: torch.Tensor, weight_B
 
 
 def matching_loss(
-    teacher: Denoiser,
-    critic: Denoiser,
+    teacher: DenoisingNet,
+    critic: DenoisingNet,
     sample_BCThw: torch.Tensor,
     noise_BCThw: torch.Tensor,
     timestep_B: torch.Tensor,
-    condition: Condition,
+    condition: Any,
     weight_BCThw: torch.Tensor,
     attention: AttentionPlan | None = None,
 ) -> torch.Tensor:

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 
 from stages.lib.dataset import Window
 from stages.lib.distillation import region_cells
-from stages.lib.nets.codec import Codec
 from stages.lib.nets.face import FaceNet, align_faces, faces_seen
+from stages.lib.nets.interface import VideoCodec
 from stages.lib.nets.lpips import Lpips
 from stages.lib.regions import FACE
 
@@ -26,7 +26,7 @@ from stages.lib.regions import FACE
 class Judges:
     """The networks whose features are compared; None: the codec's."""
 
-    codec: Codec
+    codec: VideoCodec
     face: FaceNet | None = None
     lpips: Lpips | None = None
 
@@ -57,9 +57,9 @@ def region_loss(
     weights: region to lambda_r. A region that a frame does not show adds nothing there.
     """
     chosen = list(frames)
-    made_S3HW = judges.codec.decode(made_BCThw[:, :, chosen].transpose(1, 2).flatten(0, 1))
+    made_S3HW = judges.codec.decode_frames(made_BCThw, chosen)
     with torch.no_grad():
-        truth_S3HW = judges.codec.decode(truth_BCThw[:, :, chosen].transpose(1, 2).flatten(0, 1))
+        truth_S3HW = judges.codec.decode_frames(truth_BCThw, chosen)
     region_Shw = region_cells(windows)[:, chosen].flatten(0, 1).to(made_S3HW.device)
     by_face = weights.get(FACE, 0.0) if judges.face is not None else 0.0
     total = made_S3HW.new_zeros(())
@@ -83,7 +83,9 @@ def masked_mean(error_Shw: torch.Tensor, inside_Shw: torch.Tensor) -> torch.Tens
     return ((error_Shw * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)).mean()
 
 
-def codec_error(codec: Codec, made_S3HW: torch.Tensor, truth_S3HW: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+def codec_error(
+    codec: VideoCodec, made_S3HW: torch.Tensor, truth_S3HW: torch.Tensor, grid: tuple[int, int]
+) -> torch.Tensor:
     """Squared difference of the encoder's features over their mean square, summed over layers: (S, h, w)."""
     with torch.no_grad():
         truths = codec.encode_features(truth_S3HW)

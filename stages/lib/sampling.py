@@ -5,11 +5,12 @@ Axes: B batch, C latent channels, T frames, h w latent cells.
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 
 from .attention.plan import AttentionPlan
-from .nets.denoiser import Condition, Denoiser
+from .nets.interface import DenoisingNet
 
 OnState = Callable[[int, torch.Tensor], None]
 WindowAttention = Callable[[int, int], AttentionPlan | None]
@@ -25,9 +26,9 @@ def timesteps(steps: int, shift: float) -> list[float]:
 
 @torch.no_grad()
 def sample(
-    denoiser: Denoiser,
+    denoiser: DenoisingNet,
     noise_BCThw: torch.Tensor,
-    condition: Condition,
+    condition: Any,
     steps: int,
     shift: float,
     attention: AttentionPlan | None = None,
@@ -43,9 +44,9 @@ def sample(
 
 @torch.no_grad()
 def sample_windows(
-    denoiser: Denoiser,
+    denoiser: DenoisingNet,
     noise_BCThw: torch.Tensor,
-    condition: Condition,
+    condition: Any,
     steps: int,
     shift: float,
     window: int,
@@ -78,9 +79,9 @@ def window_spans(frames: int, window: int, overlap: int) -> list[tuple[int, int]
 
 
 def _integrate(
-    denoiser: Denoiser,
+    denoiser: DenoisingNet,
     x_BCThw: torch.Tensor,
-    condition: Condition,
+    condition: Any,
     steps: int,
     shift: float,
     spans: Sequence[tuple[int, int]],
@@ -101,10 +102,10 @@ def _integrate(
 
 
 def _fused(
-    denoiser: Denoiser,
+    denoiser: DenoisingNet,
     x_BCThw: torch.Tensor,
     timestep_B: torch.Tensor,
-    condition: Condition,
+    condition: Any,
     spans: Sequence[tuple[int, int]],
     plans: Sequence[AttentionPlan | None],
 ) -> torch.Tensor:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import torch
 
 from stages.lib.attention.plan import AttentionPlan, Mask
-from stages.lib.dataset import Batch, ClipTensors, Window, collate, draw_windows
+from stages.lib.dataset import Batch, Clip, Window, collate, draw_windows
 from stages.lib.distillation import Trajectory, plan_windows
 from stages.lib.losses import add_noise, channel_weights, error_weights, training_timesteps, weighted_error
 from stages.lib.matching import draw_few_steps, matching_loss, matching_times
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.denoiser import Denoiser
+from stages.lib.nets.interface import DenoisingNet, VideoCodec
 from stages.lib.nets.precision import Precision, autocast
 from stages.lib.region_loss import Judges, choose_frames, region_loss
 from stages.lib.team import Team
@@ -30,7 +29,7 @@ class Few:
     batch: int
     frames: int
     mask: Mask
-    codec: Codec
+    codec: VideoCodec
     precision: Precision
     team: Team
 
@@ -45,8 +44,8 @@ class Few:
     def autocast(self) -> AbstractContextManager:
         return autocast(self.device, self.precision, self.team.accelerator)
 
-    def plan(self, windows: Sequence[Window], model: Denoiser) -> AttentionPlan | None:
-        return plan_windows(windows, model.config.patch, self.mask, self.device)
+    def plan(self, windows: Sequence[Window], model: DenoisingNet) -> AttentionPlan | None:
+        return plan_windows(windows, model.patch, self.mask, self.device)
 
     def noise(self, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """This process's share of the noise for a whole batch of the shape of `like`."""
@@ -61,7 +60,7 @@ class Regression:
     trajectories: Sequence[Trajectory]
     weight: float
 
-    def loss(self, model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
+    def loss(self, model: DenoisingNet, step: int, generator: torch.Generator) -> torch.Tensor:
         few, count = self.few, self.few.batch
         chosen = torch.randint(len(self.trajectories), (count,), generator=generator).tolist()
         starts = torch.randint(few.steps, (count,), generator=generator).tolist()
@@ -85,17 +84,17 @@ class Matching:
     """
 
     few: Few
-    clips: Sequence[ClipTensors]
-    teacher: Denoiser
-    critic: Denoiser
-    student: Denoiser
+    clips: Sequence[Clip]
+    teacher: DenoisingNet
+    critic: DenoisingNet
+    student: DenoisingNet
     judges: Judges
     dmd: float
     region: float
     regions: Mapping[int, float]
     region_frames: int
 
-    def student_loss(self, model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
+    def student_loss(self, model: DenoisingNet, step: int, generator: torch.Generator) -> torch.Tensor:
         few = self.few
         batch, plan = self._windows(generator)
         with few.autocast():
@@ -114,7 +113,7 @@ class Matching:
                 )
         return total
 
-    def critic_loss(self, model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
+    def critic_loss(self, model: DenoisingNet, step: int, generator: torch.Generator) -> torch.Tensor:
         """The denoising loss on what the student draws: its minimum is the student's own score."""
         few = self.few
         batch, plan = self._windows(generator)
@@ -132,7 +131,7 @@ class Matching:
         return batch, few.plan(batch.windows, self.student)
 
     def _sample(
-        self, student: Denoiser, batch: Batch, plan: AttentionPlan | None, generator: torch.Generator
+        self, student: DenoisingNet, batch: Batch, plan: AttentionPlan | None, generator: torch.Generator
     ) -> torch.Tensor:
         """By the student's own steps, to one of them chosen at random."""
         few = self.few

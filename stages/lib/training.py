@@ -156,7 +156,8 @@ class _Run:
         self.optimiser = torch.optim.AdamW(
             self.weights, lr=settings.lr, betas=settings.betas, weight_decay=settings.weight_decay, fused=True
         )
-        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        frozen = {id(weight): weight for weight in self.model.parameters() if not weight.requires_grad}
+        self.average = copy.deepcopy(self.model, frozen).eval().requires_grad_(False)  # shares what does not learn
         self.losses: list[float] = []
 
     def step(self, step: int, seed: int) -> float:

@@ -8,6 +8,7 @@ import torch
 from stages.lib.attention.flex import flex_attention
 from stages.lib.attention.mask import dense_attention, dense_mask
 from stages.lib.attention.plan import AttentionPlan
+from stages.lib.attention.reference import referred_attention, referred_mask
 from stages.lib.attention.sparse import choose_method, sparse_attention
 
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 4e-2}
@@ -148,3 +149,25 @@ def test_the_method_is_chosen_by_device_and_size_unless_it_is_named() -> None:
     assert choose_method(cpu, 100_000) == choose_method(gpu, 2048) == "gathered"
     assert choose_method(gpu, 21 * 1560) == "flex"
     assert choose_method(cpu, 64, "flex") == "flex"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("past", [0, 2, 9])
+def test_a_reference_that_all_see(dtype: torch.dtype, past: int) -> None:
+    """The first frame of the sequence, beside a plan over the others; values and gradients."""
+    plan = make_plan(5, 24, past, batch=2, seed=past)
+    generator = torch.Generator().manual_seed(0)
+    given = [torch.randn(2, 6 * 24, 2, 16, generator=generator).to(dtype) for _ in range(4)]
+    found = []
+    for path in ("fast", "dense"):
+        q, k, v = (x.clone().requires_grad_() for x in given[:3])
+        if path == "fast":
+            out = referred_attention(q, k, v, plan)
+        else:
+            out = torch.nn.functional.scaled_dot_product_attention(
+                *(x.transpose(1, 2) for x in (q, k, v)), attn_mask=referred_mask(plan)[:, None]
+            ).transpose(1, 2)
+        out.backward(given[3])
+        found.append([out, q.grad, k.grad, v.grad])
+    for fast, dense in zip(*found, strict=True):
+        torch.testing.assert_close(fast, dense, atol=TOLERANCE[dtype], rtol=TOLERANCE[dtype])

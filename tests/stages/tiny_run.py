@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stages.encode_latents import encode_clip
 from stages.lib.artifacts import AudioFeatures, Curated, Poses, Words
 from stages.lib.context import Context
+from stages.lib.family import Embedded
 from stages.lib.media import read_frames, write_speech, write_video
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
@@ -63,9 +63,9 @@ def make_workspace(root: Path) -> Workspace:
     _save_curated(workspace)
     kept = [clip for clip, _, split in PEOPLE if split]
     pictures = {clip: _save_clip(workspace, clip, seed) for seed, clip in enumerate(kept)}
-    codec, encoder = _save_models(workspace, pictures)
+    _save_models(workspace, pictures)
     for clip, (frames, skeletons) in pictures.items():
-        encode_clip(codec, encoder, frames, skeletons, torch.device("cpu")).save(workspace.latents(clip))
+        Embedded().encoder(workspace, torch.device("cpu")).encode(frames, skeletons).save(workspace.latents(clip))
     phones = [(clip, "phone", "m", 0.66, 0.74, "manifest") for clip in kept]
     table = pd.DataFrame(phones, columns=["clip", "kind", "text", "start", "end", "source"])
     Words(table).save(workspace.words)
@@ -102,7 +102,7 @@ def _save_clip(workspace: Workspace, clip: str, seed: int) -> tuple[np.ndarray, 
     return read_frames(workspace.video(clip)), skeletons
 
 
-def _save_models(workspace: Workspace, pictures: dict[str, tuple[np.ndarray, np.ndarray]]) -> tuple[Codec, PoseEncoder]:
+def _save_models(workspace: Workspace, pictures: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
     torch.manual_seed(0)
     codec = Codec(
         latent_channels=4, encoder_width=8, encoder_blocks=1, decoder_width=8, decoder_blocks=1, detail_width=8
@@ -126,4 +126,3 @@ def _save_models(workspace: Workspace, pictures: dict[str, tuple[np.ndarray, np.
     torch.nn.init.normal_(motion.chunk_basis, std=0.05)
     motion.save_pretrained(workspace.model("motion"))
     SyncExpert(width=8, embedding=8).save_pretrained(workspace.model("sync"))
-    return codec, encoder

@@ -20,6 +20,10 @@ class Latents:
         assert self.latents.ndim == self.pose.ndim == 4
         assert len(self.latents) == len(self.pose)
 
+    @property
+    def channels(self) -> int:
+        return self.latents.shape[1]
+
     def save(self, path: Path) -> None:
         arrays = {"latents": self.latents.astype(np.float16), "pose": self.pose.astype(np.float16)}
         save_arrays(path, "latents", 1, arrays)
@@ -31,12 +35,66 @@ class Latents:
 
 
 @dataclass(frozen=True)
-class Targets:
-    """One window of T frames as the teacher drew it.
+class WindowLatents:
+    """A clip for a codec that packs frames: latents of whole windows, and of single frames.
 
-    clip: id. frames: (T,) int64 indices into the clip. reference: index of the reference frame.
+    length: frames of the clip. frames: of a window. starts: (W,) int64, first frame of each window. latents, pose:
+    (W, C, T, h, w) float16, unit variance, of the video and of the skeleton video. empty: (C, T, h, w) float16, of a
+    video that is grey throughout. references: (R,) int64, frames encoded as pictures; pictures: (R, C, h, w) float16.
+    """
+
+    length: int
+    frames: int
+    starts: np.ndarray
+    latents: np.ndarray
+    pose: np.ndarray
+    empty: np.ndarray
+    references: np.ndarray
+    pictures: np.ndarray
+
+    def __post_init__(self) -> None:
+        assert self.latents.shape == self.pose.shape == (len(self.starts), *self.empty.shape)
+        assert self.pictures.shape[0] == len(self.references)
+
+    @property
+    def channels(self) -> int:
+        return self.pictures.shape[1]
+
+    def save(self, path: Path) -> None:
+        halves = ("latents", "pose", "empty", "pictures")
+        arrays = {name: getattr(self, name).astype(np.float16) for name in halves}
+        arrays |= {name: getattr(self, name).astype(np.int64) for name in ("starts", "references")}
+        save_arrays(path, "window latents", 1, arrays, {"length": str(self.length), "frames": str(self.frames)})
+
+    @classmethod
+    def load(cls, path: Path) -> "WindowLatents":
+        arrays, metadata = load_arrays(path, "window latents", 1)
+        return cls(int(metadata["length"]), int(metadata["frames"]), **arrays)
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """What the text encoder made of the prompt and of the negative one: (L, E) float32 each."""
+
+    positive: np.ndarray
+    negative: np.ndarray
+
+    def save(self, path: Path) -> None:
+        save_arrays(path, "prompts", 1, {"positive": self.positive, "negative": self.negative})
+
+    @classmethod
+    def load(cls, path: Path) -> "Prompts":
+        arrays, _ = load_arrays(path, "prompts", 1)
+        return cls(**arrays)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """One window as the teacher drew it.
+
+    clip: id. frames: (F,) int64 indices into the clip. reference: index of the reference frame.
     timesteps: (n,) float32 from 1 (noise) to 0. states: (n, C, T, h, w) float16; states[0] is the noise, states[-1] the
-    teacher's result.
+    teacher's result; T is F, or fewer where the codec packs frames.
     """
 
     clip: str
@@ -47,7 +105,7 @@ class Targets:
 
     def __post_init__(self) -> None:
         assert len(self.timesteps) == len(self.states)
-        assert self.states.shape[2] == len(self.frames)
+        assert self.states.shape[2] <= len(self.frames)
 
     def save(self, path: Path) -> None:
         arrays: dict[str, np.ndarray] = {

@@ -78,7 +78,7 @@ class _Gathered(torch.autograd.Function):
         if not segments.calls:
             return dq, dk, dv, torch.zeros_like(k_past), torch.zeros_like(v_past), None
         dq_QHD, dk_past, dv_past = _past_backward(
-            segments, q_XNHD.flatten(0, 1), k_past, v_past, grad_RHD, *context.saved_tensors[5:]
+            segments, q_XNHD.flatten(0, 1), k_past, v_past, grad_RHD, out_RHD, lse_RH
         )
         rows, dq_RHD = segments.query_row_Q[segments.real_Q], dq.flatten(0, 1)
         sum_QHD = dq_RHD.index_select(0, rows) + dq_QHD.index_select(0, segments.real_Q)

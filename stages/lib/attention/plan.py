@@ -33,11 +33,13 @@ class Mask:
     parts: tuple[MaskPart, ...]
     past_frames: int
 
-    def plan(self, keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int]) -> "AttentionPlan | None":
+    def plan(
+        self, keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int], stride: int = 1
+    ) -> "AttentionPlan | None":
         """`plan_attention` of one window; None: dense."""
         if not self.parts:
             return None
-        return plan_attention(keypoints, confidence, grid, self.past_frames, self.parts)
+        return plan_attention(keypoints, confidence, grid, self.past_frames, self.parts, stride)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from .plan import AttentionPlan
+from .reference import referred_attention
 from .rotary import rotate
 from .sparse import Method, sparse_attention
 from .streaming import StreamStep
@@ -23,12 +24,14 @@ class WanSelfAttention:
 
     Set `plan` before a call of the transformer; it serves all layers and steps of one batch of windows. A `StreamStep`
     is one step of a video that comes in chunks; it keeps the past of each layer. Each thread has its own plan: several
-    videos, or several steps of one, may be drawn by one model at the same time.
+    videos, or several steps of one, may be drawn by one model at the same time. reference: the sequence begins with a
+    reference picture that is not in the plan, and that all see.
     """
 
-    def __init__(self, method: Method = "auto") -> None:
+    def __init__(self, method: Method = "auto", reference: bool = False) -> None:
         self._here = threading.local()
         self.method: Method = method
+        self.reference = reference
 
     @property
     def plan(self) -> AttentionPlan | StreamStep | None:
@@ -38,8 +41,8 @@ class WanSelfAttention:
     def plan(self, plan: AttentionPlan | StreamStep | None) -> None:
         self._here.plan = plan
 
-    def __reduce__(self) -> tuple[type["WanSelfAttention"], tuple[Method]]:
-        return WanSelfAttention, (self.method,)  # a copy has no plan
+    def __reduce__(self) -> tuple[type["WanSelfAttention"], tuple[Method, bool]]:
+        return WanSelfAttention, (self.method, self.reference)  # a copy has no plan
 
     def __call__(
         self,
@@ -63,6 +66,8 @@ class WanSelfAttention:
         if self.plan is None:
             q, k, v = (x.transpose(1, 2) for x in (q_BMHD, k_BMHD, v_BMHD))
             out_BMHD = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
+        elif self.reference:
+            out_BMHD = referred_attention(q_BMHD, k_BMHD, v_BMHD, self.plan)
         else:
             out_BMHD = sparse_attention(q_BMHD, k_BMHD, v_BMHD, self.plan, self.method)
         return attn.to_out[1](attn.to_out[0](out_BMHD.flatten(2)))

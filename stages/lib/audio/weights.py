@@ -7,8 +7,8 @@ from typing import Any
 from stages.lib.files import file_digest
 
 
-def load_pretrained(load: Callable[..., Any], source: str, key: str, hub: bool) -> Any:
-    """`load` is a from_pretrained of transformers; `key` names the parameter for the error.
+def load_pretrained(load: Callable[..., Any], source: str, key: str, hub: bool, switch: str = "audio.hub") -> Any:
+    """`load` is a from_pretrained of transformers; `key` names the parameter for the error, `switch` that of `hub`.
 
     Nothing is fetched unless `hub`; a name is then looked for in the local cache only.
 
@@ -22,7 +22,7 @@ def load_pretrained(load: Callable[..., Any], source: str, key: str, hub: bool) 
     try:
         return load(source, local_files_only=not hub)
     except (OSError, ValueError, KeyError) as error:
-        hint = "give a folder that holds the model" if hub else "give a folder, or let audio.hub be true to fetch it"
+        hint = "give a folder that holds the model" if hub else f"give a folder, or let {switch} be true to fetch it"
         first = str(error).strip().splitlines()[0]
         raise ValueError(f"{key}: {source!r} holds no usable model ({first}); {hint}") from error
 

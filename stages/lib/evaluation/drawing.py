@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,15 +11,13 @@ import torch
 from stages.lib.attention.plan import AttentionPlan, Mask
 from stages.lib.dataset import Window
 from stages.lib.distillation import plan_windows
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.denoiser import Condition, Denoiser
+from stages.lib.nets.denoiser import Denoiser
+from stages.lib.nets.interface import DenoisingNet, VideoCodec
 from stages.lib.nets.precision import Precision, autocast
 from stages.lib.pixels import to_pictures
 from stages.lib.sampling import sample_windows
 from stages.lib.streaming import Chunks, sample_stream
 from stages.lib.training import step_generator
-
-_DECODED_TOGETHER = 16
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,8 @@ class Sampler:
     """A denoiser and how it is run. mask: of the attention; None: dense. chunks: of a stream; None: in overlapping
     windows (window, overlap: frames)."""
 
-    denoiser: Denoiser
-    codec: Codec
+    denoiser: DenoisingNet
+    codec: VideoCodec
     steps: int
     shift: float
     window: int
@@ -60,42 +59,45 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
 
     seed, index: equal ones draw equal noise, whatever the sampler.
     """
-    device, clip = sampler.device, stretch.clip
-    channels, height, width = clip.latents_TChw.shape[1:]
-    shape = (1, channels, stretch.stop - stretch.start, height, width)
-    noise = torch.randn(shape, generator=step_generator(seed, index)).to(device)
+    device = sampler.device
+    noise = torch.randn((1, *stretch.latents.shape), generator=step_generator(seed, index)).to(device)
 
     began = now(device)
     with autocast(device, sampler.precision):
-        condition = clip.condition(stretch.frames, stretch.reference).to(device)
+        condition = stretch.condition.to(device)
         conditioned = now(device)
         latents = _sample(sampler, stretch, noise, condition)
         denoised = now(device)
-        frames = decode(sampler.codec, latents[0].transpose(0, 1))
+        frames = decode(sampler.codec, latents[0])
     seconds = {"pose": conditioned - began, "denoise": denoised - conditioned, "decode": now(device) - denoised}
     return Drawn(frames, seconds)
 
 
-def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: Condition) -> torch.Tensor:
+def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: Any) -> torch.Tensor:
     denoiser, steps, shift, clip = sampler.denoiser, sampler.steps, sampler.shift, stretch.clip
     if sampler.chunks is not None:
+        if not isinstance(denoiser, Denoiser):
+            raise ValueError("streaming is not built for the Wan family yet: set attention.stream to null")
         pose = clip.keypoints[stretch.frames], clip.confidence[stretch.frames]
         return sample_stream(denoiser, noise, condition, *pose, steps, shift, sampler.chunks)
 
     def attention(start: int, stop: int) -> AttentionPlan | None:
         if sampler.mask is None:
             return None
-        part = Window(clip, stretch.start + start, stretch.start + stop, stretch.reference)
-        return plan_windows([part], denoiser.config.patch, sampler.mask, sampler.device)
+        part = stretch
+        if clip.stride == 1:
+            part = Window(clip, stretch.start + start, stretch.start + stop, stretch.reference)
+        elif (start, stop) != (0, noise.shape[2]):
+            raise ValueError(f"{clip.clip}: overlapping windows are not built for the Wan family yet")
+        return plan_windows([part], denoiser.patch, sampler.mask, sampler.device)
 
     return sample_windows(denoiser, noise, condition, steps, shift, sampler.window, sampler.overlap, attention)
 
 
 @torch.no_grad()
-def decode(codec: Codec, latents_TChw: torch.Tensor) -> np.ndarray:
-    """(T, H, W, 3) uint8."""
-    parts = latents_TChw.float().to(codec.sensitivity.device).split(_DECODED_TOGETHER)
-    return np.concatenate([to_pictures(codec.decode(part)) for part in parts])
+def decode(codec: VideoCodec, latents_CThw: torch.Tensor) -> np.ndarray:
+    """(F, H, W, 3) uint8."""
+    return to_pictures(codec.decode_video(latents_CThw.to(codec.sensitivity.device).float()))
 
 
 def now(device: torch.device) -> float:

@@ -23,10 +23,11 @@ def write_comparison(path: Path, stretch: Stretch, takes: Mapping[str, Take]) ->
     write_video(path, frames, stretch.fps, samples[first:last], rate)
 
 
-def write_whole(path: Path, speech: Path, frames: np.ndarray, fps: int) -> None:
-    """A whole clip as the student makes it, with its sound."""
+def write_whole(path: Path, speech: Path, frames: np.ndarray, fps: int, start: int = 0) -> None:
+    """A clip as the student makes it from frame `start` on, with its sound."""
     samples, rate = read_speech(speech)
-    write_video(path, frames, fps, samples, rate)
+    first, last = (round(frame * rate / fps) for frame in (start, start + len(frames)))
+    write_video(path, frames, fps, samples[first:last], rate)
 
 
 def save_still(path: Path, stretches: Sequence[Stretch], takes: Sequence[Mapping[str, Take]]) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stages.lib.artifacts import AudioFeatures, Curated, Words
-from stages.lib.dataset import ClipTensors
+from stages.lib.dataset import Clip, middle_window
 from stages.lib.judges.lipsync import Sound
 from stages.lib.media import read_frames, read_speech
 from stages.lib.workspace import Workspace
@@ -54,7 +54,7 @@ class Take:
 
 
 def load_stretches(
-    workspace: Workspace, curated: Curated, clips: Sequence[ClipTensors], frames: int, fps: int, size: int
+    workspace: Workspace, curated: Curated, clips: Sequence[Clip], frames: int, fps: int, size: int
 ) -> list[Stretch]:
     """The middle `frames` of every clip, pixels a side `size`.
 
@@ -65,16 +65,13 @@ def load_stretches(
     return [_stretch(workspace, words, clip, clip.speaker in people, frames, fps, size) for clip in clips]
 
 
-def _stretch(
-    workspace: Workspace, words: Words, clip: ClipTensors, seen: bool, count: int, fps: int, size: int
-) -> Stretch:
+def _stretch(workspace: Workspace, words: Words, clip: Clip, seen: bool, count: int, fps: int, size: int) -> Stretch:
     frames, sound = read_frames(workspace.video(clip.clip)), load_sound(workspace, clip.clip)
     if not len(frames) == len(clip) == len(sound.mel):
         raise ValueError(
             f"{clip.clip}: {len(frames)} frames, latents of {len(clip)}, sound of {len(sound.mel)}; run dvc repro"
         )
-    start = max(0, (len(clip) - count) // 2)
-    part = slice(start, min(start + count, len(clip)))
+    part = middle_window(clip, count).frames
     phones = words.of(clip.clip, "phone")
     return Stretch(
         clip=clip.clip,

@@ -5,13 +5,13 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
 from stages.lib.context import Progress
-from stages.lib.dataset import ClipTensors, Window
+from stages.lib.dataset import Clip, Window
 from stages.lib.evaluation.detect import DetectJob, detect_all
 from stages.lib.evaluation.drawing import Drawn, Sampler, decode, draw
 from stages.lib.evaluation.samples import still
 from stages.lib.evaluation.stretches import REFERENCE, Stretch, Take
 from stages.lib.evaluation.timing import Around
-from stages.lib.nets.codec import Codec
+from stages.lib.nets.interface import VideoCodec
 from stages.lib.pose.detectors import Options
 
 MODELS = ("teacher", "student", "copy_reference", "codec", "ground_truth")
@@ -26,7 +26,7 @@ class DrawnSet:
 
 
 def draw_all(
-    clips: Sequence[ClipTensors],
+    clips: Sequence[Clip],
     stretches: Sequence[Stretch],
     samplers: Mapping[str, Sampler],
     around: Around,
@@ -46,7 +46,7 @@ def draw_all(
     return DrawnSet(drawn, shared)
 
 
-def _warm_up(clip: ClipTensors, stretch: Stretch, samplers: Mapping[str, Sampler], around: Around, seed: int) -> None:
+def _warm_up(clip: Clip, stretch: Stretch, samplers: Mapping[str, Sampler], around: Around, seed: int) -> None:
     """One step is enough: what is slow at first (buffers, choice of kernels) hangs on shapes."""
     window = Window(clip, stretch.start, stretch.stop, REFERENCE)
     for sampler in samplers.values():
@@ -55,10 +55,10 @@ def _warm_up(clip: ClipTensors, stretch: Stretch, samplers: Mapping[str, Sampler
 
 
 def take_all(
-    clips: Sequence[ClipTensors],
+    clips: Sequence[Clip],
     stretches: Sequence[Stretch],
     drawn: Mapping[str, Sequence[Drawn]],
-    codec: Codec,
+    codec: VideoCodec,
     detector: tuple[str, Options],
     executor: Executor,
     bar: Progress,
@@ -70,7 +70,7 @@ def take_all(
     made = []
     for index, (clip, stretch) in enumerate(zip(clips, stretches, strict=True)):
         frames = {name: takes[index].frames for name, takes in drawn.items()}
-        made.append({**frames, "codec": decode(codec, clip.latents_TChw[stretch.start : stretch.stop])})
+        made.append({**frames, "codec": decode(codec, clip.latents(slice(stretch.start, stretch.stop)))})
     jobs = [
         DetectJob(stretch.clip, name, frames, *detector)
         for stretch, by_name in zip(stretches, made, strict=True)
@@ -86,7 +86,7 @@ def take_all(
     return takes
 
 
-def _copied(clip: ClipTensors, stretch: Stretch) -> Take:
+def _copied(clip: Clip, stretch: Stretch) -> Take:
     """The reference frame standing still."""
     count, size = len(stretch.frames), stretch.frames.shape[1]
     keypoints, confidence = clip.keypoints[REFERENCE] * size, clip.confidence[REFERENCE]

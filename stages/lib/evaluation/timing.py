@@ -16,11 +16,11 @@ import torch
 
 from stages.lib.evaluation.drawing import Drawn, now
 from stages.lib.evaluation.stretches import Stretch
+from stages.lib.family import PoseInput
 from stages.lib.media import write_video
 from stages.lib.metrics.speed import summarise
 from stages.lib.motion import draw_motion
 from stages.lib.nets.motion import MotionModel
-from stages.lib.nets.pose_encoder import PoseEncoder
 from stages.lib.pose.drawing import draw_skeleton
 
 DRAWING = ("pose", "denoise", "decode")
@@ -34,7 +34,7 @@ class Around:
 
     motion: MotionModel | None
     motion_steps: int
-    pose_encoder: PoseEncoder
+    pose_encoder: PoseInput
     device: torch.device
 
     def seconds(self, stretch: Stretch, frames: np.ndarray) -> dict[str, float]:

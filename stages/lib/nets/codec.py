@@ -6,6 +6,8 @@ resolution add what lines cannot carry. Starting from the components it is a fai
 Axes: B batch, C channels, H W pixels, h w latent cells.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import register_to_config
@@ -14,6 +16,8 @@ from torch import nn
 from .model import Model
 from .patches import fit_patches
 
+_TOGETHER = 16
+"""Frames of a video decoded at once."""
 _HALFWAY = 4
 """Pixels a side of the cells that the convolutions near the picture work on."""
 
@@ -88,6 +92,15 @@ class Codec(Model):
     def decode(self, latents_BChw: torch.Tensor) -> torch.Tensor:
         """Latents -> frames (B, 3, H, W) float32 near -1..1; not clamped, so that gradients pass."""
         return self.decode_raw(latents_BChw * self.latent_std[:, None, None] + self.latent_mean[:, None, None])
+
+    def decode_video(self, latents_CThw: torch.Tensor) -> torch.Tensor:
+        """All frames of a window: (T, 3, H, W)."""
+        parts = latents_CThw.transpose(0, 1).float().split(_TOGETHER)
+        return torch.cat([self.decode(part) for part in parts])
+
+    def decode_frames(self, latents_BCThw: torch.Tensor, frames: Sequence[int]) -> torch.Tensor:
+        """The frames `frames` of each window: (B * S, 3, H, W), window by window."""
+        return self.decode(latents_BCThw[:, :, list(frames)].transpose(1, 2).flatten(0, 1))
 
     def encode_raw(self, frames_BCHW: torch.Tensor) -> torch.Tensor:
         """Latents before normalisation."""

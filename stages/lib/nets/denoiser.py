@@ -6,6 +6,7 @@ reference, where it stands or deformed to the pose, plus a correction: what is t
 Axes: B batch, C latent channels, P pose channels, T frames, h w latent cells, S = B * T pictures, W convolution width.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,6 +46,17 @@ class Condition:
         """The same reference with the poses of frames `start` to `stop`."""
         warped = None if self.warped_BCThw is None else self.warped_BCThw[:, :, start:stop]
         return Condition(self.pose_BPThw[:, :, start:stop], self.reference_BChw, self.reference_pose_BPhw, warped)
+
+    @staticmethod
+    def join(conditions: "Sequence[Condition]") -> "Condition":
+        """One batch."""
+        warped = [each.warped_BCThw for each in conditions if each.warped_BCThw is not None]
+        return Condition(
+            torch.cat([each.pose_BPThw for each in conditions]),
+            torch.cat([each.reference_BChw for each in conditions]),
+            torch.cat([each.reference_pose_BPhw for each in conditions]),
+            torch.cat(warped) if warped else None,
+        )
 
 
 def warped_reference(condition: Condition) -> torch.Tensor:
@@ -106,6 +118,15 @@ class Denoiser(Model):
         set_self_attention(self.transformer, self.self_attention)
         for block in self.transformer.blocks:
             block.attn2.set_processor(ConstantCrossAttention())
+
+    @property
+    def patch(self) -> int:
+        """Side of a token in latent cells."""
+        return int(self.config["patch"])
+
+    def thaw(self) -> "Denoiser":
+        """Ready to train: all of it learns."""
+        return self.train().requires_grad_(True)
 
     def forward(
         self,

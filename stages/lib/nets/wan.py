@@ -4,22 +4,26 @@ Wan moves along the same straight paths as `stages.lib.sampling`, x_t = (1 - t) 
 noise - x0, so x0 = x_t - t v. The teacher is Wan 2.1 VACE: the skeleton video is its control, the reference picture the
 first frame of its sequence. The student is a plain Wan 2.1 whose first layer also takes pose and reference as channels.
 
-Axes: B batch, C latent channels, V control channels, T latent frames, L text tokens, E text width, h w latent cells,
-F H W frames and pixels of the video.
+Axes: B batch, C latent channels, V control channels, T latent frames, L text tokens, E text width, h w latent cells.
 """
 
+import copy
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from ..attention.plan import AttentionPlan
-from ..attention.processor import WanSelfAttention
+from ..attention.processor import WanSelfAttention, set_self_attention
+from .interface import DenoisingNet
 
 LORA_LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
 """The linear layers of a Wan block."""
@@ -29,7 +33,7 @@ LORA_LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2"
 class WanCondition:
     """What a window is drawn from.
 
-    control_BVThw: `encode_control`, of 1 + T frames. text_BLE: the prompt's embedding. negative_BLE: of what guidance
+    control_BVThw: `join_control`, of 1 + T frames. text_BLE: the prompt's embedding. negative_BLE: of what guidance
     leads away from; None: no guidance. noise_BChw: of the reference's own place in the teacher's sequence.
     """
 
@@ -61,13 +65,107 @@ class WanCondition:
         still, moving = self.control_BVThw[:, :, :1], self.control_BVThw[:, :, 1 + start : 1 + stop]
         return replace(self, control_BVThw=torch.cat([still, moving], 2))
 
+    @staticmethod
+    def join(conditions: "Sequence[WanCondition]") -> "WanCondition":
+        """One batch."""
+        negative = [each.negative_BLE for each in conditions if each.negative_BLE is not None]
+        return WanCondition(
+            torch.cat([each.control_BVThw for each in conditions]),
+            torch.cat([each.text_BLE for each in conditions]),
+            torch.cat([each.noise_BChw for each in conditions]),
+            torch.cat(negative) if negative else None,
+        )
 
-class WanTeacher(nn.Module):
+
+class WanNet(DenoisingNet):
+    """What teacher and student share. first_layer: whether it learns too, beside low-rank updates."""
+
+    first_layer = False
+    transformer: Any
+    """A `WanTransformer3DModel` or a `WanVACETransformer3DModel`."""
+
+    def __init__(self, transformer: Any) -> None:
+        super().__init__()
+        self.transformer = transformer
+        self.self_attention = WanSelfAttention()
+        set_self_attention(transformer, self.self_attention)
+
+    @property
+    def patch(self) -> int:
+        return int(self.transformer.config["patch_size"][1])
+
+    def thaw(self) -> Self:
+        self.train().requires_grad_(False)
+        for name, weight in self.transformer.named_parameters():
+            if "lora_" in name or (self.first_layer and name.startswith("patch_embedding.")):
+                weight.requires_grad_(True)
+        return self
+
+    def add_lora(self, rank: int, seed: int) -> Self:
+        """Low-rank updates (arXiv 2106.09685) learn, in float32; all else is frozen, but a student's first layer."""
+        add_lora(self.transformer, rank, seed)
+        self.thaw()
+        for weight in self.transformer.parameters():
+            if weight.requires_grad:  # small steps are lost in bfloat16
+                weight.data = weight.data.float()
+        return self
+
+    def checkpoint_blocks(self) -> Self:
+        """Keep only what goes into each block for the backward pass, and compute the block again there."""
+        self.transformer.enable_gradient_checkpointing(_Checkpointed(self.self_attention))
+        return self
+
+    def share(self) -> Self:
+        """Another of these over the same weights, in the same memory; what is added to one is not in the other."""
+        return copy.deepcopy(self, {id(weight): weight for weight in self.parameters()})
+
+    def save_pretrained(self, folder: Path) -> None:
+        """As a plain transformer of diffusers, low-rank updates merged into its weights; they stay merged here."""
+        if getattr(self.transformer, "peft_config", None):
+            self.transformer.fuse_lora()
+            self.transformer.unload_lora()
+        self.transformer.save_pretrained(folder)
+        path = folder / "config.json"  # without the folder that it was loaded from: equal models give equal bytes
+        config = {name: value for name, value in json.loads(path.read_text()).items() if name != "_name_or_path"}
+        path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+    def _under(self, plan: AttentionPlan | None, *arguments: Any, **named: Any) -> torch.Tensor:
+        """The transformer's velocity, (B, C, T, h, w) float32."""
+        self.self_attention.plan = plan
+        try:
+            return self.transformer(*arguments, **named, return_dict=False)[0].float()
+        finally:
+            self.self_attention.plan = None
+
+
+class _Checkpointed:
+    """Blocks are computed again during backward, when the plan of the call is no longer set: it is set again."""
+
+    def __init__(self, attention: WanSelfAttention) -> None:
+        self.attention = attention
+
+    def __call__(self, block: nn.Module, *arguments: Any) -> Any:
+        plan = self.attention.plan
+
+        def run(*arguments: Any) -> Any:
+            before, self.attention.plan = self.attention.plan, plan
+            try:
+                return block(*arguments)
+            finally:
+                self.attention.plan = before
+
+        return checkpoint(run, *arguments, use_reentrant=False)
+
+
+class WanTeacher(WanNet):
     """Wan 2.1 VACE, predicting clean latents; under guidance (Ho and Salimans, 2022) where `guidance` is not 1."""
 
+    guidance: float
+
     def __init__(self, transformer: WanVACETransformer3DModel, guidance: float = 1.0) -> None:
-        super().__init__()
-        self.transformer, self.guidance = transformer, guidance
+        super().__init__(transformer)
+        self.guidance = guidance
+        self.self_attention.reference = True
 
     def forward(
         self,
@@ -78,41 +176,31 @@ class WanTeacher(nn.Module):
     ) -> torch.Tensor:
         """Clean latents (B, C, T, h, w) float32; timestep_B from 1 (noise) to 0.
 
-        Its attention stays dense: all of a frame must see the reference, which is a frame of the sequence; a plan is
-        for the student and not looked at here.
+        attention: over the T frames; all of them see the reference too, which is a frame of the sequence. None: dense.
         """
         t = timestep_B.view(-1, 1, 1, 1, 1)
         still = torch.lerp(condition.reference, condition.noise_BChw.to(condition.control_BVThw), t[:, 0])
         x_BCThw = torch.cat([still[:, :, None].to(noisy_BCThw), noisy_BCThw], 2)
-        velocity = self._velocity(x_BCThw, timestep_B, condition.text_BLE, condition)
+
+        def velocity(text_BLE: torch.Tensor) -> torch.Tensor:
+            return self._under(
+                attention, x_BCThw, timestep_B * 1000, text_BLE,
+                control_hidden_states=condition.control_BVThw.to(x_BCThw),
+            )  # fmt: skip
+
+        found = velocity(condition.text_BLE)
         if self.guidance != 1:
             if condition.negative_BLE is None:
                 raise ValueError(f"guidance is {self.guidance}, but the condition has no negative prompt")
-            away = self._velocity(x_BCThw, timestep_B, condition.negative_BLE, condition)
-            velocity = away + self.guidance * (velocity - away)
-        return noisy_BCThw.float() - t * velocity[:, :, 1:]
-
-    def _velocity(
-        self, x_BCThw: torch.Tensor, timestep_B: torch.Tensor, text_BLE: torch.Tensor, condition: WanCondition
-    ) -> torch.Tensor:
-        return self.transformer(
-            hidden_states=x_BCThw,
-            timestep=timestep_B * 1000,
-            encoder_hidden_states=text_BLE,
-            control_hidden_states=condition.control_BVThw.to(x_BCThw),
-            return_dict=False,
-        )[0].float()
+            away = velocity(condition.negative_BLE)
+            found = away + self.guidance * (found - away)
+        return noisy_BCThw.float() - t * found[:, :, 1:]
 
 
-class WanStudent(nn.Module):
+class WanStudent(WanNet):
     """A Wan 2.1 transformer (`widen`) under input-aware sparse attention, predicting clean latents."""
 
-    def __init__(self, transformer: WanTransformer3DModel) -> None:
-        super().__init__()
-        self.transformer = transformer
-        self.self_attention = WanSelfAttention()
-        for block in transformer.blocks:
-            block.attn1.set_processor(self.self_attention)
+    first_layer = True
 
     def forward(
         self,
@@ -124,100 +212,49 @@ class WanStudent(nn.Module):
         """Clean latents (B, C, T, h, w) float32. attention: over T latent frames; None: dense."""
         reference = condition.reference[:, :, None].expand_as(condition.pose)
         x_BCThw = torch.cat([noisy_BCThw, condition.pose.to(noisy_BCThw), reference.to(noisy_BCThw)], 1)
-        self.self_attention.plan = attention
-        try:
-            velocity = self.transformer(x_BCThw, timestep_B * 1000, condition.text_BLE, return_dict=False)[0].float()
-        finally:
-            self.self_attention.plan = None
+        velocity = self._under(attention, x_BCThw, timestep_B * 1000, condition.text_BLE)
         return noisy_BCThw.float() - timestep_B.view(-1, 1, 1, 1, 1) * velocity
 
 
-def load_teacher(folder: Path, guidance: float, dtype: torch.dtype = torch.float32) -> WanTeacher:
-    """From a folder of a diffusers `WanVACEPipeline`, such as Wan-AI/Wan2.1-VACE-1.3B-diffusers."""
-    transformer = WanVACETransformer3DModel.from_pretrained(folder, subfolder="transformer", torch_dtype=dtype)
-    return WanTeacher(transformer, guidance)
+def load_teacher(
+    source: Path | str, guidance: float, dtype: torch.dtype = torch.float32, hub: bool = False
+) -> WanTeacher:
+    """From a `WanVACEPipeline` of diffusers, such as Wan-AI/Wan2.1-VACE-1.3B-diffusers, or from what was saved here."""
+    return WanTeacher(_load(WanVACETransformer3DModel, source, dtype, hub), guidance)
 
 
-def load_vae(folder: Path) -> AutoencoderKLWan:
-    """Its video codec, in float32, frozen."""
-    return AutoencoderKLWan.from_pretrained(folder, subfolder="vae").eval().requires_grad_(False)
-
-
-def load_student(folder: Path, dtype: torch.dtype = torch.float32) -> WanStudent:
-    """From a folder of a diffusers `WanPipeline` (its transformer is widened), or of `save_student`."""
-    subfolder = "transformer" if (folder / "transformer").is_dir() else None
-    base = WanTransformer3DModel.from_pretrained(folder, subfolder=subfolder, torch_dtype=dtype)
+def load_student(source: Path | str, dtype: torch.dtype = torch.float32, hub: bool = False) -> WanStudent:
+    """From a `WanPipeline` of diffusers (its transformer is widened), or from what was saved here."""
+    base = _load(WanTransformer3DModel, source, dtype, hub)
     widened = base.config["in_channels"] == 3 * base.config["out_channels"]
     return WanStudent(base if widened else widen(base))
+
+
+def _load(kind: type, source: Path | str, dtype: torch.dtype, hub: bool) -> Any:
+    """source: a folder, or a name that is fetched only if `hub`."""
+    folder = Path(source)
+    subfolder = None if folder.is_dir() and not (folder / "transformer").is_dir() else "transformer"
+    return kind.from_pretrained(source, subfolder=subfolder, torch_dtype=dtype, local_files_only=not hub)  # type: ignore[attr-defined]
 
 
 @torch.no_grad()
 def widen(base: WanTransformer3DModel) -> WanTransformer3DModel:
     """The same transformer with three times the input channels. The new ones weigh nothing yet: it starts as it was."""
-    config = {**base.config, "in_channels": 3 * base.config["in_channels"]}
-    wide = WanTransformer3DModel.from_config(config).to(base.dtype)
-    weights = base.state_dict()
-    more = wide.patch_embedding.in_channels - base.patch_embedding.in_channels
-    weights["patch_embedding.weight"] = F.pad(weights["patch_embedding.weight"], (0, 0, 0, 0, 0, 0, 0, more))
-    wide.load_state_dict(weights)
-    return wide
+    old = base.patch_embedding
+    wide = nn.Conv3d(3 * old.in_channels, old.out_channels, old.kernel_size, old.stride).to(old.weight)
+    wide.weight.copy_(F.pad(old.weight, (0, 0, 0, 0, 0, 0, 0, 2 * old.in_channels)))
+    assert wide.bias is not None
+    wide.bias.copy_(old.bias)
+    base.patch_embedding = wide
+    base.register_to_config(in_channels=3 * base.config["in_channels"])
+    return base
 
 
-def add_lora(transformer: WanTransformer3DModel | WanVACETransformer3DModel, rank: int, seed: int) -> None:
-    """Freeze a Wan transformer but for low-rank updates (arXiv 2106.09685) of its linear layers and its first layer."""
+def add_lora(transformer: Any, rank: int, seed: int) -> None:
+    """Freeze a Wan transformer but for low-rank updates (arXiv 2106.09685) of its linear layers."""
     from peft import LoraConfig
 
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         transformer.requires_grad_(False)
         transformer.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=list(LORA_LAYERS)))
-    transformer.patch_embedding.requires_grad_(True)
-
-
-def save_student(student: WanStudent, folder: Path) -> None:
-    """As a plain diffusers transformer, low-rank updates merged into its weights; the student keeps them merged."""
-    if getattr(student.transformer, "peft_config", None):
-        student.transformer.fuse_lora()
-        student.transformer.unload_lora()
-    student.transformer.save_pretrained(folder)
-
-
-@torch.no_grad()
-def encode_video(vae: AutoencoderKLWan, video_B3FHW: torch.Tensor) -> torch.Tensor:
-    """Frames in -1..1 to latents (B, C, T, h, w) of unit variance; T is 1 + (F - 1) / 4, h and w an eighth of H and W.
-
-    Raises:
-        ValueError: F is not one more than a multiple of 4.
-    """
-    frames, factor = video_B3FHW.shape[2], vae.config["scale_factor_temporal"]
-    if (frames - 1) % factor:
-        raise ValueError(f"Wan's codec takes 1 frame and then groups of {factor}: {frames} frames do not fit")
-    mean, deviation = _statistics(vae)
-    return (vae.encode(video_B3FHW.to(vae.dtype)).latent_dist.mode().float() - mean) / deviation
-
-
-def decode_video(vae: AutoencoderKLWan, latents_BCThw: torch.Tensor) -> torch.Tensor:
-    """Latents to frames (B, 3, F, H, W) in -1..1; gradients pass."""
-    mean, deviation = _statistics(vae)
-    return vae.decode((latents_BCThw * deviation + mean).to(vae.dtype), return_dict=False)[0].float()
-
-
-def _statistics(vae: AutoencoderKLWan) -> tuple[torch.Tensor, torch.Tensor]:
-    def shaped(values: list[float]) -> torch.Tensor:
-        return torch.tensor(values, device=vae.device).view(1, -1, 1, 1, 1)
-
-    return shaped(vae.config["latents_mean"]), shaped(vae.config["latents_std"])
-
-
-def encode_control(vae: AutoencoderKLWan, poses_B3FHW: torch.Tensor, reference_B3HW: torch.Tensor) -> torch.Tensor:
-    """What VACE is controlled by: (B, 2 C + M, 1 + T, h, w), as `WanVACEPipeline` prepares it.
-
-    The reference comes first: its latents, nothing, and a mask of 0. Then each latent frame of the skeleton video: what
-    is to be kept (nothing: an empty video), what is to be redrawn (all), and a mask of 1 for each pixel of a cell.
-    """
-    kept, redrawn = encode_video(vae, torch.zeros_like(poses_B3FHW)), encode_video(vae, poses_B3FHW)
-    still = encode_video(vae, reference_B3HW[:, :, None])
-    cells = vae.config["scale_factor_spatial"] ** 2
-    mask = redrawn.new_ones(len(redrawn), cells, *redrawn.shape[2:])
-    first = torch.cat([still, torch.zeros_like(still), torch.zeros_like(mask[:, :, :1])], 1)
-    return torch.cat([first, torch.cat([kept, redrawn, mask], 1)], 2)

@@ -16,7 +16,7 @@ from stages.lib.attention.plan import AttentionPlan
 from stages.lib.checkpoint import Checkpoint
 from stages.lib.losses import add_noise, denoising_loss
 from stages.lib.matching import draw_few_steps, matching_loss
-from stages.lib.nets import wan
+from stages.lib.nets import wan, wan_codec
 from stages.lib.sampling import sample
 from stages.lib.training import Learner, Optimisation, seeded, train_together
 
@@ -54,13 +54,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def vae(folder: Path) -> AutoencoderKLWan:
-    return wan.load_vae(folder / "teacher")
+    return AutoencoderKLWan.from_pretrained(folder / "teacher/vae").eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
 def condition(vae: AutoencoderKLWan) -> wan.WanCondition:
     poses, reference = draw(B, 3, 4 * T - 3, SIDE, SIDE).clamp(-1, 1), draw(B, 3, SIDE, SIDE, seed=1).clamp(-1, 1)
-    control = wan.encode_control(vae, poses, reference)
+    control = wan_codec.encode_control(vae, poses, reference)
     return wan.WanCondition(control, draw(B, 5, TEXT), draw(B, 16, CELLS, CELLS, seed=2), draw(B, 4, TEXT, seed=3))
 
 
@@ -79,19 +79,19 @@ def test_control_is_what_the_pipeline_prepares(folder: Path, vae: AutoencoderKLW
     mask = torch.ones_like(poses)
     video = pipeline.prepare_video_latents(poses, mask, [[reference]], device=torch.device("cpu"))
     expected = torch.cat([video, pipeline.prepare_masks(mask, [[reference]])], 1)
-    torch.testing.assert_close(wan.encode_control(vae, poses, reference[None]), expected)
+    torch.testing.assert_close(wan_codec.encode_control(vae, poses, reference[None]), expected)
 
 
 def test_video_goes_through_the_codec_and_back_at_its_frames(vae: AutoencoderKLWan) -> None:
-    latents = wan.encode_video(vae, draw(1, 3, 9, SIDE, SIDE).clamp(-1, 1))
+    latents = wan_codec.encode_video(vae, draw(1, 3, 9, SIDE, SIDE).clamp(-1, 1))
     assert latents.shape == (1, 16, 3, CELLS, CELLS)
     latents.requires_grad_()
-    frames = wan.decode_video(vae, latents)
+    frames = wan_codec.decode_video(vae, latents)
     assert frames.shape == (1, 3, 9, SIDE, SIDE)
     frames.mean().backward()
     assert latents.grad is not None
     with pytest.raises(ValueError, match="groups of 4: 8 frames"):
-        wan.encode_video(vae, torch.zeros(1, 3, 8, SIDE, SIDE))
+        wan_codec.encode_video(vae, torch.zeros(1, 3, 8, SIDE, SIDE))
 
 
 @torch.no_grad()
@@ -150,12 +150,12 @@ def test_the_student_starts_as_the_model_it_was_widened_from(folder: Path, condi
 
 def trained(folder: Path, condition: wan.WanCondition, checkpoint: Checkpoint) -> dict[str, wan.WanStudent]:
     """Two steps of distribution matching: teacher frozen, critic and student by low-rank updates."""
-    teacher, critic = wan.load_teacher(folder / "teacher", 2.0).eval(), wan.load_teacher(folder / "teacher", 1.0)
+    teacher = wan.load_teacher(folder / "teacher", 2.0).eval()
     student = wan.load_student(folder / "student")
     teacher.requires_grad_(False)
-    wan.add_lora(student.transformer, rank=2, seed=1)
-    critic.transformer.requires_grad_(False)
-    critic.transformer.vace_patch_embedding.requires_grad_(True)
+    student.add_lora(rank=2, seed=1)
+    critic = teacher.share().add_lora(rank=2, seed=2)
+    critic.guidance = 1.0
     shape = (B, 16, T, CELLS, CELLS)
 
     def student_loss(model: wan.WanStudent, step: int, generator: torch.Generator) -> torch.Tensor:
@@ -185,10 +185,101 @@ def test_it_trains_by_low_rank_updates_alone_and_saves_a_plain_model(
         expected = student(noisy, time, condition, plan())
         started = wan.load_student(folder / "student").eval()(noisy, time, condition, plan())
         assert (expected - started).abs().max() > 1e-5
-        wan.save_student(student, tmp_path / "student")
+        student.save_pretrained(tmp_path / "student")
         loaded = wan.load_student(tmp_path / "student").eval()
         torch.testing.assert_close(loaded(noisy, time, condition, plan()), expected, atol=1e-5, rtol=1e-4)
     assert not any("lora" in name for name in loaded.state_dict())
+
+
+@pytest.mark.parametrize("kind", ["teacher", "student"])
+def test_blocks_that_are_computed_again_give_the_same_gradients(
+    folder: Path, condition: wan.WanCondition, kind: str
+) -> None:
+    """Under a plan, which is no longer set when the backward pass computes them again."""
+
+    def gradients(again: bool) -> dict[str, torch.Tensor]:
+        net = wan.load_teacher(folder / kind, 1.0) if kind == "teacher" else wan.load_student(folder / kind)
+        net.add_lora(2, seed=0)
+        for name, weight in net.named_parameters():
+            if "lora_B" in name:  # 0 at the start, and then nothing reaches the rest
+                torch.nn.init.constant_(weight, 0.1)
+        if again:
+            net.checkpoint_blocks()
+        net.train()(draw(B, 16, T, CELLS, CELLS), torch.tensor([0.7]), condition, plan()).square().mean().backward()
+        assert net.self_attention.plan is None
+        return {name: weight.grad for name, weight in net.named_parameters() if weight.grad is not None}
+
+    kept, again = gradients(False), gradients(True)
+    assert kept.keys() == again.keys()
+    assert any("lora_A" in name for name in kept)
+    for name, value in kept.items():
+        torch.testing.assert_close(again[name], value)
+
+
+@torch.no_grad()
+def test_a_teacher_under_a_plan_still_sees_the_reference_everywhere(folder: Path, condition: wan.WanCondition) -> None:
+    teacher, noisy = wan.load_teacher(folder / "teacher", 1.0).eval(), draw(B, 16, T, CELLS, CELLS)
+    nothing = AttentionPlan(torch.full((1, T, 0), -1), torch.zeros(1, T, CELLS**2, dtype=torch.int64))
+    time = torch.ones(1)
+    sparse = teacher(noisy, time, condition, nothing)
+    assert (sparse - teacher(noisy, time, condition)).abs().max() > 1e-5
+    later = noisy.clone()
+    later[:, :, 1] += 1
+    changed = (teacher(later, time, condition, nothing) - sparse).abs().amax((0, 1, 3, 4))
+    assert changed[1] > 1e-4
+    assert changed[[0, 2]].max() < 1e-5, "frames without a past see themselves and the reference only"
+    noise = wan.WanCondition(condition.control_BVThw, condition.text_BLE, condition.noise_BChw + 1)
+    changed = (teacher(noisy, time, noise, nothing) - sparse).abs().amax((0, 1, 3, 4))
+    assert changed.min() > 1e-5
+
+
+def test_a_critic_shares_the_memory_of_the_teacher_and_leaves_it_alone(
+    folder: Path, condition: wan.WanCondition
+) -> None:
+    teacher = wan.load_teacher(folder / "teacher", 1.0).eval()
+    noisy, time = draw(B, 16, T, CELLS, CELLS), torch.ones(1)
+    with torch.no_grad():
+        before = teacher(noisy, time, condition)
+        critic = teacher.share().add_lora(2, seed=0)
+        for name, weight in critic.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.constant_(weight, 0.1)
+        assert (critic(noisy, time, condition) - before).abs().max() > 1e-5
+        assert torch.equal(teacher(noisy, time, condition), before)
+    shared = {weight.data_ptr() for weight in teacher.parameters()}
+    own = {name for name, weight in critic.named_parameters() if weight.data_ptr() not in shared}
+    assert own == {name for name, weight in critic.named_parameters() if weight.requires_grad}
+    assert all("lora_" in name for name in own)
+
+
+def test_low_rank_updates_are_float32_over_frozen_bfloat16(folder: Path, condition: wan.WanCondition) -> None:
+    student = wan.load_student(folder / "student", torch.bfloat16).add_lora(2, seed=0).checkpoint_blocks()
+    kinds = {weight.dtype for weight in student.parameters() if weight.requires_grad}
+    assert kinds == {torch.float32}
+    assert student.transformer.blocks[0].attn1.to_q.base_layer.weight.dtype == torch.bfloat16
+    with torch.autocast("cpu", torch.bfloat16):
+        made = student.train()(draw(B, 16, T, CELLS, CELLS), torch.tensor([0.7]), condition, plan())
+    made.square().mean().backward()
+    assert made.dtype == torch.float32
+    assert student.transformer.patch_embedding.weight.grad is not None
+
+
+def test_chosen_frames_are_decoded_as_in_the_whole_window(vae: AutoencoderKLWan) -> None:
+    codec = wan_codec.WanCodec(vae)
+    latents = torch.stack([codec.encode_video(draw(9, 3, SIDE, SIDE, seed=seed).clamp(-1, 1)) for seed in (0, 1)])
+    chosen = [0, 5, 8]
+    found = codec.decode_frames(latents, chosen)
+    whole = torch.cat([codec.decode_video(each)[chosen] for each in latents])
+    torch.testing.assert_close(found, whole)
+
+
+def test_gradients_of_a_decoded_frame_reach_its_own_latent_frame(vae: AutoencoderKLWan) -> None:
+    latents = draw(1, 16, T, CELLS, CELLS).requires_grad_()
+    wan_codec.WanCodec(vae).decode_frames(latents, [5]).square().mean().backward()
+    assert latents.grad is not None
+    reached = latents.grad.abs().amax((0, 1, 3, 4))
+    assert reached[2] > 0
+    assert torch.equal(reached[:2], torch.zeros(2))
 
 
 def test_noise_is_added_as_wan_was_trained(vae: AutoencoderKLWan) -> None:

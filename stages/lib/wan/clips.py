@@ -1,0 +1,149 @@
+"""Clips as Wan's codec packs them: latents of whole windows, their skeletons, and single frames as references.
+
+Axes: W windows, R references, C latent channels, T latent frames, F video frames, K keypoints, h w latent cells.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from stages.lib.artifacts import Poses, Prompts, WindowLatents
+from stages.lib.attention.temporal import latent_groups
+from stages.lib.dataset import CellWeights, cell_weights
+from stages.lib.nets.wan import WanCondition
+from stages.lib.nets.wan_codec import WanCodec, join_control
+from stages.lib.pixels import to_tensor
+
+
+@dataclass(frozen=True)
+class WanClip:
+    """A `stages.lib.dataset.Clip`. keypoints (F, K, 2) in 0..1; weights_Fhw: weights of errors in every video frame.
+
+    mask_cells: channels of VACE's mask. stride: video frames of a latent frame.
+    """
+
+    clip: str
+    speaker: str
+    keypoints: np.ndarray
+    confidence: np.ndarray
+    encoded: WindowLatents
+    prompts: Prompts
+    weights_Fhw: np.ndarray
+    mask_cells: int
+    stride: int
+
+    def __len__(self) -> int:
+        return self.encoded.length
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        height, width = self.encoded.pictures.shape[2:]
+        return height, width
+
+    def starts(self, frames: int) -> Sequence[int]:
+        return self.encoded.starts.tolist() if frames == self.encoded.frames else []
+
+    @property
+    def references(self) -> Sequence[int]:
+        return self.encoded.references.tolist()
+
+    def latents(self, frames: slice) -> torch.Tensor:
+        return torch.from_numpy(self.encoded.latents[self._window(frames)]).float()
+
+    def weights(self, frames: slice) -> torch.Tensor:
+        """What counts in one of the video frames of a latent frame counts in it."""
+        part = self.weights_Fhw[frames]
+        groups = latent_groups(len(part), self.stride)
+        return torch.from_numpy(np.stack([part[start:stop].max(0) for start, stop in groups]))
+
+    def condition(self, frames: slice, reference: int, seed: int = 0) -> WanCondition:
+        still = torch.from_numpy(self.encoded.pictures[self._reference(reference)]).float()
+        kept = torch.from_numpy(self.encoded.empty).float()
+        redrawn = torch.from_numpy(self.encoded.pose[self._window(frames)]).float()
+        noise = torch.randn(still.shape, generator=torch.Generator().manual_seed(seed))
+        return WanCondition(
+            join_control(still[None], kept[None], redrawn[None], self.mask_cells),
+            torch.from_numpy(self.prompts.positive)[None],
+            noise[None],
+            torch.from_numpy(self.prompts.negative)[None],
+        )
+
+    def _window(self, frames: slice) -> int:
+        starts = self.encoded.starts.tolist()
+        if frames.start not in starts or frames.stop - frames.start != self.encoded.frames:
+            raise ValueError(
+                f"{self.clip}: frames {frames.start} to {frames.stop} are not an encoded window; there are those of "
+                f"{self.encoded.frames} frames from {', '.join(map(str, starts)) or 'nowhere'}"
+            )
+        return int(starts.index(frames.start))
+
+    def _reference(self, frame: int) -> int:
+        if frame not in self.references:
+            raise ValueError(f"{self.clip}: frame {frame} is not encoded as a reference; there are {self.references}")
+        return self.references.index(frame)
+
+
+def make_clip(
+    clip: str, speaker: str, encoded: WindowLatents, poses: Poses, prompts: Prompts,
+    codec: Mapping[str, Any], weights: CellWeights,
+) -> WanClip:  # fmt: skip
+    """codec: configuration of Wan's codec.
+
+    Raises:
+        ValueError: latents and poses do not have the same frames.
+    """
+    if encoded.length != len(poses.keypoints):
+        raise ValueError(
+            f"{clip}: latents of a clip of {encoded.length} frames but {len(poses.keypoints)} of poses; run dvc repro"
+        )
+    keypoints = poses.keypoints / poses.size
+    height, width = encoded.pictures.shape[2:]
+    cells = cell_weights(keypoints, poses.confidence, (height, width), weights)
+    mask_cells, stride = codec["scale_factor_spatial"] ** 2, codec["scale_factor_temporal"]
+    return WanClip(clip, speaker, keypoints, poses.confidence, encoded, prompts, cells, mask_cells, stride)
+
+
+def encode_windows(
+    codec: WanCodec,
+    frames_FHW3: np.ndarray,
+    skeletons_FHW3: np.ndarray,
+    window: int,
+    windows: int,
+    references: int,
+    device: torch.device,
+) -> WindowLatents:
+    """A clip: `windows` windows of `window` frames and `references` references, evenly spread; fewer where it is
+    shorter (no window at all, if it is shorter than one). The first frame is always a reference, the middle of the
+    clip a window if `windows` is odd."""
+
+    def encode(pictures: np.ndarray) -> np.ndarray:
+        return codec.encode_video(to_tensor(pictures).to(device)).cpu().numpy()
+
+    length = len(frames_FHW3)
+    starts = spread(length - window + 1, windows)
+    chosen = np.unique(np.linspace(0, length - 1, min(references, length)).round().astype(int))
+    empty = codec.encode_video(torch.zeros(window, 3, *frames_FHW3.shape[1:3], device=device)).cpu().numpy()
+    parts = [slice(start, start + window) for start in starts.tolist()]
+    nothing = np.zeros((0, *empty.shape), np.float32)
+    return WindowLatents(
+        length=length,
+        frames=window,
+        starts=starts,
+        latents=np.stack([encode(frames_FHW3[part]) for part in parts]) if parts else nothing,
+        pose=np.stack([encode(skeletons_FHW3[part]) for part in parts]) if parts else nothing,
+        empty=empty,
+        references=chosen,
+        pictures=codec.encode_pictures(to_tensor(frames_FHW3[chosen]).to(device)).cpu().numpy(),
+    )
+
+
+def spread(length: int, count: int) -> np.ndarray:
+    """`count` of `length` indices, evenly spread from the first to the last; a single one is the middle."""
+    if length < 1:
+        return np.zeros(0, int)
+    if count == 1:
+        return np.array([(length - 1) // 2])
+    return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))

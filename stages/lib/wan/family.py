@@ -1,0 +1,146 @@
+"""Wan 2.1 behind the interface of `stages.lib.family`: frozen pretrained weights, low-rank updates that learn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+
+from stages.lib.artifacts import Curated, Poses, Prompts, WindowLatents
+from stages.lib.dataset import CellWeights
+from stages.lib.family import WanSettings
+from stages.lib.nets.interface import DenoisingNet
+from stages.lib.nets.precision import Precision
+from stages.lib.nets.wan import WanNet, WanStudent, WanTeacher, load_student, load_teacher
+from stages.lib.nets.wan_codec import WanCodec
+from stages.lib.wan.clips import WanClip, encode_windows, make_clip
+from stages.lib.wan.text import encode_prompts
+from stages.lib.workspace import Workspace
+
+Loaded = TypeVar("Loaded")
+
+
+@dataclass(frozen=True)
+class _WindowEncoder:
+    codec: WanCodec
+    settings: WanSettings
+    device: torch.device
+
+    def encode(self, frames: np.ndarray, skeletons: np.ndarray) -> WindowLatents:
+        wanted = self.settings
+        how = wanted.frames, wanted.windows, wanted.references
+        return encode_windows(self.codec, frames, skeletons, *how, self.device)
+
+    @torch.no_grad()
+    def first(self, encoded: WindowLatents) -> torch.Tensor:
+        picture = torch.from_numpy(encoded.pictures[0]).float().to(self.device)
+        return self.codec.decode_video(picture[:, None])
+
+
+@dataclass(frozen=True)
+class _SkeletonVideo:
+    """Wan reads skeletons through its codec."""
+
+    codec: WanCodec
+
+    def encode(self, pictures_BCHW: torch.Tensor) -> torch.Tensor:
+        return self.codec.encode_video(pictures_BCHW * 2 - 1)
+
+
+@dataclass(frozen=True)
+class WanFamily:
+    settings: WanSettings
+    precision: Precision
+    seed: int
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of frozen weights."""
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+
+    def take_codec(self, folder: Path, device: torch.device) -> WanCodec:
+        """The codec and the encoded prompts of the teacher's pipeline, into `folder`; the codec."""
+        settings = self.settings
+        vae = self._fetched("teacher", lambda: _subfolder(AutoencoderKLWan, settings.teacher, "vae", settings.hub))
+        codec = WanCodec(vae)
+        codec.save_pretrained(folder / "vae")
+        words = settings.prompt, settings.negative_prompt
+        encode_prompts(settings.teacher, settings.hub, *words, device).save(folder / "prompts.safetensors")
+        return codec.to(device)
+
+    def codec(self, workspace: Workspace, device: torch.device) -> WanCodec:
+        folder = workspace.model("codec") / "vae"
+        if not folder.is_dir():
+            raise ValueError(f"{folder}: no codec of Wan's; run the stage train_codec (dvc repro)")
+        return WanCodec.from_pretrained(folder).to(device)
+
+    def encoder(self, workspace: Workspace, device: torch.device) -> _WindowEncoder:
+        return _WindowEncoder(self.codec(workspace, device), self.settings, device)
+
+    def pose_input(self, workspace: Workspace, device: torch.device) -> _SkeletonVideo:
+        return _SkeletonVideo(self.codec(workspace, device))
+
+    def clips(self, workspace: Workspace, curated: Curated, split: str, weights: CellWeights) -> list[WanClip]:
+        return [self.clip(workspace, clip, curated.speaker(clip), weights) for clip in curated.clips(split)]
+
+    def clip(self, workspace: Workspace, clip: str, speaker: str, weights: CellWeights) -> WanClip:
+        prompts = Prompts.load(workspace.model("codec") / "prompts.safetensors")
+        encoded, poses = WindowLatents.load(workspace.latents(clip)), Poses.load(workspace.poses(clip))
+        config = AutoencoderKLWan.load_config(workspace.model("codec") / "vae")
+        return make_clip(clip, speaker, encoded, poses, prompts, config, weights)
+
+    def pretrained(self, device: torch.device) -> WanTeacher:
+        """It learns low-rank updates if its rank is not 0."""
+        settings = self.settings
+        teacher = self._fetched("teacher", lambda: load_teacher(settings.teacher, 1.0, self.dtype, settings.hub))
+        return self._learning(teacher.to(device), settings.teacher_rank, 1)
+
+    def load(self, workspace: Workspace, name: str, device: torch.device, guided: bool = False) -> WanNet:
+        folder = workspace.model(name)
+        if name == "student":
+            net: WanNet = load_student(folder, self.dtype)
+        else:
+            net = load_teacher(folder, self.settings.guidance if guided else 1.0, self.dtype)
+        net = net.to(device).eval()
+        net.requires_grad_(False)
+        return net
+
+    def learner(self, workspace: Workspace, name: str, device: torch.device) -> WanNet:
+        return self._learning(self.load(workspace, name, device), self.settings.teacher_rank, 2)
+
+    def student(self, workspace: Workspace, device: torch.device) -> WanStudent:
+        settings = self.settings
+        student = self._fetched("student", lambda: load_student(settings.student, self.dtype, settings.hub))
+        return self._learning(student.to(device), settings.student_rank, 3)
+
+    def critic(self, workspace: Workspace, teacher: DenoisingNet, device: torch.device) -> WanTeacher:
+        """Low-rank updates over the teacher's own weights, which are in memory once; it takes no guidance."""
+        assert isinstance(teacher, WanTeacher)
+        critic = teacher.share()
+        critic.guidance = 1.0
+        return self._learning(critic, self.settings.critic_rank, 4)
+
+    def _learning(self, net: Any, rank: int, number: int) -> Any:
+        """number: of the model, so that no two draw the same first updates."""
+        net.requires_grad_(False)
+        if rank > 0:
+            net.add_lora(rank, 100 * self.seed + number)
+            if self.settings.checkpointing:
+                net.checkpoint_blocks()
+        return net
+
+    def _fetched(self, name: str, load: Callable[[], Loaded]) -> Loaded:
+        source = getattr(self.settings, name)
+        try:
+            return load()
+        except (OSError, ValueError) as error:
+            hint = "give a folder of a diffusers pipeline" + ("" if self.settings.hub else ", or let wan.hub be true")
+            first = str(error).strip().splitlines()[0]
+            raise ValueError(f"wan.{name}: {source!r} holds no usable model ({first}); {hint}") from error
+
+
+def _subfolder(kind: Any, source: str, part: str, hub: bool) -> Any:
+    return kind.from_pretrained(source, subfolder=part, local_files_only=not hub)
