@@ -124,20 +124,21 @@ def _pictures(folder: Path, kinds: Mapping[str, Tracks], clip: MovingClip, size:
     spread = np.linspace(0, len(clip) - 1, _SHOWN_FRAMES).astype(int)
     near = np.arange(len(clip) // 3, min(len(clip) // 3 + _SHOWN_FACES, len(clip)))
     faces = [_close_up(track, clip.keypoints[0], size) for track in tracks]
+    whole, face_only = clip.confidence[0], np.where(np.isin(np.arange(sk.KEYPOINTS), sk.FACE), clip.confidence[0], 0)
     sheets = (
-        ("motion", "held-out speech: real motion above, drawn below", tracks, spread),
-        ("faces", "held-out speech, frame by frame: real face above, drawn below", faces, near),
+        ("motion", "held-out speech: real motion above, drawn below", tracks, spread, whole),
+        ("faces", "held-out speech, frame by frame: real face above, drawn below", faces, near, face_only),
     )
     pictures = {}
-    for name, caption, shown, frames in sheets:
-        drawn = [draw_skeleton(track[frame], clip.confidence[0], size) for track in shown for frame in frames]
+    for name, caption, shown, frames, seen in sheets:
+        drawn = [draw_skeleton(track[frame], seen, size) for track in shown for frame in frames]
         pictures[caption] = folder / f"{name}.png"
         save_png(pictures[caption], contact_sheet(np.stack(drawn), len(frames)))
     return pictures
 
 
 def _close_up(keypoints: np.ndarray, reference: np.ndarray, size: int) -> np.ndarray:
-    """The face of `reference` as large as the picture."""
-    face = reference[sk.FACE]
-    middle, extent = (face.max(0) + face.min(0)) / 2, float(np.ptp(face, axis=0).max())
-    return (keypoints - middle) * (0.85 * size / max(extent, 1.0)) + size / 2
+    """Faces in the middle of the picture, that of `reference` as large as it."""
+    extent = float(np.ptp(reference[sk.FACE], axis=0).max())
+    middle = keypoints[:, sk.NOSE_BASE].mean(1, keepdims=True)
+    return (keypoints - middle) * (0.8 * size / max(extent, 1.0)) + size / 2

@@ -5,13 +5,13 @@ import torch
 
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
-from stages.lib.nets.motion import MotionModel
 from stages.lib.nets.pose_encoder import PoseEncoder
 from stages.lib.pixels import to_tensor
 from stages.lib.pose.drawing import draw_skeleton
 from stages.lib.talking.models import Models, Settings
 from stages.lib.talking.scene import Person
 from tests.unit.metrics.people import person
+from tests.unit.nets.test_motion import lively_model
 
 SIZE, RATE, FPS = 64, 16000, 25
 SETTINGS = Settings(
@@ -39,9 +39,7 @@ def models(settings: Settings = SETTINGS) -> Models:
         encoder.fit((pictures + 1) / 2)
         student = Denoiser(4, 8, width=24, layers=2, heads=2, ffn_ratio=2, conv_width=8, reference_warp=True).eval()
         torch.nn.init.normal_(student.conv_last.weight, std=0.2)
-        motion = MotionModel(components=4, width=16, layers=2).eval()
-        torch.nn.init.normal_(motion.basis, std=0.05)
-        torch.nn.init.normal_(motion.motion_out.weight, std=0.5)
+        motion = lively_model()
     return Models(student, codec, encoder, motion, settings, torch.device("cpu"))
 
 
