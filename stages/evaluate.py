@@ -185,7 +185,7 @@ def _motion(
     params: Params,
     context: Context,
     curated: Curated,
-    clips: Sequence[ClipTensors],
+    clips: Sequence[Clip],
     stretches: Sequence[Stretch],
     student: Sampler,
     judges: Judges,
@@ -198,7 +198,7 @@ def _motion(
         encoder = train_encoder(training, params.seed, bar)
     kinds = all_motion(_load_motion(workspace), training, held_out, params.motion.sampling_steps, params.seed)
     names = curated.clips("test")
-    pose_encoder = PoseEncoder.from_pretrained(workspace.model("codec") / "pose").to(student.device).eval()
+    pose_encoder = family_of(params).pose_input(workspace, student.device)
     puppets = {name: [tracks[names.index(clip.clip)] for clip in clips] for name, tracks in kinds.items()}
     with context.progress("motion shown by the student", len(puppets) * len(clips)) as bar:
         scores = puppet_scores(puppets, clips, stretches, student, pose_encoder, judges, params.seed, bar)

@@ -34,8 +34,8 @@ def run(params: Params, context: Context) -> StageReport:
     workspace = context.workspace
     if params.wan is not None:
         raise ValueError(
-            "export is not built for the Wan family yet; models/student is a transformer of diffusers, models/codec/vae "
-            "its codec and models/codec/prompts.safetensors the prompts that it was taught with"
+            "export is not built for the Wan family yet; models/student is a transformer of diffusers, "
+            "models/codec/vae its codec, models/codec/prompts.safetensors the prompts that it was taught with"
         )
     curated, metrics = Curated.load(workspace.curated), _metrics(workspace)
     parts = {

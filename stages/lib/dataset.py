@@ -4,7 +4,7 @@ Axes: B batch, C latent channels, P pose channels, T frames, K keypoints, h w la
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -69,6 +69,12 @@ class Clip(Protocol):
     def condition(self, frames: slice, reference: int, seed: int = 0) -> Any:
         """For a batch of one window. seed: of what the condition draws by chance."""
 
+    def moved(
+        self, frames: slice, pose: torch.Tensor, keypoints: np.ndarray, confidence: np.ndarray, reference: int
+    ) -> "Clip":
+        """The same person moving otherwise: keypoints (T, K, 2) and confidence of the whole clip, pose of `frames` as
+        the family encodes skeletons; the frame `reference` stays as it is."""
+
 
 @dataclass(frozen=True)
 class ClipTensors:
@@ -119,6 +125,14 @@ class ClipTensors:
             self.pose_TPhw[reference].float()[None],
             None if self.codec is None else self._warped(self.codec, frames, reference)[None],
         )
+
+    def moved(
+        self, frames: slice, pose: torch.Tensor, keypoints: np.ndarray, confidence: np.ndarray, reference: int
+    ) -> "ClipTensors":
+        poses, keypoints = self.pose_TPhw.clone(), keypoints.copy()
+        poses[frames] = pose.to(poses)
+        poses[reference], keypoints[reference] = self.pose_TPhw[reference], self.keypoints[reference]
+        return replace(self, pose_TPhw=poses, keypoints=keypoints, confidence=confidence)
 
     def _warped(self, codec: Codec, frames: slice, reference: int) -> torch.Tensor:
         still, seen = self.keypoints[reference], self.confidence[reference]

@@ -1,29 +1,28 @@
 """Motion shown by the student, so that a lip-sync expert, who looks at pictures, can judge it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 
 from stages.lib.context import Progress
-from stages.lib.dataset import ClipTensors, Window
+from stages.lib.dataset import Clip, Window
 from stages.lib.evaluation.drawing import Sampler, draw
 from stages.lib.evaluation.judges import Judges
 from stages.lib.evaluation.measure import lip_shifts
 from stages.lib.evaluation.samples import still
 from stages.lib.evaluation.stretches import REFERENCE, Stretch, Take
+from stages.lib.family import PoseInput
 from stages.lib.metrics.sync import SyncScore, score_of
-from stages.lib.nets.pose_encoder import PoseEncoder
 from stages.lib.pose.drawing import draw_skeleton
 
 
 def puppet_scores(
     kinds: Mapping[str, Sequence[np.ndarray]],
-    clips: Sequence[ClipTensors],
+    clips: Sequence[Clip],
     stretches: Sequence[Stretch],
     student: Sampler,
-    encoder: PoseEncoder,
+    encoder: PoseInput,
     judges: Judges,
     seed: int,
     bar: Progress,
@@ -47,11 +46,11 @@ def puppet_scores(
 
 def puppet(
     name: str,
-    clip: ClipTensors,
+    clip: Clip,
     stretch: Stretch,
     track: np.ndarray,
     student: Sampler,
-    encoder: PoseEncoder,
+    encoder: PoseInput,
     seed: int,
     index: int,
 ) -> Take:
@@ -60,10 +59,7 @@ def puppet(
     confidence = still(clip.confidence[REFERENCE], len(clip))
     drawn = [draw_skeleton(points, confidence[0], size) for points in track[part]]
     pictures = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float().to(student.device) / 255
-    poses, keypoints = clip.pose_TPhw.clone(), track / size
     with torch.no_grad():
-        poses[part] = encoder.encode(pictures).to(poses)
-    poses[REFERENCE], keypoints[REFERENCE] = clip.pose_TPhw[REFERENCE], clip.keypoints[REFERENCE]
-    moved = replace(clip, pose_TPhw=poses, keypoints=keypoints, confidence=confidence)
+        moved = clip.moved(part, encoder.encode(pictures), track / size, confidence, REFERENCE)
     frames = draw(student, Window(moved, part.start, part.stop, REFERENCE), seed, index).frames
     return Take(name, frames, track[part], confidence[part])

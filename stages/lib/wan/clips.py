@@ -4,7 +4,7 @@ Axes: W windows, R references, C latent channels, T latent frames, F video frame
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,14 @@ class WanClip:
             noise[None],
             torch.from_numpy(self.prompts.negative)[None],
         )
+
+    def moved(
+        self, frames: slice, pose: torch.Tensor, keypoints: np.ndarray, confidence: np.ndarray, reference: int
+    ) -> "WanClip":
+        """The reference is a picture without a skeleton here."""
+        poses = self.encoded.pose.copy()
+        poses[self._window(frames)] = pose.cpu().numpy()
+        return replace(self, encoded=replace(self.encoded, pose=poses), keypoints=keypoints, confidence=confidence)
 
     def _window(self, frames: slice) -> int:
         starts = self.encoded.starts.tolist()
