@@ -2,25 +2,31 @@
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
+
 from stages.lib import speaker
-from stages.lib.artifacts import Curated
+from stages.lib.artifacts import Curated, Poses
 from stages.lib.context import Context
 from stages.lib.exporting.card import model_card, provenance, training_clips
 from stages.lib.exporting.closure import Closure, import_closure
 from stages.lib.files import atomic_path, read_json, write_json
 from stages.lib.lineage import record_export, retirement_lines
+from stages.lib.pose import skeleton as sk
 from stages.lib.provenance.bundle import sign_bundle
 from stages.lib.provenance.identity import load_identity
+from stages.lib.regions import SEEN
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
 from stages.params import Params
 
 STAGE = "export"
 RUNTIME = "cospeech_runtime"
+_RARE = 0.02
+"""Share of the training frames."""
 logger = logging.getLogger("stages.export")
 _LIBRARY = Path(speaker.__file__).parent
 
@@ -44,7 +50,7 @@ def run(params: Params, context: Context) -> StageReport:
         "pose_encoder": workspace.model("codec") / "pose",
         "motion": workspace.model("motion"),
     }
-    settings = _settings(params)
+    settings = _settings(params, rarely_seen(_training_poses(workspace, curated)))
     name, licence = params.export.name, params.export.licence
     closure = import_closure(_LIBRARY, [Path(speaker.__file__).relative_to(_LIBRARY).as_posix()])
     with atomic_path(workspace.model("export")) as folder:
@@ -76,7 +82,21 @@ def run(params: Params, context: Context) -> StageReport:
     return report
 
 
-def _settings(params: Params) -> speaker.Settings:
+def _training_poses(workspace: Workspace, curated: Curated) -> Iterator[Poses]:
+    for clip in training_clips(curated)["clip"]:
+        yield Poses.load(workspace.poses(clip))
+
+
+def rarely_seen(poses: Iterable[Poses]) -> list[int]:
+    """The keypoints that are seen in fewer than `_RARE` of the frames."""
+    seen, frames = np.zeros(sk.KEYPOINTS), 0
+    for each in poses:
+        seen += (each.confidence >= SEEN).sum(0)
+        frames += len(each.confidence)
+    return np.flatnonzero(seen < _RARE * max(frames, 1)).tolist()
+
+
+def _settings(params: Params, unseen: Sequence[int]) -> speaker.Settings:
     return speaker.Settings(
         steps=params.student.steps,
         shift=params.teacher.shift,
@@ -91,6 +111,7 @@ def _settings(params: Params) -> speaker.Settings:
         fps=params.media.fps,
         motion_steps=params.motion.sampling_steps,
         sample_rate=params.media.sample_rate,
+        unseen=unseen,
     )
 
 

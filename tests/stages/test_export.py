@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from stages import evaluate, export
+from stages.lib.artifacts import Poses
 from stages.lib.consent import Revocation, save_revocations
 from stages.lib.dataset import CellWeights, load_clip
 from stages.lib.evaluation.drawing import decode
@@ -156,6 +157,17 @@ def test_two_exports_have_the_same_bytes(exported: Workspace, repository: Path) 
     before = digests(folder)
     export.run(tiny_params(repository), context_of(exported))
     assert before == digests(folder)
+
+
+def test_points_that_the_footage_did_not_show_are_named(exported: Workspace) -> None:
+    assert read_json(exported.model("export") / "sampling.json")["unseen"] == []
+    poses = Poses.load(exported.poses("ann-1"))
+    confidence = poses.confidence.copy()
+    confidence[:, 11] = 0
+    confidence[1:, 12] = 0.2
+    hidden = Poses(poses.keypoints, confidence, poses.size, poses.backend)
+    assert export.rarely_seen([hidden]) == [11]  # the other in one of 40 frames
+    assert export.rarely_seen([hidden, hidden, poses]) == []
 
 
 def test_a_wrong_picture_is_named(exported: Workspace) -> None:

@@ -23,6 +23,8 @@ class Settings:
 
     stream: chunk, frames, recent (see `stages.lib.streaming`); None: in overlapping windows. longest: frames of the
     windows that it was trained on. motion_steps: sampling steps of voice to motion. sample_rate: of the voice, Hz.
+    unseen: keypoints that the training footage did not show, such as hips below its lower edge; where a picture shows
+    them the student would not know what they mean.
     """
 
     steps: int
@@ -38,6 +40,7 @@ class Settings:
     fps: int
     motion_steps: int
     sample_rate: int
+    unseen: Sequence[int]
 
     def chunks(self) -> Chunks | None:
         if self.stream is None:

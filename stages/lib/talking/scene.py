@@ -3,7 +3,7 @@
 Axes: C latent channels, P pose channels, T frames, h w latent cells.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -54,7 +54,8 @@ class Scene:
     def __init__(self, models: Models, person: Person, watch: Watch | None = None) -> None:
         self.watch = watch or Watch(keeps=False)
         size = models.settings.size
-        self.models, self.person = models, person.resized(size)
+        self.models, resized = models, person.resized(size)
+        self.person = replace(resized, confidence=self.shown(resized.confidence))
         picture = to_tensor(self.person.picture[None]).to(models.device)
         self._reference_1Chw = models.codec.encode(picture)
         self._pose_1Phw = self._encode_poses(self.person.keypoints[None], self.person.confidence[None])
@@ -63,6 +64,12 @@ class Scene:
             with autocast(models.device, models.settings.precision):
                 still = self.person.keypoints / size, self.person.confidence
                 self._warper = Warper(models.codec, self._reference_1Chw[0], *still)
+
+    def shown(self, confidence: np.ndarray) -> np.ndarray:
+        """Confidence (..., 133) without the points that the models have never seen."""
+        shown = confidence.copy()
+        shown[..., list(self.models.settings.unseen)] = 0
+        return shown
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -76,6 +83,7 @@ class Scene:
 
         keypoints: (T, 133, 2), pixels of the model's picture. confidence: (T, 133).
         """
+        confidence = self.shown(confidence)
         with self.watch.part("skeleton", len(keypoints)):
             pose = self._encode_poses(keypoints, confidence).transpose(0, 1)[None]
         warped = None

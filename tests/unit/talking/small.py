@@ -17,7 +17,7 @@ SIZE, RATE, FPS = 64, 16000, 25
 SETTINGS = Settings(
     steps=2, shift=2.0, window=4, overlap=1, mask=("global", "local"), past_frames=2,
     stream={"chunk": 4, "frames": 6, "recent": 2}, longest=4, precision="fp32", size=SIZE, fps=FPS,
-    motion_steps=2, sample_rate=RATE,
+    motion_steps=2, sample_rate=RATE, unseen=(11, 12),
 )  # fmt: skip
 
 

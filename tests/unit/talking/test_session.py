@@ -11,6 +11,7 @@ from stages.lib.audio.mel import log_mel
 from stages.lib.motion import draw_motion
 from stages.lib.speaker import Speaker
 from stages.lib.talking.models import Models
+from stages.lib.talking.scene import Person
 from tests.unit.talking.small import FPS, RATE, SETTINGS, SIZE, models, somebody, speech
 
 
@@ -95,6 +96,23 @@ def test_seeds_differ_and_repeat(speaker: Speaker) -> None:
     samples = speech(0.5)
     np.testing.assert_array_equal(talk(speaker, samples, 800, seed=1), talk(speaker, samples, 800, seed=1))
     assert (talk(speaker, samples, 800, seed=1) != talk(speaker, samples, 800, seed=2)).any()
+
+
+def test_points_that_the_models_never_saw_change_nothing(speaker: Speaker) -> None:
+    person = somebody()
+    moved = replace(person, keypoints=person.keypoints.copy(), confidence=person.confidence.copy())
+    moved.keypoints[[11, 12]] += 20
+    moved.confidence[11] = 0
+
+    def drawn(whom: Person) -> np.ndarray:
+        points = np.repeat(whom.keypoints[None], 4, 0)
+        with speaker.follow(whom) as animation:
+            animation.push(points, np.repeat(whom.confidence[None], 4, 0))
+            return animation.finish()
+
+    np.testing.assert_array_equal(drawn(person), drawn(moved))
+    moved.keypoints[9] += 20
+    assert (drawn(person) != drawn(moved)).any()
 
 
 def test_no_voice_no_frames(speaker: Speaker) -> None:
