@@ -4,17 +4,22 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
+from safetensors import SafetensorError
 
 from ..attention.plan import MaskPart
 from ..attention.streaming import Memory
 from ..nets.codec import Codec
 from ..nets.denoiser import Denoiser
+from ..nets.model import Model
 from ..nets.motion import MotionModel
 from ..nets.pose_encoder import PoseEncoder
 from ..nets.precision import Precision
 from ..streaming import Chunks
+
+Network = TypeVar("Network", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -72,15 +77,24 @@ def load_models(folder: str | Path, device: str = "cpu") -> Models:
     missing = [name for name, path in parts.items() if not path.exists()]
     if missing:
         raise ValueError(f"{folder} is not a complete export: {', '.join(missing)} missing")
-    motion = folder / "motion"
     return Models(
-        Denoiser.from_pretrained(parts["student"]).to(device).eval(),
-        Codec.from_pretrained(parts["codec"]).to(device).eval(),
-        PoseEncoder.from_pretrained(parts["pose_encoder"]).to(device).eval(),
-        MotionModel.from_pretrained(motion).eval() if motion.is_dir() else None,
+        _network(Denoiser, parts["student"], device),
+        _network(Codec, parts["codec"], device),
+        _network(PoseEncoder, parts["pose_encoder"], device),
+        _network(MotionModel, folder / "motion", "cpu") if (folder / "motion").is_dir() else None,
         _settings(parts["sampling.json"]),
         torch.device(device),
     )
+
+
+def _network(kind: type[Network], folder: Path, device: str) -> Network:
+    try:
+        return kind.from_pretrained(folder).to(device).eval()
+    except (ValueError, RuntimeError, OSError, SafetensorError) as error:
+        why = str(error).split(". ")[0]
+        raise ValueError(
+            f"{folder}: not a {kind.__name__} of this version of cospeech, or damaged ({why}); export the model anew"
+        ) from error
 
 
 def _settings(path: Path) -> Settings:

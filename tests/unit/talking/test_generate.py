@@ -1,6 +1,7 @@
 """`cospeech generate`, on tiny networks and a real picture: what it writes, and what it refuses."""
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
@@ -114,6 +115,20 @@ def test_out_must_be_an_mp4_in_a_folder_that_is_there(
     assert "there is no folder" in capsys.readouterr().err
     assert generate(given, tmp_path / "talk.avi") == 2
     assert "must end with .mp4" in capsys.readouterr().err
+
+
+def test_weights_of_another_kind_are_named(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(given / "export", other)
+    (other / "motion/diffusion_pytorch_model.safetensors").write_bytes(b"not weights at all")
+    assert generate(given, tmp_path / "talk.mp4", model=other) == 2
+    assert f"{other}/motion: not a MotionModel of this version" in capsys.readouterr().err
+    shutil.copytree(given / "export/student", other / "codec", dirs_exist_ok=True)
+    assert generate(given, tmp_path / "talk.mp4", model=other) == 2
+    assert f"{other}/codec: not a Codec of this version" in capsys.readouterr().err
+    (other / "sampling.json").write_text('{"steps": 2}')
+    assert generate(given, tmp_path / "talk.mp4", model=other) == 2
+    assert "export the model anew" in capsys.readouterr().err
 
 
 def test_an_export_without_motion_says_so(given: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
