@@ -47,8 +47,9 @@ def talk(speaker: Speaker, person: Person, speech: np.ndarray) -> dict[str, Any]
     assert model is not None
     still = person.resized(settings.size)
     ear = LogMelStream(settings.sample_rate, settings.fps)
-    motion = MotionStream(model, still.keypoints, settings.motion_steps, 0)
-    fit, process, kept = Fit(still.keypoints, still.keypoints), psutil.Process(), WINDOW * settings.fps
+    rest = np.array(settings.rest, np.float32)
+    motion = MotionStream(model, rest, settings.motion_steps, 0)
+    fit, process, kept = Fit(still.keypoints, rest), psutil.Process(), WINDOW * settings.fps
     drove, first, memory, last = [], [], [], deque(maxlen=kept)
     with speaker.follow(person, 0) as animation:
 

@@ -50,7 +50,7 @@ def run(params: Params, context: Context) -> StageReport:
         "pose_encoder": workspace.model("codec") / "pose",
         "motion": workspace.model("motion"),
     }
-    settings = _settings(params, rarely_seen(_training_poses(workspace, curated)))
+    settings = _settings(params, list(_training_poses(workspace, curated)))
     name, licence = params.export.name, params.export.licence
     closure = import_closure(_LIBRARY, [Path(speaker.__file__).relative_to(_LIBRARY).as_posix()])
     with atomic_path(workspace.model("export")) as folder:
@@ -96,7 +96,22 @@ def rarely_seen(poses: Iterable[Poses]) -> list[int]:
     return np.flatnonzero(seen < _RARE * max(frames, 1)).tolist()
 
 
-def _settings(params: Params, unseen: Sequence[int]) -> speaker.Settings:
+def most_typical(poses: Sequence[Poses], size: int) -> np.ndarray:
+    """(133, 2), pixels of a picture of `size`: of the first poses, the nearest to the mean of all that are in sight.
+
+    Shoulders laid on one another, in shoulder widths; the points that are `rarely_seen` do not count.
+    """
+    keypoints = np.stack([each.keypoints[0] * (size / each.size) for each in poses])
+    shoulders = keypoints[:, sk.SHOULDERS]
+    width = np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=-1)[:, None, None]
+    placed = (keypoints - shoulders.mean(1, keepdims=True)) / np.maximum(width, 1e-6)
+    shown = np.setdiff1d(np.arange(sk.KEYPOINTS), rarely_seen(poses))
+    hands_seen = np.array([each.confidence[0, sk.HANDS].min() > 0 for each in poses])
+    distance = np.square(placed - placed.mean(0))[:, shown].mean((1, 2))
+    return keypoints[np.where(hands_seen | ~hands_seen.any(), distance, np.inf).argmin()]
+
+
+def _settings(params: Params, poses: Sequence[Poses]) -> speaker.Settings:
     return speaker.Settings(
         steps=params.student.steps,
         shift=params.teacher.shift,
@@ -111,7 +126,8 @@ def _settings(params: Params, unseen: Sequence[int]) -> speaker.Settings:
         fps=params.media.fps,
         motion_steps=params.motion.sampling_steps,
         sample_rate=params.media.sample_rate,
-        unseen=unseen,
+        unseen=rarely_seen(poses),
+        rest=most_typical(poses, params.media.size).round(2).astype(float).tolist(),
     )
 
 

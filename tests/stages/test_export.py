@@ -170,6 +170,15 @@ def test_points_that_the_footage_did_not_show_are_named(exported: Workspace) -> 
     assert export.rarely_seen([hidden, hidden, poses]) == []
 
 
+def test_the_pose_that_is_most_like_all_is_the_rest(exported: Workspace) -> None:
+    poses = Poses.load(exported.poses("ann-1"))
+    far, size = poses.keypoints.copy(), poses.size
+    far[:, 91:133] += 30
+    others = [Poses(points, poses.confidence, size, poses.backend) for points in (far, poses.keypoints + 5)]
+    np.testing.assert_array_equal(export.most_typical([*others, poses], size), others[1].keypoints[0])
+    np.testing.assert_array_equal(export.most_typical([poses], 2 * size), poses.keypoints[0] * 2)
+
+
 def test_a_wrong_picture_is_named(exported: Workspace) -> None:
     from stages.lib.speaker import load
 

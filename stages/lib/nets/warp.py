@@ -43,8 +43,7 @@ class Warper:
         self._codec, self._device = codec, reference_Chw.device
         self._still = self._pose(keypoints[None], confidence[None])
         self._picture = codec.decode(reference_Chw[None].float()).float()
-        with self._exactly():
-            self._behind = uncover(self._picture, self._still)
+        self._behind = uncover(self._picture, self._still)
 
     @torch.no_grad()
     def warp(self, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
@@ -52,13 +51,8 @@ class Warper:
 
         keypoints: (T, 133, 2), x y in 0..1. confidence: (T, 133).
         """
-        with self._exactly():
-            warped = warp_picture(self._picture, self._behind, self._still, self._pose(keypoints, confidence))
-        return self._codec.encode(warped).float().transpose(0, 1)
-
-    def _exactly(self) -> torch.autocast:
-        """In float32, whatever the networks are drawn in: bfloat16 knows a place in a picture to one part in 256."""
-        return torch.autocast(self._device.type, enabled=False)
+        posed = self._pose(keypoints, confidence)
+        return self._codec.encode(warp_picture(self._picture, self._behind, self._still, posed)).float().transpose(0, 1)
 
     def _pose(self, keypoints: np.ndarray, confidence: np.ndarray) -> Pose:
         points = torch.as_tensor(np.ascontiguousarray(keypoints), dtype=torch.float32, device=self._device)

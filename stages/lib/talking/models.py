@@ -29,7 +29,8 @@ class Settings:
     stream: chunk, frames, recent (see `stages.lib.streaming`); None: in overlapping windows. longest: frames of the
     windows that it was trained on. motion_steps: sampling steps of voice to motion. sample_rate: of the voice, Hz.
     unseen: keypoints that the training footage did not show, such as hips below its lower edge; where a picture shows
-    them the student would not know what they mean.
+    them the student would not know what they mean. rest: (133, 2), pixels, the pose of a person of the training footage
+    that is most like all; the voice moves this body, and its motion is fitted to the person in the picture.
     """
 
     steps: int
@@ -46,6 +47,7 @@ class Settings:
     motion_steps: int
     sample_rate: int
     unseen: Sequence[int]
+    rest: Sequence[Sequence[float]]
 
     def chunks(self) -> Chunks | None:
         if self.stream is None:

@@ -36,8 +36,10 @@ class Session:
         scene = Scene(models, person, watch)
         self._watch, still = scene.watch, scene.person
         self._ear = LogMelStream(settings.sample_rate, settings.fps)
-        self._motion = MotionStream(models.motion, still.keypoints, settings.motion_steps, seed)
-        self._fit = Fit(still.keypoints, still.keypoints)
+        # from a pose that it knows, for from another, such as wide open arms, motion strays
+        rest = np.array(settings.rest, np.float32)
+        self._motion = MotionStream(models.motion, rest, settings.motion_steps, seed)
+        self._fit = Fit(still.keypoints, rest)
         self._confidence = still.confidence
         self.animation = Animation(scene, seed, chunk, first)
         self._heard = np.zeros((0, 4, 80), np.float32)

@@ -10,6 +10,7 @@ import torch
 from stages.lib.audio.mel import log_mel
 from stages.lib.motion import draw_motion
 from stages.lib.speaker import Speaker
+from stages.lib.talking.align import Fit
 from stages.lib.talking.models import Models
 from stages.lib.talking.scene import Person
 from tests.unit.talking.small import FPS, RATE, SETTINGS, SIZE, models, somebody, speech
@@ -40,7 +41,8 @@ def test_a_stream_is_what_is_drawn_offline(speaker: Speaker) -> None:
     samples, person = speech(1.0), somebody()
     mel = log_mel(samples, RATE, 25, FPS)
     assert speaker.models.motion is not None
-    keypoints = draw_motion(speaker.models.motion, mel, person.keypoints, SETTINGS.motion_steps, 5)
+    rest = np.array(SETTINGS.rest, np.float32)
+    keypoints = Fit(person.keypoints, rest)(draw_motion(speaker.models.motion, mel, rest, SETTINGS.motion_steps, 5))
     seen = np.repeat(person.confidence[None], 25, 0)
     still = person.keypoints, person.confidence
     offline = speaker.animate(person.picture, keypoints, seen, *still, seed=5)
