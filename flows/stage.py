@@ -5,11 +5,13 @@ import errno
 import importlib
 import logging
 import os
+import pkgutil
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import stages
 from flows.artifacts import publish_stage
 from flows.command import log_to_terminal
 from flows.environment import prepare_environment, state_folder
@@ -96,9 +98,7 @@ def _keep_traceback(root: Path, name: str) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     root = Path.cwd()
-    names = sorted(
-        path.stem for path in (root / "stages").glob("*.py") if path.stem not in {"__init__", "params", "cli"}
-    )
+    names = sorted({module.name for module in pkgutil.iter_modules(stages.__path__)} - {"lib", "params", "cli"})
     parser = argparse.ArgumentParser(prog="flows.stage", description=__doc__)
     parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
     name = parser.parse_args(arguments).name
