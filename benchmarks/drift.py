@@ -50,7 +50,10 @@ def talk(speaker: Speaker, person: Person, speech: np.ndarray) -> dict[str, Any]
     rest = np.array(settings.rest, np.float32)
     motion = MotionStream(model, rest, settings.motion_steps, 0)
     fit, process, kept = Fit(still.keypoints, rest), psutil.Process(), WINDOW * settings.fps
-    drove, first, memory, last = [], [], [], deque(maxlen=kept)
+    drove: list[np.ndarray] = []
+    first: list[np.ndarray] = []
+    last: deque[np.ndarray] = deque(maxlen=kept)
+    memory: list[dict[str, int]] = []
     with speaker.follow(person, 0) as animation:
 
         def show(frames: np.ndarray) -> None:
@@ -135,11 +138,11 @@ def main() -> None:
     speech[-WINDOW * rate :] = speech[: WINDOW * rate]
     fps, made = speaker.settings.fps, talk(speaker, person, speech)
     mean, kept = mean_face(speaker.models.codec, workspace), WINDOW * speaker.settings.fps
-    stretches = [
+    first, last = [
         measure(speaker, person, {"frames": made[name], "drove": made["drove"][part]}, mean)
         for name, part in (("first", slice(0, kept)), ("last", slice(-kept, None)))
     ]
-    found = {"seconds": options.seconds, "measures": compare(*stretches, fps), "memory": made["memory"]}
+    found = {"seconds": options.seconds, "measures": compare(first, last, fps), "memory": made["memory"]}
     write_json(ROOT / "reports/benchmarks/drift.json", found)
     rows = np.concatenate([made["first"][:: fps * 2], made["last"][:: fps * 2]])
     save_png(ROOT / "reports/benchmarks/drift.png", contact_sheet(rows, WINDOW // 2))

@@ -162,7 +162,7 @@ class _Convolution:
 
 
 def _convolutions(denoiser: Denoiser, timestep_1: torch.Tensor, dtype: torch.dtype) -> dict[str, _Convolution]:
-    layers = {
+    layers: dict[str, Any] = {
         "in": denoiser.conv_in,
         "mix": denoiser.conv_mix,
         "join": denoiser.conv_join,
