@@ -1,6 +1,7 @@
 """`cospeech`: the small jobs around the pipeline. `dvc repro` runs it."""
 
 import argparse
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -89,10 +90,26 @@ def _parser() -> argparse.ArgumentParser:
     _add_root(generate)
     generate.set_defaults(command=generate_video)
 
+    _add_serve(commands.add_parser("serve", help="a page to talk through a picture, live"))
+
     verify = commands.add_parser("verify", help="check the signed provenance of a video or an exported model")
     verify.add_argument("path", type=Path, help="an mp4, or the folder of an export")
     verify.set_defaults(command=verify_provenance)
     return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="an export; default: models/export")
+    parser.add_argument("--people", type=Path, metavar="FOLDER", help="pictures to pick from; default: data/demo")
+    parser.add_argument("--host", default="127.0.0.1", help="others than this machine's own need a token")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--token", default=os.environ.get("COSPEECH_TOKEN"), help="visitors need it; or COSPEECH_TOKEN")
+    parser.add_argument("--certificate", type=Path, metavar="PEM", help="for https: a microphone elsewhere needs it")
+    parser.add_argument("--key", type=Path, metavar="PEM")
+    parser.add_argument("--talks", type=int, help="at the same time; others wait. Default: one for two cores")
+    parser.add_argument("--longest", type=float, default=300, metavar="SECONDS", help="of a talk; default: 300")
+    _add_root(parser)
+    parser.set_defaults(command=serve_page)
 
 
 def _add_root(parser: argparse.ArgumentParser) -> None:
@@ -256,6 +273,33 @@ def generate_video(options: argparse.Namespace) -> int:
         lambda note: print(f"note: {note}", file=sys.stderr),
     )
     print(f"{options.out}: {frames} frames")
+    return 0
+
+
+def serve_page(options: argparse.Namespace) -> int:
+    from stages.lib.consent import load_revocations
+    from stages.lib.parallel import available_cores
+    from stages.lib.serving.guard import check_token
+    from stages.lib.serving.limits import Limits
+    from stages.lib.serving.offered import offered_people
+    from stages.lib.serving.server import Address, serve
+    from stages.lib.speaker import load
+    from stages.lib.workspace import Workspace
+
+    workspace = Workspace(options.root)
+    address = Address(options.host, options.port, options.certificate, options.key)
+    check_token(address.host, options.token)  # before the models are read
+    demo = options.root / "data/demo"
+    folder = options.people or (demo if demo.is_dir() else None)
+    serve(
+        load(options.model or workspace.model("export")),
+        offered_people(folder, load_revocations(workspace.revoked)) if folder else [],
+        address,
+        options.token,
+        options.talks or max(1, available_cores() // 2),
+        Limits(voice_seconds=options.longest, hold_seconds=3 * options.longest),
+        lambda line: print(line, flush=True),
+    )
     return 0
 
 

@@ -1,0 +1,103 @@
+"""First come, first served; everyone knows their place; who gives up is no longer in the way."""
+
+import anyio
+import pytest
+
+from stages.lib.serving.seats import Seats
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Visitor:
+    def __init__(self, seats: Seats) -> None:
+        self.seats, self.places = seats, list[int]()
+        self.seated, self.leave, self.scope = anyio.Event(), anyio.Event(), anyio.CancelScope()
+
+    async def tell(self, place: int) -> None:
+        self.places.append(place)
+
+    async def __call__(self) -> None:
+        with self.scope:
+            async with self.seats.take(self.tell):
+                self.seated.set()
+                await self.leave.wait()
+
+
+async def test_in_turn_with_places() -> None:
+    seats = Seats(2, waiting=5)
+    visitors = [Visitor(seats) for _ in range(5)]
+    async with anyio.create_task_group() as group:
+        for visitor in visitors:
+            group.start_soon(visitor)
+            await anyio.wait_all_tasks_blocked()
+        assert [visitor.seated.is_set() for visitor in visitors] == [True, True, False, False, False]
+        assert [visitor.places for visitor in visitors] == [[], [], [1], [2], [3]]
+        assert (seats.taken, seats.waiting) == (2, 3)
+        visitors[1].leave.set()
+        await anyio.wait_all_tasks_blocked()
+        assert [visitor.places for visitor in visitors[2:]] == [[1], [2, 1], [3, 2]]
+        assert visitors[2].seated.is_set()
+        visitors[3].scope.cancel()
+        await anyio.wait_all_tasks_blocked()
+        assert visitors[4].places == [3, 2, 1]
+        for visitor in visitors:
+            visitor.leave.set()
+        await anyio.wait_all_tasks_blocked()
+        assert visitors[4].seated.is_set()
+        assert not visitors[3].seated.is_set()
+    assert (seats.taken, seats.waiting) == (0, 0)
+
+
+async def test_nobody_overtakes() -> None:
+    """Whoever comes while a seat is being handed on stands behind those who wait."""
+    seats = Seats(1, waiting=5)
+    first, second, third = (Visitor(seats) for _ in range(3))
+    async with anyio.create_task_group() as group:
+        for visitor in (first, second):
+            group.start_soon(visitor)
+            await anyio.wait_all_tasks_blocked()
+        first.leave.set()
+        group.start_soon(third)
+        await anyio.wait_all_tasks_blocked()
+        assert second.seated.is_set()
+        assert not third.seated.is_set()
+        second.leave.set()
+        third.leave.set()
+
+
+async def test_giving_up_just_when_called_hands_the_seat_on() -> None:
+    seats = Seats(1, waiting=5)
+    first, second, third = (Visitor(seats) for _ in range(3))
+    async with anyio.create_task_group() as group:
+        for visitor in (first, second, third):
+            group.start_soon(visitor)
+            await anyio.wait_all_tasks_blocked()
+        first.leave.set()
+        await anyio.sleep(0)  # first leaves: second is called, but does not run yet
+        second.scope.cancel()
+        await anyio.wait_all_tasks_blocked()
+        assert third.seated.is_set()
+        third.leave.set()
+    assert (seats.taken, seats.waiting) == (0, 0)
+
+
+async def test_a_full_line_says_so() -> None:
+    seats = Seats(1, waiting=1)
+    visitors = [Visitor(seats) for _ in range(2)]
+    async with anyio.create_task_group() as group:
+        for visitor in visitors:
+            group.start_soon(visitor)
+            await anyio.wait_all_tasks_blocked()
+        with pytest.raises(ValueError, match="1 visitors are talking and 1 are waiting"):
+            await Visitor(seats)()
+        group.cancel_scope.cancel()
+
+
+def test_no_seats() -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        Seats(0, 3)
