@@ -11,6 +11,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stages.lib.talking.inputs import InputError
+
 SHORTEST_TOKEN = 16
 COOKIE = "cospeech"
 ENTRANCE = "/enter"
@@ -40,17 +42,17 @@ def is_loopback(host: str) -> bool:
 def check_token(host: str, token: str | None) -> None:
     """
     Raises:
-        ValueError: others can reach this address and there is no token, or a short one.
+        InputError: others can reach this address and there is no token, or a short one.
     """
     import secrets
 
     if token is None and not is_loopback(host):
-        raise ValueError(
+        raise InputError(
             f"{host} can be reached by others, so a token is required, such as --token {secrets.token_urlsafe(18)}, "
             "or the same in COSPEECH_TOKEN; visitors are asked for it"
         )
     if token is not None and len(token) < SHORTEST_TOKEN:
-        raise ValueError(f"a token of {len(token)} characters can be guessed; at least {SHORTEST_TOKEN} are needed")
+        raise InputError(f"a token of {len(token)} characters can be guessed; at least {SHORTEST_TOKEN} are needed")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from stages.lib.consent import Revocation, revoked
 from stages.lib.files import file_digest
 from stages.lib.footage.manifest import MANIFEST_NAME, parse_manifest
 from stages.lib.media import sample_frames
+from stages.lib.talking.inputs import InputError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -24,13 +25,13 @@ def offered_people(folder: Path, revocations: Sequence[Revocation]) -> list[Offe
     """In order of their names. Whose consent was taken back is left out.
 
     Raises:
-        ValueError: no such folder, or nobody in it.
+        InputError: no such folder, or nobody in it.
     """
     if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder of people to offer")
+        raise InputError(f"{folder}: no such folder of people to offer")
     people = [*_pictures(folder, revocations), *_speakers(folder, revocations)]
     if not people:
-        raise ValueError(
+        raise InputError(
             f"{folder}: nobody to offer: no picture ({', '.join(SUFFIXES)}) and no {MANIFEST_NAME} of clips"
         )
     return sorted(people, key=lambda person: person.name)

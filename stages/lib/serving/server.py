@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from stages.lib.serving.offered import Offered
 from stages.lib.serving.seats import Seats
 from stages.lib.serving.visit import Studio
 from stages.lib.speaker import Person, Speaker
+from stages.lib.talking.inputs import InputError
 
 if TYPE_CHECKING:
     import uvicorn
@@ -49,19 +50,20 @@ def serve(
     """Answers until it is interrupted. talks: at the same time. tell: is given the address once it is open.
 
     Raises:
-        ValueError: the address cannot be had, needs a token, or the export cannot speak.
+        InputError: the address cannot be had, needs a token, or the export cannot speak.
     """
     import torch
 
     check_token(address.host, token)
     if speaker.models.motion is None or speaker.settings.stream is None:
-        raise ValueError("this export cannot talk live: it needs a motion model, and attention.streamed in params.yaml")
+        raise InputError("this export cannot talk live: it needs a motion model, and attention.streamed in params.yaml")
     torch.set_num_threads(1)  # a talk has threads of its own
     for someone in people[:1]:
         warm_up(speaker, find_person_in(someone.picture))
     studio = Studio(speaker, Gallery(people, find_person_in, limits), Seats(talks, limits.waiting), limits)
     with open_socket(address) as listening, suppress(KeyboardInterrupt):
-        tell(f"{address}  ({talks} talk at the same time, {limits.waiting} may wait; Ctrl+C ends it)")
+        opened = replace(address, port=listening.getsockname()[1])
+        tell(f"{opened}  ({talks} talk at the same time, {limits.waiting} may wait; Ctrl+C ends it)")
         make_server(studio, Token(token), address).run(sockets=[listening])
 
 
@@ -96,13 +98,13 @@ def warm_up(speaker: Speaker, person: Person) -> None:
 def open_socket(address: Address) -> socket.socket:
     """
     Raises:
-        ValueError: the port is taken, or no such address here.
+        InputError: the port is taken, or no such address here.
     """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
-        raise ValueError(f"{address} cannot be opened ({error.strerror}); another --port, or --host?") from error
+        raise InputError(f"{address} cannot be opened ({error.strerror}); another --port, or --host?") from error
 
 
 def find_person_in(picture: bytes) -> Person:

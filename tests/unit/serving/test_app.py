@@ -48,7 +48,7 @@ def test_other_addresses_need_a_token(host: str, loopback: bool) -> None:
     if loopback:
         check_token(host, None)
     else:
-        with pytest.raises(ValueError, match="a token is required: --token"):
+        with pytest.raises(ValueError, match="a token is required, such as --token"):
             check_token(host, None)
     with pytest.raises(ValueError, match="15 characters can be guessed; at least 16"):
         check_token(host, "x" * 15)

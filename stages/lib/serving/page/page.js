@@ -165,10 +165,11 @@ class Talk {
     $("figures").dataset.firstFrame = ms;
   }
 
-  // No more is said; what was said is still drawn.
+  // No more is said; what was said is still drawn. The second time all stops.
   finish() {
     this.voice.stop();
-    if (this.live && this.asked) {
+    if (this.live && this.asked && !this.finishing) {
+      this.finishing = true;
       this.send({ kind: "end" });
       say("Drawing the rest");
     } else {
@@ -202,7 +203,7 @@ let last = null; // its film may still play
 function busy(is) {
   start.hidden = is;
   stop.hidden = !is;
-  $("who").disabled = $("voice").disabled = is;
+  $("who").disabled = $("kinds").disabled = is;
   (is ? stop : start).focus();
 }
 
@@ -240,7 +241,6 @@ async function open() {
     form.elements.voice.value = "file";
     form.querySelector("input[value=microphone]").disabled = true;
     $("no-microphone").hidden = false;
-    $("with-file").before($("no-microphone"));
   }
   showVoice();
   say(radio ? "Ready" : "Choose a picture");
