@@ -104,7 +104,7 @@ def _set_up(base: Workspace, project: Workspace, row: Row) -> None:
         params["student"]["steps"] = params["teacher"]["steps"]
         params["attention"]["stream"] = None
     params["student"].update(row.student)
-    params["evaluate"]["samples"] = 1
+    params["evaluate"] |= {"samples": 1, "shown": 0}
     (project.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
     load_params(project.root / "params.yaml")
 

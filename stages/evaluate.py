@@ -199,10 +199,11 @@ def _motion(
     kinds = all_motion(_load_motion(workspace), training, held_out, params.motion.sampling_steps, params.seed)
     names = curated.clips("test")
     pose_encoder = family_of(params).pose_input(workspace, student.device)
-    puppets = {name: [tracks[names.index(clip.clip)] for clip in clips] for name, tracks in kinds.items()}
-    with context.progress("motion shown by the student", len(puppets) * len(clips)) as bar:
-        scores = puppet_scores(puppets, clips, stretches, student, pose_encoder, judges, params.seed, bar)
-    judged = {name: dict(zip([clip.clip for clip in clips], each, strict=True)) for name, each in scores.items()}
+    shown, parts = clips[: params.evaluate.shown], stretches[: params.evaluate.shown]
+    puppets = {name: [tracks[names.index(clip.clip)] for clip in shown] for name, tracks in kinds.items()}
+    with context.progress("motion shown by the student", len(puppets) * len(shown)) as bar:
+        scores = puppet_scores(puppets, shown, parts, student, pose_encoder, judges, params.seed, bar)
+    judged = {name: dict(zip([clip.clip for clip in shown], each, strict=True)) for name, each in scores.items()}
     sync = {name: [by_clip.get(clip) for clip in names] for name, by_clip in judged.items()}
     return gesture_tables(kinds, held_out, encoder, params.media.fps, params.seed, sync)
 

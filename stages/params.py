@@ -297,6 +297,7 @@ class EvaluateSection(Section):
     window: int = Field(gt=0, description="frames drawn at once")
     overlap: int = Field(ge=0, description="frames that windows share")
     samples: int = Field(ge=0, description="most clips of which videos are kept")
+    shown: int = Field(ge=0, description="most clips in which the student shows drawn motion to the lip-sync judge")
     weights: WeightsSection
 
     @model_validator(mode="after")
