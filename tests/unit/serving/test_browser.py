@@ -185,8 +185,17 @@ def test_the_second_waits_and_is_told(browser: Browser) -> None:
             page.get_by_role("button", name="Start").click()
             until_status(page, "says what you say|you are next")
         until_status(second, "you are next")
+        second.wait_for_timeout(4000)
         first.close()
+        begun = time.monotonic()
         until_status(second, "says what you say")
+        second.get_by_role("button", name="Stop").click()
+        spoken = time.monotonic() - begun
+        until_status(second, "^Done")
+        lasts = second.evaluate(
+            "(film => film.buffered.length ? film.buffered.end(0) : 0)(document.getElementById('film'))"
+        )
+        assert lasts < spoken + 1  # nothing of what was said in line
         second.close()
 
 

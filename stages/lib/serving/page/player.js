@@ -2,7 +2,7 @@
 
 const LEAD = 0.2;             // seconds in hand before it plays; twice as many after each time that it ran dry
 const MOST_LEAD = { true: 0.8, false: 2 };     // live, and not
-const LATE = 0.5, HASTE = 1.1; // live: with so much more in hand it hurries
+const LATE = 0.3, HASTE = 1.1; // live: with so much more in hand it hurries
 const TOO_LATE = 4;            // and with so much more it skips
 
 export class Player {

@@ -16,7 +16,7 @@ export class Voice {
     const context = new AudioContext();
     await context.audioWorklet.addModule("/microphone.js");
     const node = new AudioWorkletNode(context, "microphone", { numberOfOutputs: 0 });
-    context.createMediaStreamSource(stream).connect(node);
+    const source = context.createMediaStreamSource(stream);
     const voice = new Voice(context.sampleRate);
     voice.stop = () => {
       node.port.onmessage = null;
@@ -26,6 +26,7 @@ export class Voice {
     };
     voice.start = (socket) => {
       context.resume();
+      source.connect(node); // not before: what was said while waiting would be sent now
       node.port.onmessage = ({ data }) => {
         if (socket.readyState === WebSocket.OPEN) socket.send(data);
         const loudest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 32768;
