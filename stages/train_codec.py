@@ -27,7 +27,8 @@ from stages.lib.preview import psnr, save_sheet
 from stages.lib.report import Figure, StageReport
 from stages.lib.training import Optimisation, seeded, train
 from stages.lib.workspace import Workspace
-from stages.params import CodecSection, Params
+from stages.params import Params
+from stages.params.models import CodecSection
 
 _LATENT_NOISE = 0.05
 """Noise on latents of unit variance while training: what denoising leaves behind must not ruin the picture."""

@@ -22,7 +22,8 @@ from stages.lib.pose.drawing import draw_skeleton
 from stages.lib.report import Figure, StageReport
 from stages.lib.training import Optimisation, Trained, seeded, train
 from stages.lib.workspace import Workspace
-from stages.params import MotionSection, Params
+from stages.params import Params
+from stages.params.speech import MotionSection
 
 STAGE = "train_motion"
 _SHOWN_FRAMES, _SHOWN_FACES = 8, 16

@@ -27,7 +27,7 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class WanSettings:
-    """Section `wan` of the parameters; see stages/params.py."""
+    """Section `wan` of the parameters; see stages/params."""
 
     hub: bool
     teacher: str

@@ -5,11 +5,10 @@ import itertools
 import numpy as np
 import torch
 
+from .audio.mel import SILENCE
 from .nets.motion import SPAN, MotionModel
 from .posture import POSTURE, describe, pose
 
-SILENCE = -13.815511
-"""Natural logarithm of the least mel power (`stages/lib/audio/mel.py`): what is heard before and after the speech."""
 _LIVELINESS = 1.4
 """Size of the noise that body and head are drawn from. After as few clips as one has, the network is surer than a voice
 not heard before allows, and at 1 drawn hands are slower than real ones (docs/motion.md)."""

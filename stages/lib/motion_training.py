@@ -5,19 +5,19 @@ posture, S of the speaking parts.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from stages.lib.audio.mel import FLOOR
+from stages.lib.audio.mel import SILENCE
 from stages.lib.losses import training_timesteps
 from stages.lib.moving import MovingClip
+from stages.lib.nets.batched import Batched
 from stages.lib.nets.motion import SPAN, MotionModel
 from stages.lib.pose import skeleton as sk
 from stages.lib.posture import LIPS, describe, offsets, weights
 
-_SILENCE = float(np.log(FLOOR))
 _NOISES = 2
 """Noisy versions of every chunk in a training step: they cost little beside the voice."""
 _UNSURE = 0.1
@@ -28,7 +28,7 @@ _MOUTH = slice(2 * len(sk.JAW), 2 * len(LIPS))
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(Batched):
     """mel (B, T + SPAN - 1, M, C). lips (B, T, S); lips_at_rest (B, S), their reference. moves (B, K, N, R) of each
     chunk away from the frame before it; seen (B, K, R), that frame, described; first (B, R), the one before the window.
     """
@@ -39,9 +39,6 @@ class Batch:
     moves: torch.Tensor
     seen: torch.Tensor
     first: torch.Tensor
-
-    def to(self, device: torch.device) -> "Batch":
-        return Batch(*(getattr(self, each.name).to(device) for each in fields(self)))
 
 
 def fit_statistics(model: MotionModel, clips: Sequence[MovingClip]) -> None:
@@ -98,7 +95,7 @@ def heard(mel_TMC: np.ndarray, start: int, stop: int, lookahead: int) -> np.ndar
     before, after = SPAN - 1 - lookahead, lookahead
     part = mel_TMC[max(start - before, 0) : stop + after]
     missing = (max(before - start, 0), max(stop + after - len(mel_TMC), 0))
-    return np.pad(part, (missing, (0, 0), (0, 0)), constant_values=_SILENCE)
+    return np.pad(part, (missing, (0, 0), (0, 0)), constant_values=SILENCE)
 
 
 def vary_voice(mel_BTMC: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -113,8 +110,8 @@ def vary_voice(mel_BTMC: torch.Tensor, generator: torch.Generator) -> torch.Tens
     mel = mel_BTMC.gather(-1, index) * (1 - share) + mel_BTMC.gather(-1, index + 1) * share
     slope = torch.linspace(-1, 1, bands) * (change[:, 1:2] * 2 - 1)
     mel = mel + ((change[:, 2:3] * 4 - 2) + slope)[:, None, None]
-    noise = _SILENCE - 2 + 6 * change[:, 3:4] * torch.linspace(1, 2 * float(change[0, 4]), bands)
-    return torch.logaddexp(mel, noise[:, None, None].expand_as(mel)).clamp(min=_SILENCE)
+    noise = SILENCE - 2 + 6 * change[:, 3:4] * torch.linspace(1, 2 * float(change[0, 4]), bands)
+    return torch.logaddexp(mel, noise[:, None, None].expand_as(mel)).clamp(min=SILENCE)
 
 
 def motion_loss(model: MotionModel, batch: Batch, generator: torch.Generator) -> torch.Tensor:

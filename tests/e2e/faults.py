@@ -53,12 +53,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """moment: when it was killed. status: of the run that was hit. problems: what was wrong afterwards."""
+    """killed: seconds after which it was. status: of the run that was hit. problems: what was wrong afterwards."""
 
-    seed: int
-    victim: str
-    stages: tuple[str, ...]
-    moment: float
+    planned: Plan
+    killed: float
     status: int
     problems: list[str]
 
@@ -90,7 +88,7 @@ def disturb(whole: Clone, seed: int, folder: Path) -> Outcome:
     problems += _differences(whole, copy)
     if not problems:
         shutil.rmtree(root)
-    return Outcome(seed, planned.victim, planned.stages, round(moment, 1), status, problems)
+    return Outcome(planned, round(moment, 1), status, problems)
 
 
 def _forget(clone: Clone, stages: Sequence[str]) -> None:

@@ -25,7 +25,8 @@ from stages import evaluate, export
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.registry.versions import Registry
 from stages.lib.workspace import Workspace
-from stages.params import Params, RegistrySection
+from stages.params import Params
+from stages.params.results import RegistrySection
 from tests.flows.conftest import NOBODY
 from tests.flows.support import prefect_client, wait_for
 from tests.stages.tiny_run import context_of, make_workspace, tiny_params

@@ -9,7 +9,8 @@ from stages import adapt_teacher
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
-from stages.params import AdaptSection, AttentionSection, Params
+from stages.params import Params
+from stages.params.models import AdaptSection, AttentionSection
 from tests.stages.tiny_project import Bar, context_of, make_project, tiny_params
 
 

@@ -10,7 +10,8 @@ from stages.lib.files import file_digest
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
-from stages.params import Params, StudentSection
+from stages.params import Params
+from stages.params.models import StudentSection
 from tests.stages.tiny_project import Bar, context_of, make_project, tiny_params
 
 

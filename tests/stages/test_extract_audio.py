@@ -138,7 +138,7 @@ def test_nothing_usable_says_where_to_look(tmp_path: Path, params: Params) -> No
 
 
 def test_params_name_models_that_are_missing() -> None:
-    from stages.params import Audio
+    from stages.params.footage import Audio
 
     good = dict.fromkeys(("features_model", "recogniser", "language", "word_aligner", "phone_recogniser"))
     with pytest.raises(ValueError, match="features is whisper but features_model is null"):

@@ -7,7 +7,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
 from stages.lib.training import seeded
-from stages.params import AttentionSection, Params, WanSection
+from stages.params import Params
+from stages.params.models import AttentionSection, WanSection
 from tests.stages.tiny_run import tiny_params
 
 FRAMES = 9

@@ -1,5 +1,6 @@
 """Log-mel power spectrogram on the clock of the video: every video frame owns the same number of windows."""
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -9,7 +10,9 @@ WINDOWS = 4
 """Windows a video frame: 10 ms apart at 25 frames per second."""
 WINDOW_SECONDS = 0.025
 FLOOR = 1e-6
-"""Least power, so that digital silence has a finite logarithm (-13.8); a quiet room is just above it."""
+"""Least power, so that digital silence has a finite logarithm; a quiet room is just above it."""
+SILENCE = math.log(FLOOR)
+"""Log-mel of digital silence: what is heard before and after a recording."""
 
 
 def window_centres(frames: int, fps: float, rate: int, first: int = 0) -> np.ndarray:

@@ -6,7 +6,6 @@ reference, where it stands or deformed to the pose, plus a correction: what is t
 Axes: B batch, C latent channels, P pose channels, T frames, h w latent cells, S = B * T pictures, W convolution width.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +17,7 @@ from torch import nn
 from ..attention.plan import AttentionPlan
 from ..attention.processor import ConstantCrossAttention, WanSelfAttention, set_self_attention
 from ..attention.streaming import StreamStep
+from .batched import Batched
 from .model import Model
 
 _TEXT_DIM = 8
@@ -25,7 +25,7 @@ _TEXT_DIM = 8
 
 
 @dataclass(frozen=True)
-class Condition:
+class Condition(Batched):
     """What a window is drawn from. Channels as the codec and the pose encoder give them.
 
     warped_BCThw: the reference deformed to the poses (`Warper`); needed if the denoiser's config says so.
@@ -36,33 +36,36 @@ class Condition:
     reference_pose_BPhw: torch.Tensor
     warped_BCThw: torch.Tensor | None = None
 
-    def to(self, device: torch.device) -> "Condition":
-        warped = None if self.warped_BCThw is None else self.warped_BCThw.to(device)
-        return Condition(
-            self.pose_BPThw.to(device), self.reference_BChw.to(device), self.reference_pose_BPhw.to(device), warped
-        )
-
     def frames(self, start: int, stop: int) -> "Condition":
         """The same reference with the poses of frames `start` to `stop`."""
         warped = None if self.warped_BCThw is None else self.warped_BCThw[:, :, start:stop]
         return Condition(self.pose_BPThw[:, :, start:stop], self.reference_BChw, self.reference_pose_BPhw, warped)
 
-    @staticmethod
-    def join(conditions: "Sequence[Condition]") -> "Condition":
-        """One batch."""
-        warped = [each.warped_BCThw for each in conditions if each.warped_BCThw is not None]
-        return Condition(
-            torch.cat([each.pose_BPThw for each in conditions]),
-            torch.cat([each.reference_BChw for each in conditions]),
-            torch.cat([each.reference_pose_BPhw for each in conditions]),
-            torch.cat(warped) if warped else None,
-        )
+
+def gather_inputs(noisy_BCThw: torch.Tensor, condition: Condition, reference_warp: bool) -> torch.Tensor:
+    """All channels that a denoiser sees, in the precision of `noisy_BCThw`: (B, channels, T, h, w).
+
+    Raises:
+        ValueError: the reference deformed to the poses is needed and not there.
+    """
+    still = torch.cat([condition.reference_BChw, condition.reference_pose_BPhw], 1)
+    parts = [noisy_BCThw, condition.pose_BPThw, still[:, :, None].expand(-1, -1, noisy_BCThw.shape[2], -1, -1)]
+    if reference_warp:
+        if condition.warped_BCThw is None:
+            raise ValueError("this denoiser needs the reference deformed to the poses: Condition.warped_BCThw is None")
+        parts.append(condition.warped_BCThw)
+    return torch.cat([part.to(noisy_BCThw) for part in parts], 1)
 
 
-def warped_reference(condition: Condition) -> torch.Tensor:
-    if condition.warped_BCThw is None:
-        raise ValueError("this denoiser needs the reference deformed to the poses: Condition.warped_BCThw is None")
-    return condition.warped_BCThw
+def add_reference(out_BKThw: torch.Tensor, condition: Condition, channels: int) -> torch.Tensor:
+    """Clean latents (B, C, T, h, w) float32 from a denoiser's last layer: a correction of C channels, the gate of the
+    copied reference and, where there is one more, the share of the deformed reference in the copy."""
+    out_BKThw, copied = out_BKThw.float(), condition.reference_BChw[:, :, None].float()
+    correction, gate, share = out_BKThw.tensor_split([channels, channels + 1], 1)
+    if share.shape[1]:
+        assert condition.warped_BCThw is not None  # `gather_inputs` has seen it
+        copied = torch.lerp(copied, condition.warped_BCThw.float(), torch.sigmoid(share))
+    return correction + torch.sigmoid(gate + 1.0) * copied
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
@@ -155,11 +158,8 @@ class Denoiser(Model):
             self.self_attention.plan = None
         mixed_SWhw = mixed_BWThw.transpose(1, 2).flatten(0, 1).to(detail_SWhw.dtype)
         out = self._leave(mixed_SWhw, detail_SWhw, timestep_B.repeat_interleave(T))
-        out = out.float().unflatten(0, (B, T)).transpose(1, 2)
-        copied = condition.reference_BChw[:, :, None].float()
-        if self.config["reference_warp"]:
-            copied = torch.lerp(copied, warped_reference(condition).float(), torch.sigmoid(out[:, C + 1 :]))
-        return out[:, :C] + torch.sigmoid(out[:, C : C + 1] + 1.0) * copied
+        out = out.unflatten(0, (B, T)).transpose(1, 2)
+        return add_reference(out, condition, C)
 
     def position_turns(self, frames: int, cells: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosine and sine of the rotary embedding of every token of so many frames: (T * N, 1, D) each."""
@@ -167,13 +167,7 @@ class Denoiser(Model):
         return cosine[0], sine[0]
 
     def _enter(self, noisy_BCThw: torch.Tensor, condition: Condition) -> torch.Tensor:
-        T = noisy_BCThw.shape[2]
-        still = torch.cat([condition.reference_BChw, condition.reference_pose_BPhw], 1)
-        still = still[:, :, None].expand(-1, -1, T, -1, -1)
-        parts = [noisy_BCThw, condition.pose_BPThw, still]
-        if self.config["reference_warp"]:
-            parts.append(warped_reference(condition))
-        x = torch.cat([part.to(noisy_BCThw) for part in parts], 1)
+        x = gather_inputs(noisy_BCThw, condition, self.config["reference_warp"])
         x = x.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
         x = F.silu(self.conv_in(x))
         return x + F.silu(self.conv_mix(x))

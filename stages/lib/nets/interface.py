@@ -1,8 +1,11 @@
 """What stages ask of networks, whichever family they are of: the embedded one (`Codec`, `Denoiser`) or Wan (`wan*`).
 
+The embedded ones are models of diffusers first, which the type checker does not look into; they have these methods too.
+
 Axes: B batch, C latent channels, T latent frames, F video frames, S chosen frames, H W pixels, h w latent cells.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,35 +14,36 @@ import torch
 from torch import nn
 
 
-class DenoisingNet(nn.Module):
+class DenoisingNet(nn.Module, ABC):
     """Called as (noisy_BCThw, timestep_B, condition, attention) it gives clean latents (B, C, T, h, w), float32."""
 
     @property
+    @abstractmethod
     def patch(self) -> int:
         """Side of a token in latent cells."""
-        raise NotImplementedError
 
+    @abstractmethod
     def thaw(self) -> "DenoisingNet":
         """Ready to train: what learns does, the rest stays frozen."""
-        raise NotImplementedError
 
+    @abstractmethod
     def save_pretrained(self, folder: Path) -> Any:
-        raise NotImplementedError
+        """So that it can be loaded again."""
 
 
-class VideoCodec(nn.Module):
+class VideoCodec(nn.Module, ABC):
     """Frames to latents and back. sensitivity: (C,), how much the picture changes with each channel."""
 
     sensitivity: torch.Tensor
 
+    @abstractmethod
     def decode_video(self, latents_CThw: torch.Tensor) -> torch.Tensor:
         """All frames of a window: (F, 3, H, W) near -1..1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode_frames(self, latents_BCThw: torch.Tensor, frames: Sequence[int]) -> torch.Tensor:
         """The video frames `frames` of each window: (B * S, 3, H, W), window by window; gradients pass."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode_features(self, frames_S3HW: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """What the encoder sees in single pictures, for comparing them."""
-        raise NotImplementedError

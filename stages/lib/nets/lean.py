@@ -3,7 +3,7 @@
 The time of a step is fixed. So its modulation of the transformer's norms becomes their weight and bias, that of the
 branches a factor of their last layer; text attention, to one constant token, becomes a bias; queries, keys and values
 come from one product, in weights of the precision that is drawn in. Same networks, same numbers up to rounding
-(tests/parity/test_lean.py), for about half the time on a processor.
+(tests/parity/test_lean.py), for 0.82 to 0.88 of the processor time (docs/speaking.md).
 
 Axes: T frames, N tokens of a frame, M = T*N, W width, H heads, D head width, C latent channels, E convolution width,
 P pose channels, h w latent cells.
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..attention.streaming import StreamStep
-from .denoiser import Condition, Denoiser, warped_reference
+from .denoiser import Condition, Denoiser, add_reference, gather_inputs
 
 
 @dataclass(frozen=True)
@@ -117,20 +117,13 @@ class LeanStep:
         """Clean latents (1, C, T, h, w) float32."""
         with torch.autocast(noisy_1CThw.device.type, enabled=False):
             detail = self._enter(noisy_1CThw, condition)
-            out_CThw = self._leave(self._mix(detail, step), detail).float().transpose(0, 1)
-        C, copied = noisy_1CThw.shape[1], condition.reference_BChw[0, :, None].float()
-        if self._config["reference_warp"]:
-            copied = torch.lerp(copied, warped_reference(condition)[0].float(), torch.sigmoid(out_CThw[C + 1 :]))
-        return (out_CThw[:C] + torch.sigmoid(out_CThw[C : C + 1] + 1.0) * copied)[None]
+            out_TKhw = self._leave(self._mix(detail, step), detail)
+            return add_reference(out_TKhw.transpose(0, 1)[None], condition, noisy_1CThw.shape[1])
 
     def _enter(self, noisy_1CThw: torch.Tensor, condition: Condition) -> torch.Tensor:
         """(T, E, h, w)."""
-        T, conv = noisy_1CThw.shape[2], self._convolutions
-        still = torch.cat([condition.reference_BChw, condition.reference_pose_BPhw], 1)
-        parts = [noisy_1CThw, condition.pose_BPThw, still[:, :, None].expand(-1, -1, T, -1, -1)]
-        if self._config["reference_warp"]:
-            parts.append(warped_reference(condition))
-        x = torch.cat([part[0].to(self._dtype) for part in parts]).transpose(0, 1)
+        conv = self._convolutions
+        x = gather_inputs(noisy_1CThw.to(self._dtype), condition, self._config["reference_warp"])[0].transpose(0, 1)
         x = F.silu(conv["in"](x.contiguous(memory_format=torch.channels_last)))
         return x + F.silu(conv["mix"](x))
 

@@ -9,7 +9,6 @@ Axes: B batch, C latent channels, V control channels, T latent frames, L text to
 
 import copy
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +22,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..attention.plan import AttentionPlan
 from ..attention.processor import WanSelfAttention, set_self_attention
+from .batched import Batched
 from .interface import DenoisingNet
 
 LORA_LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
@@ -30,7 +30,7 @@ LORA_LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2"
 
 
 @dataclass(frozen=True)
-class WanCondition:
+class WanCondition(Batched):
     """What a window is drawn from.
 
     control_BVThw: `join_control`, of 1 + T frames. text_BLE: the prompt's embedding. negative_BLE: of what guidance
@@ -54,27 +54,10 @@ class WanCondition:
     def pose(self) -> torch.Tensor:
         return self.control_BVThw[:, self.channels : 2 * self.channels, 1:]
 
-    def to(self, device: torch.device) -> "WanCondition":
-        negative = None if self.negative_BLE is None else self.negative_BLE.to(device)
-        return WanCondition(
-            self.control_BVThw.to(device), self.text_BLE.to(device), self.noise_BChw.to(device), negative
-        )
-
     def frames(self, start: int, stop: int) -> "WanCondition":
         """The same reference with the poses of latent frames `start` to `stop`."""
         still, moving = self.control_BVThw[:, :, :1], self.control_BVThw[:, :, 1 + start : 1 + stop]
         return replace(self, control_BVThw=torch.cat([still, moving], 2))
-
-    @staticmethod
-    def join(conditions: "Sequence[WanCondition]") -> "WanCondition":
-        """One batch."""
-        negative = [each.negative_BLE for each in conditions if each.negative_BLE is not None]
-        return WanCondition(
-            torch.cat([each.control_BVThw for each in conditions]),
-            torch.cat([each.text_BLE for each in conditions]),
-            torch.cat([each.noise_BChw for each in conditions]),
-            torch.cat(negative) if negative else None,
-        )
 
 
 class WanNet(DenoisingNet):

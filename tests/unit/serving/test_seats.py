@@ -2,6 +2,7 @@
 
 import anyio
 import pytest
+from anyio.abc import TaskGroup
 
 from stages.lib.serving.seats import Seats
 
@@ -28,13 +29,18 @@ class Visitor:
                 await self.leave.wait()
 
 
+async def arrive(group: TaskGroup, *visitors: Visitor) -> None:
+    """One after the other."""
+    for visitor in visitors:
+        group.start_soon(visitor)
+        await anyio.wait_all_tasks_blocked()
+
+
 async def test_in_turn_with_places() -> None:
     seats = Seats(2, waiting=5)
     visitors = [Visitor(seats) for _ in range(5)]
     async with anyio.create_task_group() as group:
-        for visitor in visitors:
-            group.start_soon(visitor)
-            await anyio.wait_all_tasks_blocked()
+        await arrive(group, *visitors)
         assert [visitor.seated.is_set() for visitor in visitors] == [True, True, False, False, False]
         assert [visitor.places for visitor in visitors] == [[], [], [1], [2], [3]]
         assert (seats.taken, seats.waiting) == (2, 3)
@@ -58,9 +64,7 @@ async def test_nobody_overtakes() -> None:
     seats = Seats(1, waiting=5)
     first, second, third = (Visitor(seats) for _ in range(3))
     async with anyio.create_task_group() as group:
-        for visitor in (first, second):
-            group.start_soon(visitor)
-            await anyio.wait_all_tasks_blocked()
+        await arrive(group, first, second)
         first.leave.set()
         group.start_soon(third)
         await anyio.wait_all_tasks_blocked()
@@ -74,9 +78,7 @@ async def test_giving_up_just_when_called_hands_the_seat_on() -> None:
     seats = Seats(1, waiting=5)
     first, second, third = (Visitor(seats) for _ in range(3))
     async with anyio.create_task_group() as group:
-        for visitor in (first, second, third):
-            group.start_soon(visitor)
-            await anyio.wait_all_tasks_blocked()
+        await arrive(group, first, second, third)
         first.leave.set()
         await anyio.sleep(0)  # first leaves: second is called, but does not run yet
         second.scope.cancel()
@@ -90,9 +92,7 @@ async def test_a_full_line_says_so() -> None:
     seats = Seats(1, waiting=1)
     visitors = [Visitor(seats) for _ in range(2)]
     async with anyio.create_task_group() as group:
-        for visitor in visitors:
-            group.start_soon(visitor)
-            await anyio.wait_all_tasks_blocked()
+        await arrive(group, *visitors)
         with pytest.raises(ValueError, match="1 visitors are talking and 1 are waiting"):
             await Visitor(seats)()
         group.cancel_scope.cancel()

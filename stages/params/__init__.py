@@ -1,0 +1,107 @@
+"""params.yaml as frozen, typed sections. Every key must be there and no other: there are no defaults in code."""
+
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError, model_validator
+
+from stages.params.footage import Audio, Compute, Curate, Ingest, Media, PosesSection
+from stages.params.models import (
+    AdaptSection,
+    AttentionSection,
+    CodecSection,
+    StudentSection,
+    TargetsSection,
+    TeacherSection,
+    WanSection,
+)
+from stages.params.results import (
+    EvaluateSection,
+    ExportSection,
+    GateSection,
+    ProvenanceSection,
+    RegistrySection,
+)
+from stages.params.section import Section, dumped
+from stages.params.speech import MotionSection, SyncSection
+
+__all__ = ["Params", "ParamsError", "dumped", "load_params"]
+
+
+class Params(Section):
+    seed: int
+    compute: Compute
+    ingest: Ingest
+    media: Media
+    poses: PosesSection
+    audio: Audio
+    curate: Curate
+    codec: CodecSection
+    teacher: TeacherSection
+    wan: WanSection | None
+    attention: AttentionSection
+    adapt: AdaptSection
+    targets: TargetsSection
+    student: StudentSection
+    motion: MotionSection
+    sync: SyncSection
+    evaluate: EvaluateSection
+    export: ExportSection
+    provenance: ProvenanceSection
+    registry: RegistrySection
+    gate: GateSection
+
+    @model_validator(mode="after")
+    def _wan_windows(self) -> "Params":
+        """All of Wan's windows have one length: the first frame of each is encoded otherwise than the rest."""
+        if self.wan is None:
+            return self
+        lengths = {
+            "teacher.window": self.teacher.window, "adapt.frames": self.adapt.frames,
+            "targets.frames": self.targets.frames, "evaluate.window": self.evaluate.window,
+            "evaluate.frames": self.evaluate.frames,
+        }  # fmt: skip
+        wrong = [f"{name} {found}" for name, found in lengths.items() if found != self.wan.frames]
+        if wrong:
+            raise ValueError(f"with wan, all windows are of wan.frames {self.wan.frames}: not so {', '.join(wrong)}")
+        if self.teacher.window_share != 1:
+            raise ValueError("with wan, teacher.window_share must be 1: single frames are not encoded")
+        if self.attention.stream is not None:
+            raise ValueError("with wan, attention.stream must be null: streaming is not built for the Wan family yet")
+        if self.codec.pretrained is not None or self.teacher.pretrained is not None:
+            raise ValueError("with wan, codec.pretrained and teacher.pretrained must be null: wan.teacher is both")
+        return self
+
+
+class ParamsError(ValueError):
+    """params.yaml does not say what it must; the message names each key."""
+
+
+def load_params(path: Path) -> Params:
+    """Read and check a parameter file.
+
+    Raises:
+        ParamsError: the file is absent, is not YAML, or has an unknown, missing or wrong key.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: no such file; copy params/ or params.yaml from the repository") from None
+    try:
+        return Params.model_validate(yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{path}: not YAML: {error}") from error
+    except ValidationError as error:
+        raise ParamsError(_explain(path, error)) from error
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    kinds = {"missing": "missing key", "extra_forbidden": "unknown key"}
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        if problem["type"] in kinds:
+            lines.append(f"{key}: {kinds[problem['type']]}")
+        else:
+            lines.append(f"{key}: {problem['msg']}, got {problem['input']!r}")
+    return f"{path}: " + "; ".join(lines)
