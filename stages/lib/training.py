@@ -1,6 +1,6 @@
 """The training loop: a sum over steps that depends on the seed, the step number and the data, and on nothing else.
 
-What step s draws comes from a generator seeded by (seed, s), so a run that was stopped goes on bit for bit. Several
+What step s draws comes from generators seeded by (seed, s), so a run that was stopped goes on bit for bit. Several
 models may learn together (a student and its critic), each with its optimiser and its average; several processes may
 share the batches (`stages.lib.team`).
 """
@@ -75,9 +75,12 @@ def step_generator(seed: int, *numbers: int) -> torch.Generator:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """For code that draws from PyTorch's global generator (initial weights): seeds it, then puts it back."""
-    with torch.random.fork_rng(devices=[]):
+    """For code that draws from PyTorch's global generators (initial weights, dropout): seeds and restores them."""
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices=devices):
         torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed(seed)
         yield
 
 
@@ -172,9 +175,10 @@ class _Run:
         return value
 
     def _update(self, step: int, generator: torch.Generator) -> float:
-        loss = self.learner.loss(self.model, step, generator)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        with seeded(generator.initial_seed()):  # dropout draws from the global generator
+            loss = self.learner.loss(self.model, step, generator)
+            loss.backward()
         value = loss.detach().float().reshape(1)
         self.team.mean([value])
         if not torch.isfinite(value):
