@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,15 @@ def test_a_wrong_parameter_is_named(start_stage: Start, project: Path) -> None:
     assert process.returncode == 1
     assert "sampling_rate: unknown key" in output
     assert "Traceback" not in output
+
+
+def test_stages_are_known_in_a_folder_without_code(repository: Path, tmp_path: Path) -> None:
+    """As the rows of the ablation are run."""
+    surroundings = {**os.environ, "PYTHONPATH": str(repository), "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    command = [sys.executable, "-m", "flows.stage", "evaluate"]
+    done = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, text=True, check=False)
+    assert "params.yaml: no such file" in done.stderr
+    assert "invalid choice" not in done.stderr
 
 
 def test_a_second_runner_waits_and_says_for_whom(start_stage: Start, project: Path) -> None:
