@@ -80,5 +80,6 @@ def _metrics() -> dict[str, Any]:
         "speed": {"teacher_fps": 1.84, "student_fps": 23.6, "ratio": 12.8, "device": "a processor", "clips": 3,
                   "teacher": timed, "student": timed},
         "protocol": {"clips": [{}] * 3, "seen": list(CLIPS), "unseen": [], "frames": 60, "reference_frame": 0,
-                     "window": 8, "overlap": 2, "detector": "mediapipe", "detector_size": 512, "size": 64, "fps": FPS},
+                     "window": 8, "overlap": 2, "chunk": 2, "detector": "mediapipe", "detector_size": 512,
+                     "size": 64, "fps": FPS},
     }  # fmt: skip
