@@ -51,7 +51,7 @@ def arm_layer(point_N: torch.Tensor, still: Pose, posed: Pose, upper: bool = Tru
     radii = [*([_UPPER_RADIUS] * 2 if upper else ()), *[_FOREARM_RADIUS] * 2]
     first, second = (list(each) for each in zip(*pairs, strict=True))
     source_BNL, distance_BNL = _along_bones(point_N, still, posed, first, second)
-    distance_BNL = distance_BNL / _shoulder_width(posed) - torch.tensor(radii, device=point_N.device)
+    distance_BNL = distance_BNL / shoulder_width(posed) - torch.tensor(radii, device=point_N.device)
     seen_BL = _both(still, posed, first) & _both(still, posed, second)
     return _nearest(source_BNL, distance_BNL, seen_BL)
 
@@ -65,9 +65,9 @@ def hand_layer(point_N: torch.Tensor, still: Pose, posed: Pose) -> Layer:
     for side, hand in enumerate((sk.LEFT_HAND, sk.RIGHT_HAND)):
         keys = hand.tolist()
         hand_BK, both_BK = posed.points_BK[:, keys], _both(still, posed, keys)
-        near = _near(point_N, hand_BK, _shoulder_width(posed)).nonzero()[:, 0]
+        near = _near(point_N, hand_BK, shoulder_width(posed)).nonzero()[:, 0]
         source_BNL[:, near, side] = deform_rigidly(point_N[near], hand_BK, still.points_BK[:, keys], both_BK.float())
-        distance_BNL[:, near, side] = _to_hand(point_N[near], hand_BK, _shoulder_width(posed))
+        distance_BNL[:, near, side] = _to_hand(point_N[near], hand_BK, shoulder_width(posed))
         seen.append(both_BK.all(1))
     return _nearest(source_BNL, distance_BNL, torch.stack(seen, -1))
 
@@ -106,11 +106,16 @@ def _to_hand(point_N: torch.Tensor, hand_BK: torch.Tensor, unit_B11: torch.Tenso
     pairs = [*_PALM, *(pair for pair in sk.HAND_LIMBS if tuple(pair) not in _PALM)]
     radii = [_PALM_RADIUS if pair in _PALM else _FINGER_RADIUS for pair in pairs]
     first, second = (list(each) for each in zip(*pairs, strict=True))
-    start_BL, bone_BL = hand_BK[:, first], hand_BK[:, second] - hand_BK[:, first]
-    away = point_N[None, :, None] - start_BL[:, None]
-    share = (away * bone_BL.conj()[:, None]).real / bone_BL.abs().square().clamp(min=1e-12)[:, None]
-    distance = (away - share.clamp(0, 1) * bone_BL[:, None]).abs() / unit_B11
+    distance = to_segments(point_N, hand_BK[:, first], hand_BK[:, second]) / unit_B11
     return (distance - torch.tensor(radii, device=distance.device)).amin(-1)
+
+
+def to_segments(point_N: torch.Tensor, start_BL: torch.Tensor, end_BL: torch.Tensor) -> torch.Tensor:
+    """Distances (B, N, L) of points to straight lines from `start_BL` to `end_BL`."""
+    line_BL = end_BL - start_BL
+    away = point_N[None, :, None] - start_BL[:, None]
+    share = (away * line_BL.conj()[:, None]).real / line_BL.abs().square().clamp(min=1e-12)[:, None]
+    return (away - share.clamp(0, 1) * line_BL[:, None]).abs()
 
 
 def _nearest(source_BNL: torch.Tensor, distance_BNL: torch.Tensor, seen_BL: torch.Tensor) -> Layer:
@@ -124,7 +129,7 @@ def _both(still: Pose, posed: Pose, keys: list[int]) -> torch.Tensor:
     return still.seen_BK[:, keys] & posed.seen_BK[:, keys]
 
 
-def _shoulder_width(pose: Pose) -> torch.Tensor:
+def shoulder_width(pose: Pose) -> torch.Tensor:
     """(B, 1, 1)."""
     left, right = _SHOULDERS
     return (pose.points_BK[:, left] - pose.points_BK[:, right]).abs().clamp(min=1e-3)[:, None, None]

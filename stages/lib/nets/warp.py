@@ -1,28 +1,34 @@
 """The reference picture deformed to a pose, in layers: body behind, arms before it, hands before all.
 
-Head and torso move by rigid moving least squares (Schaefer et al., SIGGRAPH 2006); arms by their bones, hands by moving
-least squares over their own keypoints (`stages.lib.limbs`). Each layer is sampled from the reference by itself, so that
-a hand does not drag the clothes that it moves over. What forearms and hands hid in the reference is filled from around
-them. It is still wrong where the fill must guess, and where a hand shows another side; the denoiser decides what to
-take.
+Head and torso move by rigid moving least squares (Schaefer et al., SIGGRAPH 2006) and the background stays; arms move
+by their bones, hands by moving least squares over their own keypoints (`stages.lib.limbs`). Each layer is sampled from
+the reference by itself, without what was before it there: a hand does not drag the clothes that it moves over, an arm
+does not carry a hand. What forearms and hands hid is filled from around them. It is still wrong where the fill must
+guess, and where a hand shows another side; the denoiser decides what to take.
 
 Axes: B pictures, T frames, K keypoints, M control points, N points, C channels, H W pixels, h w latent cells.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..limbs import Pose, arm_layer, hand_layer
+from ..limbs import Pose, arm_layer, hand_layer, shoulder_width, to_segments
 from ..mls import deform_rigidly
 from .codec import Codec
 
-_BODY_CELLS, _LIMB_CELLS = 16, 48
+_BODY_CELLS, _LIMB_CELLS = 32, 48
 """Cells a side on which the layers are worked out; they are smooth, and stretched to pixels."""
 _ARM_EDGE, _HAND_EDGE = 0.08, 0.05
 """Width of the soft edge of a layer, shoulder widths."""
 _HIDDEN = 0.03
 """Nearer than this to forearm or hand, shoulder widths, the reference shows nothing of the body."""
+_HAIR = 0.15
+"""How far from the face, shoulder widths, hair is taken for part of the head."""
+_OUTLINE = 0.2
+"""Shoulder widths from head and torso over which what moves with them becomes background, which stays."""
 _TORSO = ((5, 6), (5, 11), (6, 12), (11, 12))
 """COCO-WholeBody pairs between which further control points lie."""
 _BETWEEN, _BORDER = 4, 8
@@ -42,8 +48,7 @@ class Warper:
         """reference_Chw: latents. keypoints: (133, 2) of the reference, x y in 0..1. confidence: (133,)."""
         self._codec, self._device = codec, reference_Chw.device
         self._still = self._pose(keypoints[None], confidence[None])
-        self._picture = codec.decode(reference_Chw[None].float()).float()
-        self._behind = uncover(self._picture, self._still)
+        self._layers = take_apart(codec.decode(reference_Chw[None].float()).float(), self._still)
 
     @torch.no_grad()
     def warp(self, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
@@ -52,24 +57,29 @@ class Warper:
         keypoints: (T, 133, 2), x y in 0..1. confidence: (T, 133).
         """
         posed = self._pose(keypoints, confidence)
-        return self._codec.encode(warp_picture(self._picture, self._behind, self._still, posed)).float().transpose(0, 1)
+        return self._codec.encode(warp_picture(self._layers, self._still, posed)).float().transpose(0, 1)
 
     def _pose(self, keypoints: np.ndarray, confidence: np.ndarray) -> Pose:
         points = torch.as_tensor(np.ascontiguousarray(keypoints), dtype=torch.float32, device=self._device)
         return Pose(torch.view_as_complex(points), torch.as_tensor(confidence > 0, device=self._device))
 
 
-def warp_picture(picture_1CHW: torch.Tensor, behind_1CHW: torch.Tensor, still: Pose, posed: Pose) -> torch.Tensor:
-    """Pictures (B, C, H, W) of a person moved from pose `still` to the B poses `posed`.
+@dataclass(frozen=True)
+class Layers:
+    """A picture (1, C, H, W), what is seen of it without hands, and without forearms and hands."""
 
-    behind_1CHW: the picture without forearms and hands (`uncover`).
-    """
+    picture_1CHW: torch.Tensor
+    handless_1CHW: torch.Tensor
+    armless_1CHW: torch.Tensor
+
+
+def warp_picture(layers: Layers, still: Pose, posed: Pose) -> torch.Tensor:
+    """Pictures (B, C, H, W) of a person moved from pose `still` to the B poses `posed`."""
     still = still.expand(len(posed))
-    made = _sample(behind_1CHW, body_field(still, posed, _BODY_CELLS))
+    made = _sample(layers.armless_1CHW, body_field(still, posed, _BODY_CELLS))
     centres = _centres(_LIMB_CELLS, made.device)
-    for layer, edge in ((arm_layer, _ARM_EDGE), (hand_layer, _HAND_EDGE)):
-        made = _lay_over(made, picture_1CHW, *layer(centres, still, posed), edge)
-    return made
+    made = _lay_over(made, layers.handless_1CHW, *arm_layer(centres, still, posed), _ARM_EDGE)
+    return _lay_over(made, layers.picture_1CHW, *hand_layer(centres, still, posed), _HAND_EDGE)
 
 
 def _lay_over(
@@ -86,12 +96,19 @@ def _lay_over(
     return made.view(*shown_BHW.shape, -1).permute(0, 3, 1, 2)
 
 
-def uncover(picture_1CHW: torch.Tensor, still: Pose) -> torch.Tensor:
-    """The picture with forearms and hands taken away, filled from what is around them."""
+def take_apart(picture_1CHW: torch.Tensor, still: Pose) -> Layers:
+    """Hands and forearms are taken away one after the other, and what they hid is filled from what is around it."""
     centres = _centres(_LIMB_CELLS, picture_1CHW.device)
-    _, forearm = arm_layer(centres, still, still, upper=False)
-    _, hand = hand_layer(centres, still, still)
-    keep = (_stretch(_square(torch.minimum(forearm, hand))[:, None], picture_1CHW.shape[-2:]) > _HIDDEN).float()
+    _, hand_BN = hand_layer(centres, still, still)
+    _, forearm_BN = arm_layer(centres, still, still, upper=False)
+    handless, armless = (
+        _without(picture_1CHW, distance_BN) for distance_BN in (hand_BN, torch.minimum(hand_BN, forearm_BN))
+    )
+    return Layers(picture_1CHW, handless, armless)
+
+
+def _without(picture_1CHW: torch.Tensor, distance_BN: torch.Tensor) -> torch.Tensor:
+    keep = (_stretch(_square(distance_BN)[:, None], picture_1CHW.shape[-2:]) > _HIDDEN).float()
     return fill(picture_1CHW * keep, keep)
 
 
@@ -109,9 +126,31 @@ def fill(known_BCHW: torch.Tensor, weight_B1HW: torch.Tensor) -> torch.Tensor:
 
 
 def body_field(still: Pose, posed: Pose, cells: int) -> torch.Tensor:
-    """Where in the reference head, torso and background of each cell come from: (B, cells, cells) complex in 0..1."""
+    """Where in the reference head and torso of each cell come from, and the background from where it is: (B, cells,
+    cells) complex in 0..1."""
+    centres = _centres(cells, posed.points_BK.device)
+    share_BN = _person(centres, posed)
+    moved = share_BN.amax(0).nonzero()[:, 0]
     (to_BM, seen), (from_BM, seen_still) = _control_points(posed), _control_points(still)
-    return _square(deform_rigidly(_centres(cells, to_BM.device), to_BM, from_BM, (seen & seen_still).float()))
+    field_BN = centres.repeat(len(posed), 1)
+    source = deform_rigidly(centres[moved], to_BM, from_BM, (seen & seen_still).float())
+    field_BN[:, moved] = torch.lerp(field_BN[:, moved], source, share_BN[:, moved].to(source.dtype))
+    return _square(field_BN)
+
+
+def _person(point_N: torch.Tensor, pose: Pose) -> torch.Tensor:
+    """(B, N) from 1 on head and torso to 0 in the background. The torso is as wide as the shoulders, and goes on below
+    the picture."""
+    left, right = pose.points_BK[:, 5], pose.points_BK[:, 6]
+    middle, unit_B1 = (left + right) / 2, shoulder_width(pose)[..., 0]
+    across = torch.where(left.real < right.real, right - left, left - right) / unit_B1[:, 0]
+    local = (point_N - middle[:, None]) * across.conj()[:, None]
+    torso = torch.hypot((local.real.abs() - unit_B1 / 2).clamp(min=0), local.imag.clamp(max=0))
+    head = torch.cat([pose.points_BK[:, _HEAD], _crown(pose.points_BK)], 1)
+    neck = to_segments(point_N, pose.points_BK[:, _CHIN, None], middle[:, None])[..., 0]
+    around = torch.minimum((point_N[None, :, None] - head[:, None]).abs().amin(-1), neck)
+    share = (1 - torch.minimum(torso, around - _HAIR * unit_B1) / (_OUTLINE * unit_B1)).clamp(0, 1)
+    return share.square() * (3 - 2 * share)
 
 
 def _control_points(pose: Pose) -> tuple[torch.Tensor, torch.Tensor]:
@@ -122,11 +161,13 @@ def _control_points(pose: Pose) -> tuple[torch.Tensor, torch.Tensor]:
     along = torch.lerp(points[:, first, None], points[:, second, None], share.to(points.dtype)).flatten(1)
     along_seen = (seen[:, first] & seen[:, second]).repeat_interleave(_BETWEEN, 1)
     border = _border(points.device).expand(len(points), -1)
+    border_seen = torch.ones_like(border, dtype=torch.bool)
+    border_seen[:, 1 - _BORDER :] = ~seen[:, [11, 12]].any(1, keepdim=True)
     face_seen = seen[:, [*_JAW, _CHIN]].all(1, keepdim=True).expand(-1, _CROWN)
     kept = [5, 6, 11, 12, *_HEAD]
     return (
         torch.cat([points[:, kept], along, _crown(points), border], 1),
-        torch.cat([seen[:, kept], along_seen, face_seen, torch.ones_like(border, dtype=torch.bool)], 1),
+        torch.cat([seen[:, kept], along_seen, face_seen, border_seen], 1),
     )
 
 
@@ -140,10 +181,11 @@ def _crown(points_BK: torch.Tensor) -> torch.Tensor:
 
 
 def _border(device: torch.device) -> torch.Tensor:
-    """Points at the top and the sides; they stay, and hold the background. The body goes on below the picture."""
+    """Points at the edges of the picture, which stay. The bottom ones, last, hold the waist where no hip is seen."""
     edge = torch.linspace(0, 1, _BORDER + 1, device=device)
     nought, one = torch.zeros_like(edge), torch.ones_like(edge)
-    return torch.cat([torch.complex(edge, nought), torch.complex(nought, edge)[1:], torch.complex(one, edge)[1:]])
+    sides = [torch.complex(edge, nought), torch.complex(nought, edge)[1:], torch.complex(one, edge)[1:]]
+    return torch.cat([*sides, torch.complex(edge, one)[1:-1]])
 
 
 def _centres(cells: int, device: torch.device) -> torch.Tensor:

@@ -4,7 +4,7 @@ import torch
 
 from stages.lib.limbs import Pose
 from stages.lib.nets.codec import Codec
-from stages.lib.nets.warp import Warper, body_field, fill, uncover, warp_picture
+from stages.lib.nets.warp import Layers, Warper, body_field, fill, take_apart, warp_picture
 from tests.unit.people import person, pose, turned_forearm
 
 CELLS, SIZE = 8, 64
@@ -29,14 +29,16 @@ def at(picture: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
     return picture[..., int(point.imag * SIZE), int(point.real * SIZE)]
 
 
+def with_red(picture: torch.Tensor, points: torch.Tensor, radius: float) -> torch.Tensor:
+    """`picture` with red discs of `radius` picture sides around `points`."""
+    away = (identity_field(SIZE)[0][..., None] - points).abs().amin(-1)
+    return torch.where(away < radius, torch.tensor([1.0, 0.0, 0.0])[:, None, None], picture)
+
+
 def with_forearm(points: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
     """`picture` with a red left forearm and hand."""
-    painted, radius = picture.clone(), 0.1 * (points[5] - points[6]).abs()
-    for pixel in identity_field(SIZE)[0].reshape(-1):
-        along = torch.lerp(points[7], points[9], torch.linspace(0, 1, 20).to(points.dtype))
-        if (torch.cat([along, points[91:112]]) - pixel).abs().min() < radius:
-            painted[..., int(pixel.imag * SIZE), int(pixel.real * SIZE)] = torch.tensor([1.0, 0.0, 0.0])
-    return painted
+    along = torch.lerp(points[7], points[9], torch.linspace(0, 1, 20).to(points.dtype))
+    return with_red(picture, torch.cat([along, points[91:112]]), 0.1 * float((points[5] - points[6]).abs()))
 
 
 def test_an_unmoved_pose_leaves_everything_where_it_is():
@@ -46,13 +48,15 @@ def test_an_unmoved_pose_leaves_everything_where_it_is():
 
 def test_an_unmoved_person_is_the_same_picture():
     still, picture = pose(person()), noise_picture()
-    torch.testing.assert_close(warp_picture(picture, picture, still, still), picture, atol=0.02, rtol=0)
+    torch.testing.assert_close(
+        warp_picture(Layers(picture, picture, picture), still, still), picture, atol=0.02, rtol=0
+    )
 
 
 def test_head_and_torso_follow_and_the_border_stays():
     still, moved = pose(person()), pose(person() + 0.1 - 0.05j)
     offset = body_field(still, moved, CELLS) - identity_field()
-    torch.testing.assert_close(offset[0, 3:5, 3:6].mean(), torch.tensor(-0.1 + 0.05j), atol=0.02, rtol=0)
+    torch.testing.assert_close(offset[0, 3:5, 4:6].mean(), torch.tensor(-0.1 + 0.05j), atol=0.02, rtol=0)
     assert offset[0, :, [0, -1]].abs().max() < 0.05
     assert offset[0, 0, [0, 1, -1]].abs().max() < 0.05
 
@@ -81,7 +85,7 @@ def test_unseen_points_do_not_pull():
 def test_a_turned_forearm_is_drawn_where_it_went_and_clothes_stay_as_they_were():
     still, posed = person(), turned_forearm(-1.2)
     picture = with_forearm(still, stripes())
-    made = warp_picture(picture, uncover(picture, pose(still)), pose(still), pose(posed))
+    made = warp_picture(take_apart(picture, pose(still)), pose(still), pose(posed))
     red = torch.tensor([[1.0, 0.0, 0.0]])
     torch.testing.assert_close(at(made, (posed[7] + posed[9]) / 2), red, atol=0.1, rtol=0)
     torch.testing.assert_close(at(made, posed[100]), red, atol=0.2, rtol=0)
@@ -89,6 +93,40 @@ def test_a_turned_forearm_is_drawn_where_it_went_and_clothes_stay_as_they_were()
     assert at(made, left)[0, 1] > 0.2  # no longer red
     torso = (slice(None), slice(None), slice(40, 50), slice(28, 34))
     torch.testing.assert_close(made[torso], stripes()[torso], atol=0.05, rtol=0)
+
+
+def test_an_arm_does_not_carry_a_hand_that_was_before_it():
+    """The reference holds its left hand before its left upper arm; the hand then goes down."""
+    still, posed = person(), person()
+    still[91:112] += (still[5] + still[7]) / 2 - still[91:112].mean()
+    picture = with_red(torch.zeros(1, 3, SIZE, SIZE), still[91:112], 0.03)
+    assert at(picture, still[91:112].mean())[0, 0] == 1
+    made = warp_picture(take_apart(picture, pose(still)), pose(still), pose(posed))
+    assert at(made, (posed[5] + posed[7]) / 2)[0, 0] < 0.4  # its fill is red at the edge of the discs
+    assert at(made, posed[91:112].mean())[0, 0] > 0.9
+
+
+def test_the_background_beside_a_moving_head_stays():
+    tilted = person()
+    tilted[[*range(5), *range(23, 91)]] += 0.06
+    field = body_field(pose(person()), pose(tilted), 32)
+    at_rest = identity_field(32)[0]
+    far = ((at_rest.real < 0.3) | (at_rest.real > 0.76)) & (at_rest.imag < 0.3)
+    assert far.sum() > 100
+    torch.testing.assert_close(field[0][far], at_rest[far], atol=1e-6, rtol=0)
+    assert (field[0] - at_rest).real.amin() < -0.05
+
+
+def test_the_bottom_holds_a_waist_whose_hips_are_not_seen():
+    moved = person() - 0.05
+    seen = torch.ones(1, 133, dtype=torch.bool)
+    seen[:, [11, 12]] = False
+    loose, held = (
+        body_field(Pose(person()[None], here), Pose(moved[None], here), 32)[0, -1, 16].real - (16.5 / 32)
+        for here in (torch.ones_like(seen), seen)
+    )
+    assert loose.item() == pytest.approx(0.05, abs=0.01)
+    assert abs(held.item()) < 0.02
 
 
 def test_holes_are_filled_and_what_is_known_is_kept():
@@ -119,8 +157,8 @@ def test_reference_latents_are_deformed_frame_by_frame(frames):
 
 def test_places_are_exact_under_mixed_precision():
     still, posed, picture = pose(person()), pose(turned_forearm(-1.2)), noise_picture()
-    behind = uncover(picture, still)
-    exact = warp_picture(picture, behind, still, posed)
+    layers = take_apart(picture, still)
+    exact = warp_picture(layers, still, posed)
     with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(uncover(picture, still), behind)
-        torch.testing.assert_close(warp_picture(picture, behind, still, posed), exact)
+        torch.testing.assert_close(take_apart(picture, still).armless_1CHW, layers.armless_1CHW)
+        torch.testing.assert_close(warp_picture(layers, still, posed), exact)
