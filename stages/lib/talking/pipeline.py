@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 _END = object()
+_PATIENCE = 0.1
+"""Seconds after which who waits looks whether it all was stopped."""
 
 
 class Pipeline:
@@ -16,8 +18,9 @@ class Pipeline:
     takes next gets the error."""
 
     def __init__(self, parts: Sequence[Callable[[Any], Any]], waiting: int = 1) -> None:
-        """waiting: how many items may lie before each part; more of them smooth, and take memory."""
-        self._queues: list[queue.Queue[Any]] = [queue.Queue(waiting) for _ in parts]
+        """waiting: how many items may wait for each part, in the mean; more of them smooth, and take memory."""
+        self._queues: list[queue.SimpleQueue[Any]] = [queue.SimpleQueue() for _ in parts]
+        self._room = threading.Semaphore(len(parts) * (1 + waiting))
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self._error: BaseException | None = None
@@ -29,8 +32,12 @@ class Pipeline:
             thread.start()
 
     def put(self, item: Any) -> None:
-        """Waits while the first part is behind."""
-        self._hand(self._queues[0], item)
+        """Waits while too many are under way, until one is done: whoever then takes has it at once. Waiting for the
+        first part instead, it would lie until the item after it was begun."""
+        while not self._stopped.is_set():
+            if self._room.acquire(timeout=_PATIENCE):
+                self._queues[0].put(item)
+                break
         self._check()
 
     def take(self) -> list[Any]:
@@ -43,7 +50,7 @@ class Pipeline:
 
     def finish(self) -> list[Any]:
         """Waits for all that was put; what has come out since `take`."""
-        self._hand(self._queues[0], _END)
+        self._queues[0].put(_END)
         for thread in self._threads:
             thread.join()
         return self.take()
@@ -58,7 +65,7 @@ class Pipeline:
         following = self._queues[index + 1] if index + 1 < len(self._queues) else None
         while not self._stopped.is_set():
             try:
-                item = self._queues[index].get(timeout=0.1)
+                item = self._queues[index].get(timeout=_PATIENCE)
             except queue.Empty:
                 continue
             if item is not _END:
@@ -69,19 +76,12 @@ class Pipeline:
                     self._stopped.set()
                     return
             if following is not None:
-                self._hand(following, item)
+                following.put(item)
             elif item is not _END:
                 self._done.put(item)
+                self._room.release()
             if item is _END:
                 return
-
-    def _hand(self, target: "queue.Queue[Any]", item: Any) -> None:
-        while not self._stopped.is_set():
-            try:
-                return target.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-        return None
 
     def _check(self) -> None:
         if self._error is not None:

@@ -57,6 +57,30 @@ def test_who_puts_waits_for_a_slow_part() -> None:
     assert pipeline.finish() == list(range(10))
 
 
+def test_what_is_done_is_had_at_once_though_the_first_part_is_busy() -> None:
+    gates = threading.Event(), threading.Event()
+
+    def first(item: int) -> int:
+        if item == 1:
+            gates[0].wait(10)
+        return item
+
+    def second(item: int) -> int:
+        gates[1].wait(10)
+        return item
+
+    pipeline = Pipeline([first, second])
+    filling = threading.Thread(target=lambda: [pipeline.put(item) for item in range(5)])
+    filling.start()
+    filling.join(0.3)
+    assert filling.is_alive()  # four are under way
+    gates[1].set()
+    filling.join(5)
+    assert pipeline.take() == [0]
+    gates[0].set()
+    assert pipeline.finish() == [1, 2, 3, 4]
+
+
 def test_an_error_reaches_who_takes_and_ends_the_threads() -> None:
     def fails(item: int) -> float:
         return 1 / item
