@@ -9,7 +9,6 @@ from typing import TypeVar
 from flows.environment import prepare_environment
 from flows.observed import USER_ERRORS, run_observed
 from flows.processes import exit_on_sigterm
-from flows.server import api_url
 
 T = TypeVar("T")
 
@@ -20,7 +19,7 @@ def run_command(name: str, function: Callable[[], T], publish: Callable[[T], Non
     exit_on_sigterm()
     log_to_terminal()
     try:
-        run_observed(name, function, publish, api_url(root))
+        run_observed(name, function, publish, root)
     except USER_ERRORS as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

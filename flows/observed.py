@@ -8,12 +8,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
 from flows.cancelling import ended_from_the_dashboard
-from flows.environment import PARENT_RUN
-from flows.server import answers
+from flows.parents import parent_run
+from flows.runs import close_left, remembered
+from flows.server import answers, api_url
 from stages.lib.context import Progress, ProgressFactory
 from stages.lib.parallel import PoolBrokenError
 
@@ -34,35 +36,39 @@ PROGRESS_SECONDS = 5.0
 logger = logging.getLogger("stages.flow")
 
 
-def run_observed(name: str, function: Callable[[], T], publish: Callable[[T], None], url: str) -> T:
-    """Call `function` once: as a flow run of this name if a Prefect server answers at `url`, else plainly.
+def run_observed(name: str, function: Callable[[], T], publish: Callable[[T], None], root: Path) -> T:
+    """Call `function` once: as a flow run of this name if the Prefect server of this folder answers, else plainly.
 
     `publish` is called with the result inside the flow run. An exception of `function` is raised as it is.
     """
+    url = api_url(root)
     if not answers(url):
         logger.info("%s: no Prefect server answers at %s, running without the dashboard", name, url)
         return function()
-    return _Run(name, function, publish, url)()
+    os.environ["PREFECT_API_URL"] = url
+    return _Run(name, function, publish, root)()
 
 
 class _Run:
     """One flow run, and what came out of it."""
 
-    def __init__(self, name: str, function: Callable[[], Any], publish: Callable[[Any], None], url: str) -> None:
-        self.name, self.function, self.publish, self.url = name, function, publish, url
+    def __init__(self, name: str, function: Callable[[], Any], publish: Callable[[Any], None], root: Path) -> None:
+        self.name, self.function, self.publish, self.root = name, function, publish, root
         self.started = self.cancelled = False
         self.results: list[Any] = []
         self.errors: list[BaseException] = []
 
     def __call__(self) -> Any:
-        os.environ["PREFECT_API_URL"] = self.url
+        parent = parent_run(self.root)
         from prefect import Flow
         from prefect.flow_engine import run_flow
 
         _terminal_shows_our_logs_only()
         flow: Any = Flow(self._body, name=self.name, validate_parameters=False, persist_result=False)
         try:
-            run_flow(flow, flow_run=_create_flow_run(flow), return_type="state")
+            flow_run = _create_flow_run(flow, parent)
+            with remembered(self.root, flow_run.id):
+                run_flow(flow, flow_run=flow_run, return_type="state")
         except Exception as error:
             if not self.started:
                 logger.warning("%s: runs without the dashboard: %s", self.name, error)
@@ -77,9 +83,11 @@ class _Run:
         return self.results[0]
 
     def _body(self) -> Any:
-        from prefect.states import Cancelled, Failed
+        from prefect.states import Cancelled, Crashed, Failed
 
         self.started = True
+        with _the_work_matters_more(f"{self.name}: runs of killed processes stay as they are on the dashboard"):
+            close_left(self.root)
         with ended_from_the_dashboard(self.name) as cancelled:
             try:
                 self.results.append(self.function())
@@ -91,14 +99,16 @@ class _Run:
                 self.cancelled = cancelled.is_set()
                 if self.cancelled:
                     return Cancelled(message="cancelled on the dashboard; all its processes have ended")
+                if isinstance(error, SystemExit) and isinstance(error.code, str):
+                    return Crashed(message=error.code)
                 raise
         with _the_work_matters_more(f"{self.name}: no artifact on the dashboard"):
             self.publish(self.results[0])
         return None
 
 
-def _create_flow_run(flow: Any) -> Any:
-    """A flow run; under the run named by the environment, if that exists on this server.
+def _create_flow_run(flow: Any, parent: str | None) -> Any:
+    """A flow run; under the run `parent`, if that exists on this server.
 
     Else under a deployment of its own, that nobody serves: the dashboard lets no other runs be cancelled.
     """
@@ -107,7 +117,6 @@ def _create_flow_run(flow: Any) -> Any:
     from prefect.exceptions import ObjectNotFound
     from prefect.states import Pending
 
-    parent = os.environ.get(PARENT_RUN)
     with get_client(sync_client=True) as client:
         if parent:
             try:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -20,8 +21,6 @@ from flows.environment import PIPELINE
 
 GRACE_SECONDS = 5.0
 """Between the polite and the final signal."""
-
-SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh"}
 
 
 def run_group(
@@ -131,15 +130,44 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
+def identity(process: psutil.Process) -> dict[str, float]:
+    """What tells it from any other, later ones with the same number too."""
+    return {"pid": process.pid, "created": process.create_time()}
+
+
+def identified(record: Mapping[str, Any]) -> psutil.Process | None:
+    """The very process of which `identity` was written down, if it still runs."""
+    try:
+        process = psutil.Process(int(record["pid"]))
+        same = abs(process.create_time() - float(record["created"])) < 1
+    except (ValueError, KeyError, psutil.NoSuchProcess):
+        return None
+    return process if same and alive(process) else None
+
+
+def dvc_of_this_stage() -> psutil.Process | None:
+    """The dvc that started this process; None where none did, or where it is gone already."""
+    if "DVC_STAGE" not in os.environ:
+        return None
+    return next((process for process in psutil.Process().parents() if _is_dvc(process)), None)
+
+
+def _is_dvc(process: psutil.Process) -> bool:
+    try:
+        return any(Path(word).name == "dvc" for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
 def end_with_dvc() -> None:
     """End this stage when the dvc that started it is gone: its next run must not meet a writer of the same outputs.
 
     Likewise when the pipeline that started dvc is gone: dvc would go on, with nobody to end it.
     """
-    if "DVC_STAGE" not in os.environ:
+    dvc = dvc_of_this_stage()
+    if dvc is None:
         return
-    dvc = next((process for process in psutil.Process().parents() if process.name() not in SHELLS), None)
-    watched = [("dvc", dvc)] if dvc is not None else []
+    watched = [("dvc", dvc)]
     if pipeline := os.environ.get(PIPELINE):
         try:
             watched.append(("the pipeline", psutil.Process(int(pipeline))))

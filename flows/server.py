@@ -15,7 +15,7 @@ import psutil
 
 from flows.environment import prepare_environment, state_folder
 from flows.locks import exclusive
-from flows.processes import end_group_of
+from flows.processes import end_group_of, identified, identity
 from stages.lib.files import read_json, write_json
 
 HOST = "127.0.0.1"
@@ -83,8 +83,7 @@ def _start(root: Path, port: int) -> str:
                 tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
                 raise ValueError(f"the Prefect server did not start on port {port}; the end of {log}:\n{tail}")
             time.sleep(0.2)
-        created = psutil.Process(process.pid).create_time()
-        write_json(_record_path(root), {"url": url, "pid": process.pid, "created": created})
+        write_json(_record_path(root), {"url": url, **identity(psutil.Process(process.pid))})
     except BaseException:
         end_group_of(process.pid)
         raise
@@ -112,10 +111,9 @@ def _record(root: Path) -> dict[str, Any] | None:
     """What `start` wrote, if that very process still runs."""
     try:
         record: dict[str, Any] = read_json(_record_path(root))
-        alive = abs(psutil.Process(int(record["pid"])).create_time() - float(record["created"])) < 1
-    except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
+    except (OSError, ValueError):
         return None
-    return record if alive else None
+    return record if identified(record) else None
 
 
 def _wanted_port() -> int:

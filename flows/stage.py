@@ -18,7 +18,6 @@ from flows.environment import prepare_environment, state_folder
 from flows.locks import exclusive
 from flows.observed import USER_ERRORS, observed_progress, run_observed
 from flows.processes import end_with_dvc, exit_on_sigterm
-from flows.server import api_url
 from stages.lib.clusters import open_executor
 from stages.lib.context import Context, no_progress, terminal_progress
 from stages.lib.parallel import process_pool
@@ -55,7 +54,7 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
             return 0
         with exclusive(state_folder(root) / "locks", name, _say):
             context = make_context(params, root, team)
-            run_observed(name, lambda: _reported(load(), params, context), publish_stage, api_url(root))
+            run_observed(name, lambda: _reported(load(), params, context), publish_stage, root)
     except USER_ERRORS as error:
         _say(f"error in {name}: {error}")
         _say(f"(traceback: {_keep_traceback(root, name)})")

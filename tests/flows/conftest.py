@@ -17,6 +17,7 @@ from tests.flows.support import Start
 
 FAKE_STAGE = Path(__file__).with_name("fake_stage.py")
 OWN_VARIABLES = ("PREFECT_API_URL", "PREFECT_HOME", "DVC_SITE_CACHE_DIR", "COSPEECH_PARENT_RUN", "DVC_STAGE")
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 NOBODY = "http://127.0.0.1:9/api"
 
 DVC_YAML = """
@@ -68,16 +69,16 @@ def start_stage(project: Path, environment: dict[str, str]) -> Iterator[Start]:
 
 @pytest.fixture
 def start_pipeline(project: Path, environment: dict[str, str]) -> Any:
-    """Start the pipeline on two fake stages, the second with the given behaviour."""
+    """Start the pipeline, or another module, on two fake stages, the second with the given behaviour."""
 
-    def start(behaviour: str, **variables: str) -> "subprocess.Popen[str]":
+    def start(behaviour: str, *module: str, **variables: str) -> "subprocess.Popen[str]":
         shutil.copy(Path(__file__).with_name("fake_stage.py"), project / "fake_stage.py")
         (project / "dvc.yaml").write_text(DVC_YAML.replace("{behaviour}", behaviour))
         subprocess.run([sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=project, check=True)
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.pipeline"],
+            [sys.executable, "-m", *(module or ("flows.pipeline",))],
             cwd=project,
-            env={**environment, **variables},
+            env={**environment, "PATH": PATH, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
