@@ -36,7 +36,8 @@ def run(params: Params, context: Context) -> StageReport:
     """Writes data/latents/CLIP.safetensors for every kept clip, training and test."""
     workspace, device = context.workspace, pick_device(params.compute.device)
     curated = Curated.load(workspace.curated)
-    clips = [*curated.clips("train"), *curated.clips("test")]
+    held_out = curated.clips("test")
+    clips = [*curated.clips("train"), *held_out]
     if not clips:
         raise ValueError(f"{workspace.curated}: no clip is kept; see its reasons (cospeech ledger)")
     encoder = pick_family(dumped(params.wan)).encoder(workspace, device)
@@ -45,7 +46,7 @@ def run(params: Params, context: Context) -> StageReport:
     shown: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     with context.progress("encode latents", len(clips)) as bar:
         for pictures in _read_ahead(workspace, clips):
-            encoded = encoder.encode(pictures.frames, pictures.skeletons)
+            encoded = encoder.encode(pictures.frames, pictures.skeletons, whole=pictures.clip in held_out)
             encoded.save(workspace.latents(pictures.clip))
             count, channels = count + len(pictures.frames), encoded.channels
             if len(shown) < 4:

@@ -238,8 +238,7 @@ def _write_samples(
     takes: Sequence[Mapping[str, Take]],
     student: Sampler,
 ) -> None:
-    """Comparisons of the stretches and the whole clips (of Wan's, a window) by the student, of the first
-    `evaluate.samples` clips."""
+    """Comparisons of the stretches and the whole clips by the student, of the first `evaluate.samples` clips."""
     workspace, count = context.workspace, min(params.evaluate.samples, len(clips))
     with atomic_path(workspace.samples) as folder, context.progress("samples", count) as bar:
         folder.mkdir()

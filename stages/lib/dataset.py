@@ -167,7 +167,7 @@ class Window:
 
 def middle_window(clip: Clip, frames: int, reference: int = 0) -> Window:
     """The `frames` frames in the middle of a clip, all of it if it is shorter, or what is nearest to them."""
-    frames = min(frames, len(clip))
+    frames = 1 + (min(frames, len(clip)) - 1) // clip.stride * clip.stride
     start = min(clip.starts(frames), key=lambda start: abs(start - (len(clip) - frames) // 2), default=None)
     if start is None:
         raise ValueError(f"{clip.clip}: no window of {frames} frames of it is encoded; run dvc repro")
@@ -175,9 +175,7 @@ def middle_window(clip: Clip, frames: int, reference: int = 0) -> Window:
 
 
 def longest_window(clip: Clip, reference: int = 0) -> Window:
-    """All of a clip; the first window of one whose codec packs frames."""
-    if clip.stride == 1:
-        return Window(clip, 0, len(clip), reference)
+    """All of a clip, or as much as is encoded in one piece."""
     windows = [(start, count) for count in range(len(clip), 0, -1) for start in clip.starts(count)]
     if not windows:
         raise ValueError(f"{clip.clip}: no window of it is encoded; run dvc repro")

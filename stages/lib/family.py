@@ -45,8 +45,9 @@ class WanSettings:
 
 
 class ClipEncoder(Protocol):
-    def encode(self, frames: np.ndarray, skeletons: np.ndarray) -> Any:
-        """An artifact with `save(path)`, of frames and skeletons (F, H, W, 3) uint8."""
+    def encode(self, frames: np.ndarray, skeletons: np.ndarray, whole: bool = False) -> Any:
+        """An artifact with `save(path)`, of frames and skeletons (F, H, W, 3) uint8. whole: it is to be drawn in
+        stretches of more than a window, too."""
 
     def first(self, encoded: Any) -> torch.Tensor:
         """The first frame decoded again: (1, 3, H, W)."""
@@ -102,7 +103,7 @@ class _PictureEncoder:
     device: torch.device
 
     @torch.no_grad()
-    def encode(self, frames: np.ndarray, skeletons: np.ndarray) -> Latents:
+    def encode(self, frames: np.ndarray, skeletons: np.ndarray, whole: bool = False) -> Latents:
         latents, pose = [], []
         for start in range(0, len(frames), _BATCH):
             part = slice(start, start + _BATCH)

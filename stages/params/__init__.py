@@ -59,11 +59,15 @@ class Params(Section):
         lengths = {
             "teacher.window": self.teacher.window, "adapt.frames": self.adapt.frames,
             "targets.frames": self.targets.frames, "evaluate.window": self.evaluate.window,
-            "evaluate.frames": self.evaluate.frames,
         }  # fmt: skip
         wrong = [f"{name} {found}" for name, found in lengths.items() if found != self.wan.frames]
         if wrong:
             raise ValueError(f"with wan, all windows are of wan.frames {self.wan.frames}: not so {', '.join(wrong)}")
+        if self.evaluate.frames % 4 != 1 or self.evaluate.overlap % 4:
+            raise ValueError(
+                f"with wan, evaluate.frames must be 1 and a multiple of 4, and evaluate.overlap a multiple of 4: found "
+                f"{self.evaluate.frames} and {self.evaluate.overlap}, which do not fill latent frames"
+            )
         if self.teacher.window_share != 1:
             raise ValueError("with wan, teacher.window_share must be 1: single frames are not encoded")
         if self.attention.stream is not None:

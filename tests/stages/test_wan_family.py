@@ -1,6 +1,7 @@
 """Wan 2.1 through the stages, on tiny models of diffusers' and transformers' own classes."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,15 +27,19 @@ from stages import (
     train_teacher,
 )
 from stages.lib.artifacts import Prompts, Targets, WindowLatents
-from stages.lib.dataset import CellWeights, Window, middle_window
+from stages.lib.dataset import CellWeights, Window, longest_window, middle_window
+from stages.lib.distillation import plan_windows
+from stages.lib.evaluation.drawing import Sampler, draw
 from stages.lib.family import Family, pick_family
 from stages.lib.files import folder_digest, read_json
 from stages.lib.media import read_frames, write_video
 from stages.lib.media.sound import decode_speech
 from stages.lib.nets.wan import WanTeacher, load_student, load_teacher
 from stages.lib.nets.wan_codec import WanCodec
-from stages.lib.pixels import to_tensor
+from stages.lib.pixels import to_pictures, to_tensor
 from stages.lib.report import StageReport
+from stages.lib.sampling import sample
+from stages.lib.training import step_generator
 from stages.lib.wan.clips import spread
 from stages.lib.workspace import Workspace
 from stages.params import Params
@@ -119,6 +124,7 @@ def test_every_clip_is_encoded_in_windows_of_its_own(params: Params, encoded: Wo
         assert found.starts.tolist() == [0, 16, 31]  # of 40 frames, 9 a window
         assert found.references.tolist() == [0, 39]
         assert found.latents.shape == found.pose.shape == (3, 16, T, 8, 8)
+        assert found.whole.shape == found.whole_pose.shape == (16, 0 if clip == "ann-1" else 10, 8, 8)
         frames = to_tensor(read_frames(encoded.video(clip)))
         latents = codec.encode_video(frames[16:25]).numpy()
         np.testing.assert_allclose(found.latents[1], latents, atol=2e-3)
@@ -127,6 +133,26 @@ def test_every_clip_is_encoded_in_windows_of_its_own(params: Params, encoded: Wo
     report = StageReport.load(encoded.stage_report("encode_latents"))
     assert report.figures == {"clips": 3, "frames": 120, "latent_channels": 16}
     assert all(path.is_file() for path in report.pictures.values())
+
+
+def test_held_out_clips_are_encoded_whole_too(params: Params, encoded: Workspace) -> None:
+    codec = WanCodec.from_pretrained(encoded.model("codec") / "vae")
+    training, held_out = (family_of(params).clip(encoded, clip, clip[:3], CellWeights(0, 0, 0)) for clip in CLIPS[:2])
+    assert training.starts(37) == []
+    assert held_out.starts(37) == held_out.starts(21) == [0]
+    assert held_out.starts(FRAMES) == [0, 16, 31]
+    assert held_out.starts(20) == held_out.starts(41) == []
+    frames = to_tensor(read_frames(encoded.video("ann-2")))
+    assert held_out.latents(slice(0, 37)).shape == (16, 10, 8, 8)
+    expected = codec.encode_video(frames[:21]).numpy()  # the first latents of more frames are those of fewer
+    np.testing.assert_allclose(held_out.latents(slice(0, 21)), expected, atol=2e-3)
+    assert held_out.condition(slice(0, 21), 39).control_BVThw.shape == (1, 2 * 16 + 64, 1 + 6, 8, 8)
+    assert middle_window(held_out, 40) == longest_window(held_out) == Window(held_out, 0, 37, 0)
+    moved = held_out.moved(slice(0, 21), torch.ones(16, 6, 8, 8), held_out.keypoints, held_out.confidence, 0)
+    assert (moved.condition(slice(0, 21), 0).pose == 1).all()
+    assert torch.equal(moved.latents(slice(0, 21)), held_out.latents(slice(0, 21)))
+    with pytest.raises(ValueError, match=r"frames 4 to 25 are not an encoded window.* from its first frame on 10"):
+        held_out.latents(slice(4, 25))
 
 
 def test_the_condition_is_what_the_pipeline_prepares(params: Params, encoded: Workspace) -> None:
@@ -263,7 +289,62 @@ def test_evaluation_measures_both_and_shows_them(params: Params, distilled: Work
     assert metrics["speed"]["student_fps"] > 0
     assert report.figures["clips"] == 2
     whole = next(path for path in distilled.samples.iterdir() if "student" in path.name)
-    assert len(read_frames(whole)) == FRAMES
+    assert len(read_frames(whole)) == 37  # of 40: 1 and a multiple of 4
+
+
+def sampler_of(params: Params, workspace: Workspace, name: str, **changes: int) -> Sampler:
+    return replace(evaluate.load_samplers(params, workspace)[name], **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["teacher", "student"])
+def test_a_long_stretch_is_drawn_in_windows_fused_by_latent_frame(
+    params: Params, distilled: Workspace, name: str
+) -> None:
+    """21 frames, 6 latent ones, in windows of 3 that share 1: [0, 3), [2, 5), [3, 6), by hand for one step."""
+    clip = family_of(params).clip(distilled, "bob-1", "bob", CellWeights(0, 0, 0))
+    stretch, sampler = Window(clip, 0, 21, 0), sampler_of(params, distilled, name, steps=1)
+    net, condition = sampler.denoiser, stretch.condition
+    noise = torch.randn((1, *stretch.latents.shape), generator=step_generator(params.seed, 5))
+    total, weight = torch.zeros_like(noise), torch.zeros(6)
+    video = {(0, 3): (slice(0, 9), 1), (2, 5): (slice(5, 17), 4), (3, 6): (slice(9, 21), 4)}
+    ramp = torch.tensor([1.0, 2.0, 1.0])
+    with torch.no_grad():
+        for (start, stop), (frames, first) in video.items():
+            plan = None
+            if sampler.mask is not None:
+                plan = sampler.mask.plan(clip.keypoints[frames], clip.confidence[frames], (4, 4), 4, first)
+            part = replace(condition, control_BVThw=condition.control_BVThw[:, :, [0, *range(1 + start, 1 + stop)]])
+            x0 = net(noise[:, :, start:stop], torch.ones(1), part, plan)
+            total[:, :, start:stop] += x0 * ramp[:, None, None]
+            weight[start:stop] += ramp
+        expected = total / weight[:, None, None]
+        assert weight.tolist() == [1, 2, 2, 3, 3, 1]
+        frames = draw(sampler, stretch, params.seed, 5).frames
+        shown = to_pictures(sampler.codec.decode_video(expected[0]))
+    assert frames.shape == (21, 64, 64, 3)
+    assert np.abs(frames.astype(int) - shown).max() <= 1
+    assert frames.std() > 1
+
+
+def test_a_window_that_covers_all_is_the_single_window(params: Params, distilled: Workspace) -> None:
+    clip = family_of(params).clip(distilled, "bob-1", "bob", CellWeights(0, 0, 0))
+    stretch, sampler = Window(clip, 0, 21, 0), sampler_of(params, distilled, "student", window=21, overlap=8)
+    assert sampler.mask is not None
+    plan = plan_windows([stretch], sampler.denoiser.patch, sampler.mask)
+    noise = torch.randn((1, *stretch.latents.shape), generator=step_generator(0, 0))
+    latents = sample(sampler.denoiser, noise, stretch.condition, sampler.steps, sampler.shift, plan)
+    single = to_pictures(sampler.codec.decode_video(latents[0]))
+    np.testing.assert_array_equal(draw(sampler, stretch, 0, 0).frames, single)
+    assert (draw(replace(sampler, window=9, overlap=4), stretch, 0, 0).frames != single).any()
+
+
+def test_evaluation_draws_stretches_longer_than_a_window(params: Params, distilled: Workspace, tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    shutil.copytree(distilled.root, workspace.root, dirs_exist_ok=True)
+    report = evaluate.run(changed(params, "evaluate", frames=21), tiny_run.context_of(workspace))
+    assert report.figures["frames"] == 2 * 21
+    whole = next(path for path in workspace.samples.iterdir() if "student" in path.name)
+    assert len(read_frames(whole)) == 37
 
 
 @pytest.mark.parametrize(
@@ -272,6 +353,9 @@ def test_evaluation_measures_both_and_shows_them(params: Params, distilled: Work
         ("wan", {"frames": 8}, "takes 1 and a multiple of 4"),
         ("adapt", {"frames": 5}, "wan.frames 9: not so adapt.frames 5"),
         ("teacher", {"window_share": 0.5}, "window_share must be 1"),
+        ("evaluate", {"frames": 20}, "evaluate.frames must be 1 and a multiple of 4"),
+        ("evaluate", {"overlap": 2}, "evaluate.overlap a multiple of 4"),
+        ("evaluate", {"window": 13}, "wan.frames 9: not so evaluate.window 13"),
         ("attention", {"stream": {"chunk": 1, "frames": 2, "recent": 1}}, "not built for the Wan family yet"),
         ("codec", {"pretrained": "models/codec"}, "must be null"),
     ],
@@ -291,7 +375,7 @@ def test_nothing_is_fetched_unless_params_say_so(params: Params, encoded: Worksp
 
 
 def test_latents_of_the_other_family_are_an_error(encoded: Workspace) -> None:
-    with pytest.raises(ValueError, match="window latents version 1 where latents version 1 was expected"):
+    with pytest.raises(ValueError, match="window latents version 2 where latents version 1 was expected"):
         pick_family(None).clip(encoded, "ann-1", "ann", CellWeights(0, 0, 0))
 
 

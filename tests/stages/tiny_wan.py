@@ -56,7 +56,7 @@ def wan_params(repository: Path, pipelines: Path, **changes: object) -> Params:
     data["teacher"] |= {"window": FRAMES, "window_share": 1.0, "steps": 2}
     data["attention"] = AttentionSection(mask=("global", "local"), past_frames=1, stream=None).model_dump()
     data["adapt"]["frames"] = data["targets"]["frames"] = FRAMES
-    data["evaluate"] |= {"frames": FRAMES, "window": FRAMES}
+    data["evaluate"] |= {"frames": FRAMES, "window": FRAMES, "overlap": 4}
     data["student"] |= {"region_frames": 1}
     for section, keys in (
         ("teacher", ("optimisation",)),

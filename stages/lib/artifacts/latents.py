@@ -39,8 +39,12 @@ class WindowLatents:
     """A clip for a codec that packs frames: latents of whole windows, and of single frames.
 
     length: frames of the clip. frames: of a window. starts: (W,) int64, first frame of each window. latents, pose:
-    (W, C, T, h, w) float16, unit variance, of the video and of the skeleton video. empty: (C, T, h, w) float16, of a
-    video that is grey throughout. references: (R,) int64, frames encoded as pictures; pictures: (R, C, h, w) float16.
+    (W, C, T, h, w) float16, unit variance, of the video and of the skeleton video. whole, whole_pose: (C, L, h, w)
+    float16, of the clip from its first frame on; L is 0 where only windows are wanted. empty: (C, max(T, L), h,
+    w) float16, of a video that is grey throughout. references: (R,) int64, frames encoded as pictures; pictures:
+    (R, C, h, w) float16.
+
+    The codec is causal, so that a shorter stretch from a first frame on has the first of its latents.
     """
 
     length: int
@@ -48,12 +52,17 @@ class WindowLatents:
     starts: np.ndarray
     latents: np.ndarray
     pose: np.ndarray
+    whole: np.ndarray
+    whole_pose: np.ndarray
     empty: np.ndarray
     references: np.ndarray
     pictures: np.ndarray
 
     def __post_init__(self) -> None:
-        assert self.latents.shape == self.pose.shape == (len(self.starts), *self.empty.shape)
+        assert self.latents.shape == self.pose.shape
+        assert len(self.latents) == len(self.starts)
+        assert self.whole.shape == self.whole_pose.shape
+        assert self.empty.shape[1] >= max(self.latents.shape[2], self.whole.shape[1])
         assert self.pictures.shape[0] == len(self.references)
 
     @property
@@ -61,14 +70,14 @@ class WindowLatents:
         return self.pictures.shape[1]
 
     def save(self, path: Path) -> None:
-        halves = ("latents", "pose", "empty", "pictures")
+        halves = ("latents", "pose", "whole", "whole_pose", "empty", "pictures")
         arrays = {name: getattr(self, name).astype(np.float16) for name in halves}
         arrays |= {name: getattr(self, name).astype(np.int64) for name in ("starts", "references")}
-        save_arrays(path, "window latents", 1, arrays, {"length": str(self.length), "frames": str(self.frames)})
+        save_arrays(path, "window latents", 2, arrays, {"length": str(self.length), "frames": str(self.frames)})
 
     @classmethod
     def load(cls, path: Path) -> "WindowLatents":
-        arrays, metadata = load_arrays(path, "window latents", 1)
+        arrays, metadata = load_arrays(path, "window latents", 2)
         return cls(int(metadata["length"]), int(metadata["frames"]), **arrays)
 
 

@@ -34,12 +34,12 @@ class Mask:
     past_frames: int
 
     def plan(
-        self, keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int], stride: int = 1
+        self, keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int], stride: int = 1, first: int = 1
     ) -> "AttentionPlan | None":
         """`plan_attention` of one window; None: dense."""
         if not self.parts:
             return None
-        return plan_attention(keypoints, confidence, grid, self.past_frames, self.parts, stride)
+        return plan_attention(keypoints, confidence, grid, self.past_frames, self.parts, stride, first)
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ def plan_attention(
     K: int,
     parts: Sequence[MaskPart] = ("global", "local"),
     stride: int = 1,
+    first: int = 1,
     rest: RestPose | None = None,
 ) -> AttentionPlan:
     """The plan of one window (B = 1).
@@ -89,7 +90,8 @@ def plan_attention(
     keypoints: (T, 133, 2), x y in 0..1 of the frame. confidence: (T, 133) in 0..1. grid: tokens down and across.
     K: how many past frames a frame looks back at; fewer where fewer are past, none with 0. parts: without "global" it
     looks back at all of them; without "local" at all of their tokens, as if the whole frame were one region.
-    stride: video frames that share a latent frame (`temporal.py`); the plan is over latent frames.
+    stride: video frames that share a latent frame (`temporal.py`); the plan is over latent frames. first: of these in
+        the first one, 1 where the video begins, else `stride`.
     rest: regions are this pose's, deformed (`regions.deformed_regions`); None: drawn along the keypoints' lines.
 
     Raises:
@@ -103,10 +105,10 @@ def plan_attention(
         region = region_tokens(keypoints, confidence, grid)
     else:
         region = deformed_regions(keypoints, confidence, rest, grid)
-    middle = middle_frames(len(keypoints), stride)
+    middle = middle_frames(len(keypoints), stride, first)
     error_TT = alignment_error(keypoints[middle][:, UPPER_BODY], confidence[middle][:, UPPER_BODY])
     past = past_frames(error_TT, K if "global" in parts else len(middle) - 1)
-    return AttentionPlan(torch.from_numpy(past)[None], torch.from_numpy(latent_regions(region, stride))[None])
+    return AttentionPlan(torch.from_numpy(past)[None], torch.from_numpy(latent_regions(region, stride, first))[None])
 
 
 def join_plans(plans: Sequence[AttentionPlan]) -> AttentionPlan:

@@ -13,32 +13,34 @@ import numpy as np
 from ..regions import BACKGROUND, FINEST_FIRST
 
 
-def latent_groups(frames: int, stride: int) -> list[tuple[int, int]]:
-    """(start, stop) of the video frames of each latent frame: 1, then `stride` each.
+def latent_groups(frames: int, stride: int, first: int = 1) -> list[tuple[int, int]]:
+    """(start, stop) of the video frames of each latent frame: `first`, then `stride` each. first: `stride` of a part
+    that does not begin its video.
 
     Raises:
         ValueError: the frames do not come out even.
     """
     if stride < 1:
         raise ValueError(f"a latent frame must hold 1 or more video frames, not {stride}")
-    if frames < 1 or (frames - 1) % stride:
-        fitting = max(frames - 1, 0) // stride * stride + 1
+    if frames < first or (frames - first) % stride:
+        fitting = max(frames - first, 0) // stride * stride + first
         raise ValueError(
             f"{frames} video frames do not fill latent frames of {stride}: "
-            f"1 + a multiple of {stride} do, such as {fitting}"
+            f"{first} + a multiple of {stride} do, such as {fitting}"
         )
-    return [(0, 1), *((start, start + stride) for start in range(1, frames, stride))]
+    return [(0, first), *((start, start + stride) for start in range(first, frames, stride))]
 
 
-def middle_frames(frames: int, stride: int) -> np.ndarray:
+def middle_frames(frames: int, stride: int, first: int = 1) -> np.ndarray:
     """(L,) int64: the video frame whose pose stands for each latent frame; of four the third."""
-    return np.array([(start + stop) // 2 for start, stop in latent_groups(frames, stride)])
+    return np.array([(start + stop) // 2 for start, stop in latent_groups(frames, stride, first)])
 
 
-def latent_regions(region_TN: np.ndarray, stride: int) -> np.ndarray:
+def latent_regions(region_TN: np.ndarray, stride: int, first: int = 1) -> np.ndarray:
     """(L, N): the union of each region over the video frames of a latent frame; where regions meet the finer wins."""
-    region_LN = np.full((len(latent_groups(len(region_TN), stride)), region_TN.shape[1]), BACKGROUND, region_TN.dtype)
-    for index, (start, stop) in enumerate(latent_groups(len(region_TN), stride)):
+    groups = latent_groups(len(region_TN), stride, first)
+    region_LN = np.full((len(groups), region_TN.shape[1]), BACKGROUND, region_TN.dtype)
+    for index, (start, stop) in enumerate(groups):
         for region in reversed(FINEST_FIRST):
             region_LN[index, (region_TN[start:stop] == region).any(0)] = region
     return region_LN

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from stages.lib.attention.plan import AttentionPlan, Mask
+from stages.lib.attention.temporal import latent_groups
 from stages.lib.dataset import Window
-from stages.lib.distillation import plan_windows
+from stages.lib.distillation import token_grid
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.interface import DenoisingNet, VideoCodec
 from stages.lib.nets.precision import Precision, autocast
@@ -23,7 +24,7 @@ from stages.lib.training import step_generator
 @dataclass(frozen=True)
 class Sampler:
     """A denoiser and how it is run. mask: of the attention; None: dense. chunks: of a stream; None: in overlapping
-    windows (window, overlap: frames)."""
+    windows (window, overlap: video frames)."""
 
     denoiser: DenoisingNet
     codec: VideoCodec
@@ -81,17 +82,19 @@ def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: A
         pose = clip.keypoints[stretch.frames], clip.confidence[stretch.frames]
         return sample_stream(denoiser, noise, condition, *pose, steps, shift, sampler.chunks)
 
+    groups = latent_groups(stretch.stop - stretch.start, clip.stride)
+
     def attention(start: int, stop: int) -> AttentionPlan | None:
         if sampler.mask is None:
             return None
-        part = stretch
-        if clip.stride == 1:
-            part = Window(clip, stretch.start + start, stretch.start + stop, stretch.reference)
-        elif (start, stop) != (0, noise.shape[2]):
-            raise ValueError(f"{clip.clip}: overlapping windows are not built for the Wan family yet")
-        return plan_windows([part], denoiser.patch, sampler.mask, sampler.device)
+        begin, first = groups[start]
+        part = slice(stretch.start + begin, stretch.start + groups[stop - 1][1])
+        pose, grid = (clip.keypoints[part], clip.confidence[part]), token_grid(clip, denoiser.patch)
+        plan = sampler.mask.plan(*pose, grid, clip.stride, first - begin)
+        return None if plan is None else plan.to(sampler.device)
 
-    return sample_windows(denoiser, noise, condition, steps, shift, sampler.window, sampler.overlap, attention)
+    window = len(latent_groups(sampler.window, clip.stride)), sampler.overlap // clip.stride
+    return sample_windows(denoiser, noise, condition, steps, shift, *window, attention)
 
 
 @torch.no_grad()

@@ -44,14 +44,17 @@ class WanClip:
         return height, width
 
     def starts(self, frames: int) -> Sequence[int]:
-        return self.encoded.starts.tolist() if frames == self.encoded.frames else []
+        """Windows; else only the first frame, of a clip that was encoded whole."""
+        if frames == self.encoded.frames:
+            return self.encoded.starts.tolist()
+        return [0] if self._latent_count(frames) in range(1, self.encoded.whole.shape[1] + 1) else []
 
     @property
     def references(self) -> Sequence[int]:
         return self.encoded.references.tolist()
 
     def latents(self, frames: slice) -> torch.Tensor:
-        return torch.from_numpy(self.encoded.latents[self._window(frames)]).float()
+        return torch.from_numpy(self._cut(frames, self.encoded.latents, self.encoded.whole)).float()
 
     def weights(self, frames: slice) -> torch.Tensor:
         """What counts in one of the video frames of a latent frame counts in it."""
@@ -61,8 +64,8 @@ class WanClip:
 
     def condition(self, frames: slice, reference: int, seed: int = 0) -> WanCondition:
         still = torch.from_numpy(self.encoded.pictures[self._reference(reference)]).float()
-        kept = torch.from_numpy(self.encoded.empty).float()
-        redrawn = torch.from_numpy(self.encoded.pose[self._window(frames)]).float()
+        redrawn = torch.from_numpy(self._cut(frames, self.encoded.pose, self.encoded.whole_pose)).float()
+        kept = torch.from_numpy(self.encoded.empty[:, : redrawn.shape[1]]).float()
         noise = torch.randn(still.shape, generator=torch.Generator().manual_seed(seed))
         return WanCondition(
             join_control(still[None], kept[None], redrawn[None], self.mask_cells),
@@ -75,18 +78,28 @@ class WanClip:
         self, frames: slice, pose: torch.Tensor, keypoints: np.ndarray, confidence: np.ndarray, reference: int
     ) -> "WanClip":
         """The reference is a picture without a skeleton here."""
-        poses = self.encoded.pose.copy()
-        poses[self._window(frames)] = pose.cpu().numpy()
-        return replace(self, encoded=replace(self.encoded, pose=poses), keypoints=keypoints, confidence=confidence)
+        poses, whole = self.encoded.pose.copy(), self.encoded.whole_pose.copy()
+        self._cut(frames, poses, whole)[:] = pose.cpu().numpy()
+        encoded = replace(self.encoded, pose=poses, whole_pose=whole)
+        return replace(self, encoded=encoded, keypoints=keypoints, confidence=confidence)
 
-    def _window(self, frames: slice) -> int:
-        starts = self.encoded.starts.tolist()
-        if frames.start not in starts or frames.stop - frames.start != self.encoded.frames:
+    def _cut(self, frames: slice, windows: np.ndarray, whole: np.ndarray) -> np.ndarray:
+        """What lies in a window or at the beginning of the clip; not a copy."""
+        count = frames.stop - frames.start
+        if frames.start not in self.starts(count):
+            starts = self.encoded.starts.tolist()
             raise ValueError(
                 f"{self.clip}: frames {frames.start} to {frames.stop} are not an encoded window; there are those of "
-                f"{self.encoded.frames} frames from {', '.join(map(str, starts)) or 'nowhere'}"
+                f"{self.encoded.frames} frames from {', '.join(map(str, starts)) or 'nowhere'}, and of the clip from "
+                f"its first frame on {self.encoded.whole.shape[1]} latent frames"
             )
-        return int(starts.index(frames.start))
+        if count == self.encoded.frames:
+            return windows[self.encoded.starts.tolist().index(frames.start)]
+        return whole[:, : self._latent_count(count)]
+
+    def _latent_count(self, frames: int) -> int:
+        """0 where they do not fill latent frames."""
+        return 0 if (frames - 1) % self.stride else 1 + (frames - 1) // self.stride
 
     def _reference(self, frame: int) -> int:
         if frame not in self.references:
@@ -121,11 +134,13 @@ def encode_windows(
     window: int,
     windows: int,
     references: int,
+    whole: bool,
     device: torch.device,
 ) -> WindowLatents:
     """A clip: `windows` windows of `window` frames and `references` references, evenly spread; fewer where it is
     shorter (no window at all, if it is shorter than one). The first frame is always a reference, the middle of the
-    clip a window if `windows` is odd."""
+    clip a window if `windows` is odd. whole: also all of the clip, but for last frames that do not fill a latent
+    frame."""
 
     def encode(pictures: np.ndarray) -> np.ndarray:
         return codec.encode_video(to_tensor(pictures).to(device)).cpu().numpy()
@@ -133,15 +148,19 @@ def encode_windows(
     length = len(frames_FHW3)
     starts = spread(length - window + 1, windows)
     chosen = np.unique(np.linspace(0, length - 1, min(references, length)).round().astype(int))
-    empty = codec.encode_video(torch.zeros(window, 3, *frames_FHW3.shape[1:3], device=device)).cpu().numpy()
+    longest = 1 + (length - 1) // codec.stride * codec.stride if whole else 0
+    grey = torch.zeros(max(window, longest), 3, *frames_FHW3.shape[1:3], device=device)
+    empty = codec.encode_video(grey).cpu().numpy()
     parts = [slice(start, start + window) for start in starts.tolist()]
-    nothing = np.zeros((0, *empty.shape), np.float32)
+    none, nowhere = empty[:, :0], empty[None, :, : len(latent_groups(window, codec.stride))][:0]
     return WindowLatents(
         length=length,
         frames=window,
         starts=starts,
-        latents=np.stack([encode(frames_FHW3[part]) for part in parts]) if parts else nothing,
-        pose=np.stack([encode(skeletons_FHW3[part]) for part in parts]) if parts else nothing,
+        latents=np.stack([encode(frames_FHW3[part]) for part in parts]) if parts else nowhere,
+        pose=np.stack([encode(skeletons_FHW3[part]) for part in parts]) if parts else nowhere,
+        whole=encode(frames_FHW3[:longest]) if whole else none,
+        whole_pose=encode(skeletons_FHW3[:longest]) if whole else none,
         empty=empty,
         references=chosen,
         pictures=codec.encode_pictures(to_tensor(frames_FHW3[chosen]).to(device)).cpu().numpy(),

@@ -29,10 +29,10 @@ class _WindowEncoder:
     settings: WanSettings
     device: torch.device
 
-    def encode(self, frames: np.ndarray, skeletons: np.ndarray) -> WindowLatents:
+    def encode(self, frames: np.ndarray, skeletons: np.ndarray, whole: bool = False) -> WindowLatents:
         wanted = self.settings
         how = wanted.frames, wanted.windows, wanted.references
-        return encode_windows(self.codec, frames, skeletons, *how, self.device)
+        return encode_windows(self.codec, frames, skeletons, *how, whole, self.device)
 
     @torch.no_grad()
     def first(self, encoded: WindowLatents) -> torch.Tensor:

@@ -14,6 +14,24 @@ def test_wan_packs_one_and_then_fours() -> None:
     assert middle_frames(9, 4).tolist() == [0, 3, 7]
 
 
+def test_a_part_from_the_middle_of_a_video_has_only_fours() -> None:
+    """It is what the whole has there: groups, middles, regions and who looks back at whom among its own frames."""
+    assert latent_groups(8, 4, first=4) == [(0, 4), (4, 8)]
+    assert middle_frames(8, 4, first=4).tolist() == [2, 6]
+    with pytest.raises(ValueError, match=r"9 video frames .* 4 \+ a multiple of 4 do, such as 8"):
+        latent_groups(9, 4, first=4)
+    rng = np.random.default_rng(1)
+    keypoints, seen = rng.random((17, sk.KEYPOINTS, 2)), np.ones((17, sk.KEYPOINTS))
+    whole = plan_attention(keypoints, seen, (4, 4), K=3, stride=4)
+    part = plan_attention(keypoints[5:], seen[5:], (4, 4), K=3, stride=4, first=4)
+    assert part.region_BTN.equal(whole.region_BTN[:, 2:])
+    assert part.past_BTK[0, 0, 0] == -1
+    assert part.past_BTK[0, 1, 0] == 0
+    last = [frame - 2 for frame in whole.past_BTK[0, 4].tolist() if frame >= 2]
+    assert last
+    assert [frame for frame in part.past_BTK[0, 2].tolist() if frame in last] == last
+
+
 def test_without_packing_every_frame_is_its_own() -> None:
     assert middle_frames(4, 1).tolist() == [0, 1, 2, 3]
     region = np.arange(4)[:, None].repeat(3, 1)
