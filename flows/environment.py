@@ -27,6 +27,8 @@ PRIVATE = {
     "PREFECT_LOGGING_EXTRA_LOGGERS": "stages",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_CLI_PROMPT": "false",
+    # each try waits twice as long; the work does not wait a minute for a server that is gone
+    "PREFECT_CLIENT_MAX_RETRIES": "2",
 }
 
 

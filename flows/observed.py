@@ -86,8 +86,7 @@ class _Run:
         from prefect.states import Cancelled, Crashed, Failed
 
         self.started = True
-        with _the_work_matters_more(f"{self.name}: runs of killed processes stay as they are on the dashboard"):
-            close_left(self.root)
+        _tell("runs of killed processes stay Running on the dashboard", lambda: close_left(self.root))
         with ended_from_the_dashboard(self.name) as cancelled:
             try:
                 self.results.append(self.function())
@@ -102,8 +101,7 @@ class _Run:
                 if isinstance(error, SystemExit) and isinstance(error.code, str):
                     return Crashed(message=error.code)
                 raise
-        with _the_work_matters_more(f"{self.name}: no artifact on the dashboard"):
-            self.publish(self.results[0])
+        _tell(f"{self.name}: no artifact on the dashboard", lambda: self.publish(self.results[0]))
         return None
 
 
@@ -139,13 +137,20 @@ def _terminal_shows_our_logs_only() -> None:
         logging.getLogger(name).propagate = False
 
 
-@contextmanager
-def _the_work_matters_more(message: str) -> Iterator[None]:
-    """Talking to the dashboard may fail in any way; it must not fail the work."""
+def _tell(failure: str, call: Callable[[], object]) -> None:
+    """Talking to the dashboard may fail in any way; it must neither fail the work nor hold it up."""
+    if not _server_is_there():
+        logger.warning("%s: the Prefect server is gone", failure)
+        return
     try:
-        yield
+        call()
     except Exception as error:  # noqa: BLE001
-        logger.warning("%s: %s", message, error)
+        logger.warning("%s: %s", failure, error)
+
+
+def _server_is_there() -> bool:
+    """Soon known, whereas Prefect's client tries for long."""
+    return answers(os.environ["PREFECT_API_URL"])
 
 
 def observed_progress(inner: ProgressFactory) -> ProgressFactory:
@@ -181,18 +186,20 @@ class _Watched:
             self._tell()
 
     def _tell(self) -> None:
-        from prefect.artifacts import create_progress_artifact, update_progress_artifact
         from prefect.context import FlowRunContext
 
-        if FlowRunContext.get() is None:
-            return
+        self.told = time.monotonic()
+        if FlowRunContext.get() is not None and _server_is_there():  # else without a word: it may come back
+            _tell(f"{self.label}: no progress on the dashboard", self._publish)
+
+    def _publish(self) -> None:
+        from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
         percent = 100.0 * min(self.done / max(self.total, 1), 1.0)
         shown = ", ".join(
             [f"{self.label}: {self.done} of {self.total}"] + [f"{k} {v:.4g}" for k, v in self.figures.items()]
         )
-        with _the_work_matters_more(f"{self.label}: no progress on the dashboard"):
-            if self.artifact is None:
-                self.artifact = create_progress_artifact(percent, description=shown)
-            else:
-                update_progress_artifact(self.artifact, percent, description=shown)
-        self.told = time.monotonic()
+        if self.artifact is None:
+            self.artifact = create_progress_artifact(percent, description=shown)
+        else:
+            update_progress_artifact(self.artifact, percent, description=shown)

@@ -45,9 +45,9 @@ def start_stage(project: Path, environment: dict[str, str]) -> Iterator[Start]:
     """Start the fake stage in `project`; what still runs at the end of the test is killed."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(behaviour: str, **variables: str) -> "subprocess.Popen[str]":
+    def start(*behaviour: str, **variables: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, str(FAKE_STAGE), behaviour],
+            [sys.executable, str(FAKE_STAGE), *behaviour],
             cwd=project,
             env={**environment, **variables},
             stdout=subprocess.PIPE,
