@@ -32,6 +32,7 @@ from stages.lib.pixels import to_tensor
 from stages.lib.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
 from stages.lib.speaker import Person, Speaker, load
 from stages.lib.talking.align import Fit
+from stages.lib.talking.models import Models
 from stages.lib.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -93,12 +94,19 @@ def mean_face(codec: Codec, workspace: Workspace) -> np.ndarray:
     return face_features(codec, frames, keypoints).mean(0)
 
 
+def codec_of(speaker: Speaker) -> Codec:
+    """Its features tell faces apart."""
+    if not isinstance(speaker.models, Models):
+        raise SystemExit("drift is measured with the embedded codec's features, and this is an export of Wan's")
+    return speaker.models.codec
+
+
 def measure(speaker: Speaker, person: Person, made: dict[str, Any], mean: np.ndarray) -> dict[str, np.ndarray]:
     """Values of each frame of a stretch: frames and what drove them."""
     still = person.resized(speaker.settings.size)
     found = MediaPipeDetector(MediaPipeOptions()).detect_video(made["frames"])
     seen = np.repeat(still.confidence[None], len(found.keypoints), 0)
-    codec = speaker.models.codec
+    codec = codec_of(speaker)
     own = face_features(codec, still.picture[None], still.keypoints[None])[0] - mean
     features = face_features(codec, made["frames"], found.keypoints) - mean
     cosine = features @ own / np.linalg.norm(features, axis=1) / np.linalg.norm(own)
@@ -137,7 +145,7 @@ def main() -> None:
     person, speech, rate = held_out(workspace, options.seconds)
     speech[-WINDOW * rate :] = speech[: WINDOW * rate]
     fps, made = speaker.settings.fps, talk(speaker, person, speech)
-    mean, kept = mean_face(speaker.models.codec, workspace), WINDOW * speaker.settings.fps
+    mean, kept = mean_face(codec_of(speaker), workspace), WINDOW * speaker.settings.fps
     first, last = [
         measure(speaker, person, {"frames": made[name], "drove": made["drove"][part]}, mean)
         for name, part in (("first", slice(0, kept)), ("last", slice(-kept, None)))

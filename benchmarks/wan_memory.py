@@ -19,6 +19,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 
 from stages.lib.attention.plan import AttentionPlan
 from stages.lib.files import write_json
+from stages.lib.nets.lora import add_lora
 from stages.lib.nets.wan import WanCondition, WanNet, WanStudent, WanTeacher, widen
 from stages.lib.nets.wan_codec import WanCodec
 from stages.params import load_params
@@ -89,7 +90,7 @@ def weights_of(kind: str, size: str, rank: int) -> tuple[int, int]:
     with torch.device("meta"):
         net = new_net(kind, size)
         frozen = 2 * sum(weight.numel() for weight in net.parameters())
-        net.add_lora(rank, 0)
+        add_lora(net, rank, 0)
     return frozen, sum(weight.numel() for weight in net.parameters() if weight.requires_grad)
 
 
@@ -99,7 +100,7 @@ def kept_by(kind: str, size: str, rank: int, tokens: int) -> tuple[int, int]:
     A teacher has the reference's frame among them.
     """
     net, kept = new_net(kind, size, 1).to(torch.bfloat16), Kept()
-    net.add_lora(rank, 0)
+    add_lora(net, rank, 0)
     net.transformer.enable_gradient_checkpointing(kept)
     control, text = torch.zeros(1, 96, 1 + FRAMES, CELLS, CELLS), torch.zeros(1, 512, 4096)
     condition = WanCondition(control, text, torch.zeros(1, 16, CELLS, CELLS))

@@ -8,9 +8,10 @@ from typing import Any
 from stages import encode_latents, evaluate
 from stages.lib.artifacts import Curated
 from stages.lib.context import Context
+from stages.lib.family import pick_family
 from stages.lib.registry.gate import Rows, read_rows
 from stages.lib.workspace import Workspace
-from stages.params import Params
+from stages.params import Params, dumped
 
 SHARED = ("data/clips", "data/poses", "data/audio", "data/clips.parquet", "data/words.parquet", "models/sync")
 MODEL = "student"
@@ -39,7 +40,7 @@ def production_rows(bundle: Path, params: Params, context: Context) -> Rows:
     scratch = Workspace(own.scratch / "production")
     shutil.rmtree(scratch.root, ignore_errors=True)
     try:
-        _furnish(scratch, own, bundle)
+        _furnish(scratch, own, bundle, params)
         adapted = _as_exported(params, settings)
         shadow = Context(scratch, context.executor, context.progress)
         curated = Curated.load(own.curated)
@@ -53,15 +54,18 @@ def production_rows(bundle: Path, params: Params, context: Context) -> Rows:
         shutil.rmtree(scratch.root, ignore_errors=True)
 
 
-def _furnish(scratch: Workspace, own: Workspace, bundle: Path) -> None:
+def _furnish(scratch: Workspace, own: Workspace, bundle: Path, params: Params) -> None:
     """The candidate's footage and judges, the bundle's models; the teacher's place is taken, as it is not asked."""
+    parts = pick_family(dumped(params.wan)).given(scratch)
+    missing = [name for name in parts if not (bundle / name).exists()]
+    if missing:
+        raise ValueError(
+            f"the model in production has no {', '.join(missing)}, so it is not of the family that the parameters name "
+            "(section wan): they cannot be compared; promote by hand (cospeech promote)"
+        )
     links = {scratch.root / name: own.root / name for name in SHARED if (own.root / name).exists()}
-    links |= {
-        scratch.model("codec") / "image": bundle / "codec",
-        scratch.model("codec") / "pose": bundle / "pose_encoder",
-        scratch.model("student"): bundle / "student",
-        scratch.model("teacher"): bundle / "student",
-    }
+    links |= {place: bundle / name for name, place in parts.items()}
+    links[scratch.model("teacher")] = bundle / "student" if params.wan is None else own.model("teacher")
     for link, target in links.items():
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(target.absolute())

@@ -13,6 +13,7 @@ from stages.lib.artifacts import Curated, Poses
 from stages.lib.context import Context
 from stages.lib.exporting.card import model_card, provenance, training_clips
 from stages.lib.exporting.closure import Closure, import_closure
+from stages.lib.family import pick_family
 from stages.lib.files import atomic_path, read_json, write_json
 from stages.lib.lineage import record_export, retirement_lines
 from stages.lib.pose import skeleton as sk
@@ -21,7 +22,7 @@ from stages.lib.provenance.identity import load_identity
 from stages.lib.regions import SEEN
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
-from stages.params import Params
+from stages.params import Params, dumped
 
 STAGE = "export"
 RUNTIME = "cospeech_runtime"
@@ -38,24 +39,14 @@ def run(params: Params, context: Context) -> StageReport:
         ValueError: a model or the metrics are not there.
     """
     workspace = context.workspace
-    if params.wan is not None:
-        raise ValueError(
-            "export is not built for the Wan family yet; models/student is a transformer of diffusers, "
-            "models/codec/vae its codec, models/codec/prompts.safetensors the prompts that it was taught with"
-        )
     curated, metrics = Curated.load(workspace.curated), _metrics(workspace)
-    parts = {
-        "student": workspace.model("student"),
-        "codec": workspace.model("codec") / "image",
-        "pose_encoder": workspace.model("codec") / "pose",
-        "motion": workspace.model("motion"),
-    }
+    parts = pick_family(dumped(params.wan)).given(workspace) | {"motion": workspace.model("motion")}
     settings = _settings(params, list(_training_poses(workspace, curated)))
     name, licence = params.export.name, params.export.licence
     closure = import_closure(_LIBRARY, [Path(speaker.__file__).relative_to(_LIBRARY).as_posix()])
     with atomic_path(workspace.model("export")) as folder:
         for part, source in parts.items():
-            _copy_model(source, folder / part)
+            _copy_part(source, folder / part)
         write_json(folder / "sampling.json", asdict(settings))
         write_runtime(folder / RUNTIME, closure)
         card = model_card(name, licence, asdict(settings), metrics, curated, closure.packages)
@@ -138,7 +129,10 @@ def _metrics(workspace: Workspace) -> dict:
     return dict(read_json(workspace.quality))
 
 
-def _copy_model(source: Path, target: Path) -> None:
+def _copy_part(source: Path, target: Path) -> None:
+    if source.is_file():
+        shutil.copyfile(source, target)
+        return
     if not (source / "config.json").is_file():
         raise ValueError(f"{source}: no model there (config.json is missing); run the stage that trains it (dvc repro)")
     target.mkdir(parents=True)

@@ -7,6 +7,7 @@ Axes: C latent channels, T latent frames, F video frames, H W pixels.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,6 +81,9 @@ class Family(Protocol):
     def learner(self, workspace: Workspace, name: str, device: torch.device) -> DenoisingNet:
         """The same, to be trained further."""
 
+    def given(self, workspace: Workspace) -> dict[str, Path]:
+        """Parts of an export, by the names that they have there: folders of models, files."""
+
     def student(self, workspace: Workspace, device: torch.device) -> DenoisingNet:
         """What the student starts as, ready to train."""
 
@@ -145,6 +149,10 @@ class Embedded:
 
     def learner(self, workspace: Workspace, name: str, device: torch.device) -> Denoiser:
         return Denoiser.from_pretrained(workspace.model(name)).to(device).thaw()
+
+    def given(self, workspace: Workspace) -> dict[str, Path]:
+        codec = workspace.model("codec")
+        return {"student": workspace.model("student"), "codec": codec / "image", "pose_encoder": codec / "pose"}
 
     def student(self, workspace: Workspace, device: torch.device) -> Denoiser:
         return self.learner(workspace, "adapted_teacher", device)

@@ -78,6 +78,12 @@ def window_spans(frames: int, window: int, overlap: int) -> list[tuple[int, int]
     return [(start, start + window) for start in starts]
 
 
+def window_ramp(frames: int) -> torch.Tensor:
+    """(T,) how much each frame of a window counts where windows overlap: the distance to the nearer end."""
+    ramp = torch.arange(1, frames + 1)
+    return torch.minimum(ramp, ramp.flip(0))
+
+
 def _integrate(
     denoiser: DenoisingNet,
     x_BCThw: torch.Tensor,
@@ -114,8 +120,7 @@ def _fused(
     total = torch.zeros_like(x_BCThw)
     weight_T = x_BCThw.new_zeros(x_BCThw.shape[2])
     for (start, stop), plan in zip(spans, plans, strict=True):
-        ramp = torch.arange(1, stop - start + 1).to(weight_T)
-        ramp = torch.minimum(ramp, ramp.flip(0))
+        ramp = window_ramp(stop - start).to(weight_T)
         x0 = denoiser(x_BCThw[:, :, start:stop], timestep_B, condition.frames(start, stop), plan)
         total[:, :, start:stop] += x0 * ramp[:, None, None]
         weight_T[start:stop] += ramp

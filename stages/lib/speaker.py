@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from .talking.animation import Animation, draw_windows
-from .talking.models import Models, Settings, load_models
+from .talking.models import Models, Settings, WanModels, load_models
+from .talking.opening import open_animation, open_scene
 from .talking.scene import Person, Scene
 from .talking.session import Session
 from .talking.watch import Watch
+from .talking.windows import WindowAnimation
 
 __all__ = ["Person", "Settings", "Speaker", "load"]
 
@@ -27,7 +29,7 @@ def load(folder: str | Path, device: str = "cpu") -> "Speaker":
 class Speaker:
     """One for many talks, also at the same time."""
 
-    models: Models
+    models: Models | WanModels
 
     @property
     def settings(self) -> Settings:
@@ -49,9 +51,9 @@ class Speaker:
         """
         return Session(self.models, person, seed, chunk, first, watch)
 
-    def follow(self, person: Person, seed: int = 0, chunk: int | None = None) -> Animation:
+    def follow(self, person: Person, seed: int = 0, chunk: int | None = None) -> Animation | WindowAnimation:
         """A video that keypoints are pushed for, in pixels of a picture of `settings.size`; see `talking.animation`."""
-        return Animation(Scene(self.models, person), seed, chunk)
+        return open_animation(open_scene(self.models, person), seed, chunk)
 
     def animate(
         self,
@@ -82,7 +84,7 @@ class Speaker:
             reference_keypoints, reference_confidence = keypoints[0], confidence[0]
         person = Person(reference_image, reference_keypoints, reference_confidence)
         points = keypoints * (self.settings.size / len(reference_image))
-        if self.settings.stream is None:
+        if self.settings.stream is None and isinstance(self.models, Models):
             return draw_windows(Scene(self.models, person), points, confidence, seed)
         with self.follow(person, seed) as animation:
             animation.push(points, confidence)

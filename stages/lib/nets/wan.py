@@ -25,9 +25,6 @@ from ..attention.processor import WanSelfAttention, set_self_attention
 from .batched import Batched
 from .interface import DenoisingNet
 
-LORA_LAYERS = ("to_q", "to_k", "to_v", "to_out.0", "ffn.net.0.proj", "ffn.net.2")
-"""The linear layers of a Wan block."""
-
 
 @dataclass(frozen=True)
 class WanCondition(Batched):
@@ -82,15 +79,6 @@ class WanNet(DenoisingNet):
         for name, weight in self.transformer.named_parameters():
             if "lora_" in name or (self.first_layer and name.startswith("patch_embedding.")):
                 weight.requires_grad_(True)
-        return self
-
-    def add_lora(self, rank: int, seed: int) -> Self:
-        """Low-rank updates (arXiv 2106.09685) learn, in float32; all else is frozen, but a student's first layer."""
-        add_lora(self.transformer, rank, seed)
-        self.thaw()
-        for weight in self.transformer.parameters():
-            if weight.requires_grad:  # small steps are lost in bfloat16
-                weight.data = weight.data.float()
         return self
 
     def checkpoint_blocks(self) -> Self:
@@ -231,13 +219,3 @@ def widen(base: WanTransformer3DModel) -> WanTransformer3DModel:
     base.patch_embedding = wide
     base.register_to_config(in_channels=3 * base.config["in_channels"])
     return base
-
-
-def add_lora(transformer: Any, rank: int, seed: int) -> None:
-    """Freeze a Wan transformer but for low-rank updates (arXiv 2106.09685) of its linear layers."""
-    from peft import LoraConfig
-
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        transformer.requires_grad_(False)
-        transformer.add_adapter(LoraConfig(r=rank, lora_alpha=rank, target_modules=list(LORA_LAYERS)))

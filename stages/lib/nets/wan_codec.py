@@ -47,6 +47,12 @@ class WanCodec(VideoCodec):
         """Single frames, each a video of its own: (S, C, h, w)."""
         return torch.cat([encode_video(self.vae, frame[None, :, None])[:, :, 0] for frame in frames_S3HW])
 
+    def part_encoder(self) -> "PartEncoder":
+        return PartEncoder(self.vae)
+
+    def part_decoder(self) -> "PartDecoder":
+        return PartDecoder(self.vae)
+
     def decode_video(self, latents_CThw: torch.Tensor) -> torch.Tensor:
         return decode_video(self.vae, latents_CThw[None].float())[0].transpose(0, 1)
 
@@ -76,6 +82,39 @@ class WanCodec(VideoCodec):
         """The latents of each as a picture."""
         video_S31HW = frames_S3HW[:, :, None].to(self.vae.dtype)
         return (self.vae.encode(video_S31HW).latent_dist.mode()[:, :, 0].float(),)
+
+
+class PartEncoder:
+    """`encode_video` of a video that comes in parts; keeps what its causal convolutions look back at."""
+
+    def __init__(self, vae: AutoencoderKLWan) -> None:
+        self._vae = vae
+        self._kept: list[object] = [None] * vae._cached_conv_counts["encoder"]
+
+    @torch.no_grad()
+    def push(self, frames_F3HW: torch.Tensor) -> torch.Tensor:
+        """The next latent frame, (C, h, w): of the first frame, then of four each."""
+        vae, (mean, deviation) = self._vae, _statistics(self._vae)
+        video_13FHW = frames_F3HW.transpose(0, 1)[None].to(vae.dtype)
+        seen = vae.quant_conv(vae.encoder(video_13FHW, feat_cache=self._kept, feat_idx=[0]))
+        return ((seen.chunk(2, 1)[0].float() - mean) / deviation)[0, :, 0]
+
+
+class PartDecoder:
+    """`decode_video` of latents that come in parts."""
+
+    def __init__(self, vae: AutoencoderKLWan) -> None:
+        self._vae, self._first = vae, True
+        self._kept: list[object] = [None] * vae._cached_conv_counts["decoder"]
+
+    @torch.no_grad()
+    def push(self, latent_Chw: torch.Tensor) -> torch.Tensor:
+        """Of the next latent frame: the first frame, then four each, (F, 3, H, W) in -1..1."""
+        vae, (mean, deviation) = self._vae, _statistics(self._vae)
+        x = vae.post_quant_conv((latent_Chw.float()[None, :, None] * deviation + mean).to(vae.dtype))
+        made = vae.decoder(x, feat_cache=self._kept, feat_idx=[0], first_chunk=self._first)
+        self._first = False
+        return made[0].float().clamp(-1, 1).transpose(0, 1)
 
 
 @torch.no_grad()

@@ -1,13 +1,14 @@
 """The networks of an export and how they are run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from ..attention.plan import MaskPart
 from ..attention.streaming import Memory
@@ -17,9 +18,12 @@ from ..nets.model import Model
 from ..nets.motion import MotionModel
 from ..nets.pose_encoder import PoseEncoder
 from ..nets.precision import Precision
+from ..nets.wan import WanStudent, load_student
+from ..nets.wan_codec import WanCodec
 from ..streaming import Chunks
 
 Network = TypeVar("Network", bound=Model)
+Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -68,34 +72,72 @@ class Models:
     device: torch.device
 
 
-def load_models(folder: str | Path, device: str = "cpu") -> Models:
+@dataclass(frozen=True)
+class WanModels:
+    """The same with Wan 2.1: the codec also encodes skeletons. text_1LE: the prompt's embedding."""
+
+    student: WanStudent
+    codec: WanCodec
+    text_1LE: torch.Tensor
+    motion: MotionModel | None
+    settings: Settings
+    device: torch.device
+
+
+PROMPTS = "prompts.safetensors"
+"""In an export of Wan's; there is none in others."""
+
+
+def load_models(folder: str | Path, device: str = "cpu") -> Models | WanModels:
     """The models in an export folder.
 
     Raises:
         ValueError: a part is missing, or the settings are of another version.
     """
     folder = Path(folder)
-    parts = {name: folder / name for name in ("student", "codec", "pose_encoder", "sampling.json")}
-    missing = [name for name, path in parts.items() if not path.exists()]
+    wan = (folder / PROMPTS).is_file()
+    names = ("student", "codec", "sampling.json") if wan else ("student", "codec", "pose_encoder", "sampling.json")
+    missing = [name for name in names if not (folder / name).exists()]
     if missing:
         raise ValueError(f"{folder} is not a complete export: {', '.join(missing)} missing")
+    where = torch.device(device)
+    if wan:
+        return _load_wan(folder, where)
     return Models(
-        _network(Denoiser, parts["student"], device),
-        _network(Codec, parts["codec"], device),
-        _network(PoseEncoder, parts["pose_encoder"], device),
-        _network(MotionModel, folder / "motion", "cpu") if (folder / "motion").is_dir() else None,
-        _settings(parts["sampling.json"]),
-        torch.device(device),
+        _network(Denoiser, folder / "student", device),
+        _network(Codec, folder / "codec", device),
+        _network(PoseEncoder, folder / "pose_encoder", device),
+        _motion(folder),
+        _settings(folder / "sampling.json"),
+        where,
     )
 
 
+def _load_wan(folder: Path, device: torch.device) -> WanModels:
+    settings = _settings(folder / "sampling.json")
+    dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
+    student = _loaded("Wan transformer", folder / "student", lambda path: load_student(path, dtype).to(device).eval())
+    student.requires_grad_(False)
+    codec = _loaded("Wan codec", folder / "codec", lambda path: WanCodec.from_pretrained(path).to(device))
+    prompts = _loaded("prompt", folder / PROMPTS, load_file)
+    return WanModels(student, codec, prompts["positive"][None].to(device), _motion(folder), settings, device)
+
+
+def _motion(folder: Path) -> MotionModel | None:
+    return _network(MotionModel, folder / "motion", "cpu") if (folder / "motion").is_dir() else None
+
+
 def _network(kind: type[Network], folder: Path, device: str) -> Network:
+    return _loaded(kind.__name__, folder, lambda path: kind.from_pretrained(path).to(device).eval())
+
+
+def _loaded(kind: str, folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
     try:
-        return kind.from_pretrained(folder).to(device).eval()
+        return load(folder)
     except (ValueError, RuntimeError, OSError, SafetensorError) as error:
         why = str(error).split(". ")[0]
         raise ValueError(
-            f"{folder}: not a {kind.__name__} of this version of cospeech, or damaged ({why}); export the model anew"
+            f"{folder}: not a {kind} of this version of cospeech, or damaged ({why}); export the model anew"
         ) from error
 
 

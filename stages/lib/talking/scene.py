@@ -14,7 +14,7 @@ from ..nets.precision import autocast
 from ..nets.warp import Warper
 from ..pixels import to_pictures, to_tensor
 from ..pose.drawing import draw_skeleton
-from .models import Models
+from .models import Models, Settings
 from .watch import Watch
 
 
@@ -55,7 +55,7 @@ class Scene:
         self.watch = watch or Watch(keeps=False)
         size = models.settings.size
         self.models, resized = models, person.resized(size)
-        self.person = replace(resized, confidence=self.shown(resized.confidence))
+        self.person = replace(resized, confidence=shown(resized.confidence, models.settings))
         picture = to_tensor(self.person.picture[None]).to(models.device)
         self._reference_1Chw = models.codec.encode(picture)
         self._pose_1Phw = self._encode_poses(self.person.keypoints[None], self.person.confidence[None])
@@ -64,12 +64,6 @@ class Scene:
             with autocast(models.device, models.settings.precision):
                 still = self.person.keypoints / size, self.person.confidence
                 self._warper = Warper(models.codec, self._reference_1Chw[0], *still)
-
-    def shown(self, confidence: np.ndarray) -> np.ndarray:
-        """Confidence (..., 133) without the points that the models have never seen."""
-        shown = confidence.copy()
-        shown[..., list(self.models.settings.unseen)] = 0
-        return shown
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -83,7 +77,7 @@ class Scene:
 
         keypoints: (T, 133, 2), pixels of the model's picture. confidence: (T, 133).
         """
-        confidence = self.shown(confidence)
+        confidence = shown(confidence, self.models.settings)
         with self.watch.part("skeleton", len(keypoints)):
             pose = self._encode_poses(keypoints, confidence).transpose(0, 1)[None]
         warped = None
@@ -101,7 +95,19 @@ class Scene:
 
     def _encode_poses(self, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
         """(T, P, h, w)."""
-        poses = zip(keypoints, confidence, strict=True)
-        drawn = np.stack([draw_skeleton(points, seen, self.models.settings.size) for points, seen in poses])
-        pictures = torch.from_numpy(drawn).permute(0, 3, 1, 2).float().to(self.models.device) / 255
-        return self.models.pose_encoder.encode(pictures)
+        pictures = draw_skeletons(keypoints, confidence, self.models.settings.size)
+        return self.models.pose_encoder.encode(torch.from_numpy(pictures).to(self.models.device))
+
+
+def shown(confidence: np.ndarray, settings: Settings) -> np.ndarray:
+    """Confidence (..., 133) without the points that the models have never seen."""
+    without = confidence.copy()
+    without[..., list(settings.unseen)] = 0
+    return without
+
+
+def draw_skeletons(keypoints: np.ndarray, confidence: np.ndarray, size: int) -> np.ndarray:
+    """(T, 3, size, size) float32 in 0..1."""
+    poses = zip(keypoints, confidence, strict=True)
+    drawn = np.stack([draw_skeleton(points, seen, size) for points, seen in poses])
+    return np.ascontiguousarray(drawn.transpose(0, 3, 1, 2), np.float32) / 255

@@ -7,9 +7,9 @@ import numpy as np
 from ..audio.mel import LogMelStream
 from ..motion import MotionStream
 from .align import Fit
-from .animation import Animation
-from .models import Models
-from .scene import Person, Scene
+from .models import Models, WanModels
+from .opening import open_animation, open_scene
+from .scene import Person
 from .watch import Watch
 
 
@@ -23,7 +23,7 @@ class Session:
 
     def __init__(
         self,
-        models: Models,
+        models: Models | WanModels,
         person: Person,
         seed: int,
         chunk: int | None = None,
@@ -33,7 +33,7 @@ class Session:
         if models.motion is None:
             raise ValueError("this export has no motion model (folder motion), so that a voice cannot move anybody")
         settings = models.settings
-        scene = Scene(models, person, watch)
+        scene = open_scene(models, person, watch)
         self._watch, still = scene.watch, scene.person
         self._ear = LogMelStream(settings.sample_rate, settings.fps)
         # from a pose that it knows, for from another, such as wide open arms, motion strays
@@ -41,7 +41,7 @@ class Session:
         self._motion = MotionStream(models.motion, rest, settings.motion_steps, seed)
         self._fit = Fit(still.keypoints, rest)
         self._confidence = still.confidence
-        self.animation = Animation(scene, seed, chunk, first)
+        self.animation = open_animation(scene, seed, chunk, first)
         self._heard = np.zeros((0, 4, 80), np.float32)
         self._wanted = self.animation.next_chunk + self._motion.lookahead
         self.lookahead = self._ear.look_ahead + self._motion.lookahead / settings.fps

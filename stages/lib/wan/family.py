@@ -13,9 +13,11 @@ from stages.lib.artifacts import Curated, Poses, Prompts, WindowLatents
 from stages.lib.dataset import CellWeights
 from stages.lib.family import WanSettings
 from stages.lib.nets.interface import DenoisingNet
+from stages.lib.nets.lora import add_lora
 from stages.lib.nets.precision import Precision
 from stages.lib.nets.wan import WanNet, WanStudent, WanTeacher, load_student, load_teacher
 from stages.lib.nets.wan_codec import WanCodec
+from stages.lib.talking.models import PROMPTS
 from stages.lib.wan.clips import WanClip, encode_windows, make_clip
 from stages.lib.wan.text import encode_prompts
 from stages.lib.workspace import Workspace
@@ -68,7 +70,7 @@ class WanFamily:
         codec = WanCodec(vae)
         codec.save_pretrained(folder / "vae")
         words = settings.prompt, settings.negative_prompt
-        encode_prompts(settings.teacher, settings.hub, *words, device).save(folder / "prompts.safetensors")
+        encode_prompts(settings.teacher, settings.hub, *words, device).save(folder / PROMPTS)
         return codec.to(device)
 
     def codec(self, workspace: Workspace, device: torch.device) -> WanCodec:
@@ -87,7 +89,7 @@ class WanFamily:
         return [self.clip(workspace, clip, curated.speaker(clip), weights) for clip in curated.clips(split)]
 
     def clip(self, workspace: Workspace, clip: str, speaker: str, weights: CellWeights) -> WanClip:
-        prompts = Prompts.load(workspace.model("codec") / "prompts.safetensors")
+        prompts = Prompts.load(workspace.model("codec") / PROMPTS)
         encoded, poses = WindowLatents.load(workspace.latents(clip)), Poses.load(workspace.poses(clip))
         config = AutoencoderKLWan.load_config(workspace.model("codec") / "vae")
         return make_clip(clip, speaker, encoded, poses, prompts, config, weights)
@@ -111,6 +113,10 @@ class WanFamily:
     def learner(self, workspace: Workspace, name: str, device: torch.device) -> WanNet:
         return self._learning(self.load(workspace, name, device), self.settings.teacher_rank, 2)
 
+    def given(self, workspace: Workspace) -> dict[str, Path]:
+        codec = workspace.model("codec")
+        return {"student": workspace.model("student"), "codec": codec / "vae", PROMPTS: codec / PROMPTS}
+
     def student(self, workspace: Workspace, device: torch.device) -> WanStudent:
         settings = self.settings
         student = self._fetched("student", lambda: load_student(settings.student, self.dtype, settings.hub))
@@ -127,7 +133,7 @@ class WanFamily:
         """number: of the model, so that no two draw the same first updates."""
         net.requires_grad_(False)
         if rank > 0:
-            net.add_lora(rank, 100 * self.seed + number)
+            add_lora(net, rank, 100 * self.seed + number)
             if self.settings.checkpointing:
                 net.checkpoint_blocks()
         return net

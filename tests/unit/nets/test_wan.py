@@ -17,6 +17,7 @@ from stages.lib.checkpoint import Checkpoint
 from stages.lib.losses import add_noise, denoising_loss
 from stages.lib.matching import draw_few_steps, matching_loss
 from stages.lib.nets import wan, wan_codec
+from stages.lib.nets.lora import add_lora
 from stages.lib.sampling import sample
 from stages.lib.training import Learner, Optimisation, seeded, train_together
 
@@ -153,8 +154,8 @@ def trained(folder: Path, condition: wan.WanCondition, checkpoint: Checkpoint) -
     teacher = wan.load_teacher(folder / "teacher", 2.0).eval()
     student = wan.load_student(folder / "student")
     teacher.requires_grad_(False)
-    student.add_lora(rank=2, seed=1)
-    critic = teacher.share().add_lora(rank=2, seed=2)
+    add_lora(student, rank=2, seed=1)
+    critic = add_lora(teacher.share(), rank=2, seed=2)
     critic.guidance = 1.0
     shape = (B, 16, T, CELLS, CELLS)
 
@@ -199,7 +200,7 @@ def test_blocks_that_are_computed_again_give_the_same_gradients(
 
     def gradients(again: bool) -> dict[str, torch.Tensor]:
         net = wan.load_teacher(folder / kind, 1.0) if kind == "teacher" else wan.load_student(folder / kind)
-        net.add_lora(2, seed=0)
+        add_lora(net, 2, seed=0)
         for name, weight in net.named_parameters():
             if "lora_B" in name:  # 0 at the start, and then nothing reaches the rest
                 torch.nn.init.constant_(weight, 0.1)
@@ -240,7 +241,7 @@ def test_a_critic_shares_the_memory_of_the_teacher_and_leaves_it_alone(
     noisy, time = draw(B, 16, T, CELLS, CELLS), torch.ones(1)
     with torch.no_grad():
         before = teacher(noisy, time, condition)
-        critic = teacher.share().add_lora(2, seed=0)
+        critic = add_lora(teacher.share(), 2, seed=0)
         for name, weight in critic.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.constant_(weight, 0.1)
@@ -253,7 +254,7 @@ def test_a_critic_shares_the_memory_of_the_teacher_and_leaves_it_alone(
 
 
 def test_low_rank_updates_are_float32_over_frozen_bfloat16(folder: Path, condition: wan.WanCondition) -> None:
-    student = wan.load_student(folder / "student", torch.bfloat16).add_lora(2, seed=0).checkpoint_blocks()
+    student = add_lora(wan.load_student(folder / "student", torch.bfloat16), 2, seed=0).checkpoint_blocks()
     kinds = {weight.dtype for weight in student.parameters() if weight.requires_grad}
     assert kinds == {torch.float32}
     assert student.transformer.blocks[0].attn1.to_q.base_layer.weight.dtype == torch.bfloat16
@@ -271,6 +272,24 @@ def test_chosen_frames_are_decoded_as_in_the_whole_window(vae: AutoencoderKLWan)
     found = codec.decode_frames(latents, chosen)
     whole = torch.cat([codec.decode_video(each)[chosen] for each in latents])
     torch.testing.assert_close(found, whole)
+
+
+def test_a_video_in_parts_is_the_video(vae: AutoencoderKLWan) -> None:
+    """Two at a time, as two people may talk at once; the codec's own calls in between disturb neither."""
+    codec = wan_codec.WanCodec(vae)
+    videos = [draw(9, 3, SIDE, SIDE, seed=seed).clamp(-1, 1) for seed in (0, 1)]
+    whole = [codec.encode_video(video) for video in videos]
+    encoders, decoders = [codec.part_encoder() for _ in videos], [codec.part_decoder() for _ in videos]
+    latents: list[list[torch.Tensor]] = [[], []]
+    frames: list[list[torch.Tensor]] = [[], []]
+    for part in (slice(0, 1), slice(1, 5), slice(5, 9)):
+        for index, video in enumerate(videos):
+            latents[index].append(encoders[index].push(video[part]))
+            frames[index].append(decoders[index].push(latents[index][-1]))
+        codec.encode_video(videos[0])
+    for index in (0, 1):
+        torch.testing.assert_close(torch.stack(latents[index], 1), whole[index])
+        torch.testing.assert_close(torch.cat(frames[index]), codec.decode_video(whole[index]))
 
 
 def test_gradients_of_a_decoded_frame_reach_its_own_latent_frame(vae: AutoencoderKLWan) -> None:
