@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from stages.lib.artifacts import Curated
+from stages.lib.blinks import fit_blinking
 from stages.lib.checkpoint import Checkpoint, run_digest
 from stages.lib.context import Context
 from stages.lib.curves import save_loss_curve
@@ -66,14 +67,16 @@ def _inputs(workspace: Workspace, curated: Curated) -> list[Path]:
 
 def _fit(params: Params, clips: Sequence[MovingClip], context: Context, checkpoint: Checkpoint) -> Trained[MotionModel]:
     section, device = params.motion, pick_device(params.compute.device)
-    usable = [clip.smoothed() for clip in clips if len(clip) > section.window]
+    usable = [clip.open_eyed().smoothed() for clip in clips if len(clip) > section.window]
     if not usable:
         longest = max(map(len, clips), default=0)
         raise ValueError(
             f"motion.window is {section.window} frames, but the longest of {len(clips)} training clips has {longest} "
             "and one more than the window is needed; lower it or bring longer clips"
         )
-    model = _new_model(section, usable, params.seed).to(device)
+    model = _new_model(section, usable, params.seed)
+    model.blinking = fit_blinking([track.keypoints for clip in clips for track in (clip, clip.mirrored())])
+    model = model.to(device)
 
     def loss(model: MotionModel, step: int, generator: torch.Generator) -> torch.Tensor:
         batch = draw_batch(usable, section.batch, section.window, section.lookahead, section.chunk, generator)
@@ -103,7 +106,7 @@ def _new_model(section: MotionSection, clips: Sequence[MovingClip], seed: int) -
 def _figures(tables: Mapping[str, Mapping[str, Figure]]) -> dict[str, Figure]:
     """Of drawn motion, of what it is compared with, and of real motion."""
     named = {DRAWN: "", **{name: f"_{name}" for name in BASELINES}, "ground_truth": "_ground_truth"}
-    keys = ("lmd", "lip_correlation", "beat_consistency", "diversity")
+    keys = ("lmd", "lip_correlation", "beat_consistency", "diversity", "blinks")
     return {
         f"{key}{suffix}": tables[kind][key]
         for kind, suffix in named.items()

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from .audio.mel import SILENCE
+from .blinks import Blinker
 from .nets.motion import SPAN, MotionModel
-from .posture import POSTURE, describe, pose
+from .posture import LIDS, POSTURE, describe, pose
 
 _LIVELINESS = 1.4
 """Size of the noise that body and head are drawn from. After as few clips as one has, the network is surer than a voice
@@ -31,6 +32,7 @@ class MotionStream:
         self._still, self._lips, self._first = posture, lips, model.look(posture)
         self._times = torch.linspace(1, 0, steps + 1).tolist()
         self._generator = torch.Generator().manual_seed(seed)
+        self._blinker = Blinker(model.blinking, posture[0].numpy(), seed)
         self._mel = _silence(model, SPAN - 1 - self.lookahead)
         self._state: torch.Tensor | None = None
         self._moved = torch.zeros(1, POSTURE)
@@ -59,6 +61,7 @@ class MotionStream:
         heard = self._model.hear(mel_1TMC)
         lips = self._model.speak(heard, self._lips)[0]
         posture = torch.cat([self._next_posture(heard[:, index, :]) for index in range(heard.shape[1])])
+        posture[:, LIDS] += torch.from_numpy(self._blinker.draw(len(posture)))
         return pose(posture.numpy(), lips.numpy(), self._reference)
 
     def _next_posture(self, heard_1W: torch.Tensor) -> torch.Tensor:

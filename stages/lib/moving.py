@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from stages.lib.artifacts import AudioFeatures, Poses
+from stages.lib.blinks import open_eyed
 from stages.lib.pose import skeleton as sk
 from stages.lib.workspace import Workspace
 
@@ -25,6 +26,10 @@ class MovingClip:
         """With left and right exchanged, about x = 0."""
         flipped = self.keypoints[:, sk.MIRROR] * np.array([-1, 1], np.float32)
         return replace(self, keypoints=flipped, confidence=self.confidence[:, sk.MIRROR])
+
+    def open_eyed(self) -> "MovingClip":
+        """Without its blinks, which are drawn by a process of their own (`blinks`)."""
+        return replace(self, keypoints=open_eyed(self.keypoints))
 
     def smoothed(self) -> "MovingClip":
         """Without the detector's tremble: all but the face, which is quick, over three frames."""

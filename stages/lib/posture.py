@@ -21,6 +21,8 @@ STEADY = np.concatenate([sk.NOSE_BRIDGE, sk.NOSE_BASE, sk.RIGHT_EYE_RING, sk.LEF
 
 POSTURE, SPEECH = 2 * (len(BODY) + 2 + len(FACE)), 2 * len(LIPS)
 """How many coordinates there are of the posture (body, head, upper face) and of what speaks (jaw and lips)."""
+LIDS = slice(POSTURE - 2 * (len(sk.RIGHT_EYE_RING) + len(sk.LEFT_EYE_RING)), POSTURE)
+"""Of these the rings of the right and the left eye."""
 _BODY, _HEAD = slice(0, len(BODY)), slice(len(BODY), len(BODY) + 2)
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from stages.lib.blinks import blinks_a_minute
 from stages.lib.context import Progress
 from stages.lib.metrics.catalogue import GESTURES
 from stages.lib.metrics.distributions import frechet_distance
 from stages.lib.metrics.gestures import beat_consistency, diversity, motion_beats, voice_beats
-from stages.lib.metrics.lips import lip_correlation, lmd
+from stages.lib.metrics.lips import face_found, lip_correlation, lmd
 from stages.lib.metrics.sync import SyncScore
 from stages.lib.metrics.uncertainty import estimate, paired_difference
 from stages.lib.motion import draw_motion
@@ -29,7 +30,7 @@ STEPS = 300
 DRAWN, TRUTH, BASELINES = "drawn", "ground_truth", ("retrieval", "mean_pose", "still")
 _BATCH, _HOP = 64, 8
 _LEARNING = Optimisation(STEPS, 2e-3, 20, 0.4, (0.9, 0.98), 0.01, 1.0, 0.98)
-_BY_CLIP = ("beat_consistency", "lmd", "lip_correlation", "sync_c", "sync_d")
+_BY_CLIP = ("beat_consistency", "blinks", "lmd", "lip_correlation", "sync_c", "sync_d")
 """Measures that every clip has; the others are of the set."""
 Tracks = Sequence[np.ndarray]
 """Keypoints (T, 133, 2) of every clip."""
@@ -84,6 +85,7 @@ def _rows(
     for track, clip, score in zip(tracks, clips, scores, strict=True):
         row: dict[str, float | None] = dict.fromkeys(_BY_CLIP)
         row["beat_consistency"] = beat_consistency(motion_beats(gesture_points(track), fps), voice_beats(clip.mel, fps))
+        row["blinks"] = blinks_a_minute(track, fps) if face_found(clip.confidence).any() else None
         if score is not None:
             row |= {"sync_c": score.confidence, "sync_d": score.distance}
         if not itself:
@@ -139,7 +141,7 @@ def _reasons(table: dict[str, Any], encoder: GestureEncoder | None, itself: bool
         "fgd": no_encoder if encoder is None else "there are fewer than two windows",
         "beat_consistency": "nothing moves, or the voice has no beat",
         "diversity": "there are fewer than two clips",
-        "lmd": "no face was found",
+        **dict.fromkeys(("lmd", "blinks"), "no face was found"),
         "lip_correlation": "no face was found, or the real lips do not move",
         **dict.fromkeys(("sync_c", "sync_d"), "was not shown to a lip-sync expert, or the clips are too short for it"),
     }

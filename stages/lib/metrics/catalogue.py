@@ -40,6 +40,7 @@ GESTURES = (
     Measure("beat_consistency", "beat consistency", "", "truth", 3),
     Measure("diversity", "diversity", "shoulder widths", "truth", 4),
     Measure("lmd", "LMD", "eye distances", "lower", 4),
+    Measure("blinks", "blinks", "a minute", "truth", 1),
     Measure("lip_correlation", "lip opening like the real one", "correlation", "higher", 3),
     Measure("sync_c", "Sync-C", "", "higher", 3),
     Measure("sync_d", "Sync-D", "", "lower", 3),

@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from diffusers.configuration_utils import register_to_config
 from torch import nn
 
-from ..posture import POSTURE, SPEECH
+from ..blinks import REACH, Blinking
+from ..posture import LIDS, POSTURE, SPEECH
 from .model import Model
 
 SPAN = 10
@@ -115,6 +116,8 @@ class MotionModel(Model):
             "lip_mean": (SPEECH,),
             "lip_basis": (_LIP_SHAPES, SPEECH),
             "lip_scale": (_LIP_SHAPES,),
+            "blink_shape": (2 * REACH + 1, LIDS.stop - LIDS.start),
+            "blink_times": (3,),
         }.items():
             self.register_buffer(name, torch.zeros(shape))
 
@@ -148,6 +151,17 @@ class MotionModel(Model):
                 )
             basis.copy_(directions[: len(basis)])
             scale.copy_((lengths[: len(basis)] / len(values) ** 0.5).clamp(min=1e-4))
+
+    @property
+    def blinking(self) -> Blinking:
+        """How people blink, as `blinks.fit_blinking` found it."""
+        chance, pause, spread = self.blink_times.tolist()
+        return Blinking(self.blink_shape.numpy(), chance, round(pause), spread)
+
+    @blinking.setter
+    def blinking(self, how: Blinking) -> None:
+        self.blink_shape.copy_(torch.from_numpy(how.shape_LE))
+        self.blink_times.copy_(torch.tensor([how.chance, how.pause, how.spread]))
 
     def hear(self, mel_BTMC: torch.Tensor) -> torch.Tensor:
         """What the voice means to the frames that have SPAN - 1 - lookahead frames before them and lookahead after."""
