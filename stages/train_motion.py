@@ -41,7 +41,7 @@ def run(params: Params, context: Context) -> StageReport:
     clips = load_moving(workspace, curated.clips("train"))
     values = {"seed": params.seed, **section.model_dump()}
     checkpoint = Checkpoint(workspace.scratch / run_digest(STAGE, values, _inputs(workspace, curated)))
-    trained = _fit(params, clips, context, checkpoint)
+    trained = fit(params, clips, context, checkpoint)
     model = trained.average.cpu()
     with atomic_path(workspace.model("motion")) as folder:
         model.save_pretrained(folder)
@@ -65,7 +65,14 @@ def _inputs(workspace: Workspace, curated: Curated) -> list[Path]:
     return [path for clip in curated.clips("train") for path in (workspace.audio(clip), workspace.poses(clip))]
 
 
-def _fit(params: Params, clips: Sequence[MovingClip], context: Context, checkpoint: Checkpoint) -> Trained[MotionModel]:
+def fit(
+    params: Params, clips: Sequence[MovingClip], context: Context, checkpoint: Checkpoint | None = None
+) -> Trained[MotionModel]:
+    """A model of how the people of `clips` move.
+
+    Raises:
+        ValueError: no clip has more than `motion.window` frames.
+    """
     section, device = params.motion, pick_device(params.compute.device)
     usable = [clip.open_eyed().smoothed() for clip in clips if len(clip) > section.window]
     if not usable:
@@ -98,6 +105,7 @@ def _new_model(section: MotionSection, clips: Sequence[MovingClip], seed: int) -
             chunk_components=section.chunk_components,
             mel_windows=clips[0].mel.shape[1],
             mel_bands=clips[0].mel.shape[2],
+            liveliness=section.liveliness,
         )
     fit_statistics(model, clips)
     return model

@@ -10,10 +10,6 @@ from .blinks import Blinker
 from .nets.motion import SPAN, MotionModel
 from .posture import LIDS, POSTURE, describe, pose
 
-_LIVELINESS = 1.4
-"""Size of the noise that body and head are drawn from. After as few clips as one has, the network is surer than a voice
-not heard before allows, and at 1 drawn hands are slower than real ones (docs/motion.md)."""
-
 
 class MotionStream:
     """Keypoints for speech that is still being said, in memory that does not grow.
@@ -75,7 +71,8 @@ class MotionStream:
         return self._chunk[:, self._used - 1]
 
     def _draw(self, state_1H: torch.Tensor) -> torch.Tensor:
-        x = _LIVELINESS * torch.randn(1, self._model.config.chunk_components, generator=self._generator)
+        config = self._model.config
+        x = config.liveliness * torch.randn(1, config.chunk_components, generator=self._generator)
         for now, after in itertools.pairwise(self._times):
             clean = self._model(x, torch.full((1, 1), now), state_1H)
             x = clean + (x - clean) * (after / now)

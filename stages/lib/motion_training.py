@@ -22,6 +22,9 @@ _NOISES = 2
 """Noisy versions of every chunk in a training step: they cost little beside the voice."""
 _UNSURE = 0.1
 """Noise on the poses that the memory sees, standard deviations: what it has drawn itself will not be right either."""
+_AWAY, _BACK = 1.0, 25.0
+"""How far bodies are pushed, standard deviations of training poses, at most; frames in which they come back by a factor
+of e. What is drawn strays, and learns here to come back."""
 _LIP_UNIT = 0.03
 """Eye distances; about how far lips are from their mean while people speak. The loss is told in it."""
 _MOUTH = slice(2 * len(sk.JAW), 2 * len(LIPS))
@@ -30,7 +33,7 @@ _MOUTH = slice(2 * len(sk.JAW), 2 * len(LIPS))
 @dataclass(frozen=True)
 class Batch(Batched):
     """mel (B, T + SPAN - 1, M, C). lips (B, T, S); lips_at_rest (B, S), their reference. moves (B, K, N, R) of each
-    chunk away from the frame before it; seen (B, K, R), that frame, described; first (B, R), the one before the window.
+    chunk away from the frame before it; seen (B, K, R), that frame, described; first (B, R), the reference, described.
     """
 
     mel: torch.Tensor
@@ -65,7 +68,7 @@ def draw_batch(
 ) -> Batch:
     """`count` windows of as many whole chunks as go into `window` frames, half of them mirrored.
 
-    Motion starts from the frame before the window, lips from any frame of the clip.
+    What motion and lips start from, the reference, is any frame of the clip: a stream's is minutes old.
     """
     parts = []
     for index in torch.randint(len(clips), (count,), generator=generator).tolist():
@@ -80,14 +83,14 @@ def draw_batch(
 
 
 def _window(clip: MovingClip, start: int, frames: int, rest: int, lookahead: int, chunk: int) -> tuple[np.ndarray, ...]:
-    inside = slice(start + 1, start + 1 + frames)
-    reference, still = clip.keypoints[start], clip.keypoints[rest]
-    posture = np.concatenate([np.zeros_like(weights())[None], offsets(clip.keypoints[inside], reference)[0]])
+    """The frames after `start`, away from frame `rest`."""
+    reference = clip.keypoints[rest]
+    posture, lips = offsets(clip.keypoints[start : start + 1 + frames], reference)
+    first, lips_at_rest = describe(reference)
     before = posture[:-1:chunk]
-    first, at_rest = describe(reference)[0], describe(still)[1]
     moves = posture[1:].reshape(-1, chunk, posture.shape[1]) - before[:, None]
-    mel = heard(clip.mel, inside.start, inside.stop, lookahead)
-    return mel, offsets(clip.keypoints[inside], still)[1], at_rest, moves, first + before, first
+    mel = heard(clip.mel, start + 1, start + 1 + frames, lookahead)
+    return mel, lips[1:], lips_at_rest, moves, first + before, first
 
 
 def heard(mel_TMC: np.ndarray, start: int, stop: int, lookahead: int) -> np.ndarray:
@@ -134,12 +137,28 @@ def _distance(error_BTS: torch.Tensor) -> torch.Tensor:
 
 def posture_loss(model: MotionModel, batch: Batch, heard_BTW: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Squared error of the clean chunks that the flow head sees in noisy ones."""
-    seen = model.look(batch.seen)
+    pushed_BKR, moves = push(model, batch, generator)
+    seen = model.look(pushed_BKR)
     seen = seen + _UNSURE * torch.randn(seen.shape, generator=generator).to(seen)
     chunk = batch.moves.shape[2]
     state_BKH, _ = model.remember(seen, model.look(batch.first), heard_BTW[:, ::chunk], None)
-    clean = model.encode_chunk(batch.moves)[None].expand(_NOISES, -1, -1, -1)
+    clean = model.encode_chunk(moves)[None].expand(_NOISES, -1, -1, -1)
     noise = torch.randn(clean.shape, generator=generator).to(clean)
     time = training_timesteps(clean[..., 0].numel(), 1.0, generator).to(clean).reshape(*clean.shape[:-1], 1)
     noisy = clean + (noise - clean) * time
     return (model(noisy, time, state_BKH.expand(*clean.shape[:-1], -1)) - clean).square().mean()
+
+
+def push(model: MotionModel, batch: Batch, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """`seen` and `moves` of the same bodies, had they been somewhere else before the window, and come back in it.
+
+    As a learner is shown how to recover by disturbing who teaches it: Laskey et al., "DART", CoRL 2017.
+    """
+    count, chunks, frames = batch.moves.shape[:3]
+    far_B1 = _AWAY * torch.rand(count, 1, generator=generator)
+    far_BP = (far_B1 * torch.randn(count, len(model.pose_scale), generator=generator)).to(model.pose_scale)
+    far_BR = (far_BP * model.pose_scale) @ model.pose_basis / model.weight
+    left = (-torch.arange(chunks * frames + 1) / _BACK).exp().to(far_BR)
+    before_K1, after_KN1 = left[:-1:frames, None], left[1:].unflatten(0, (chunks, frames))[..., None]
+    seen = batch.seen + before_K1 * far_BR[:, None]
+    return seen, batch.moves + (after_KN1 - before_K1[:, None]) * far_BR[:, None, None]

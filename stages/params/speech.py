@@ -20,6 +20,7 @@ class MotionSection(Section):
     window: int = Field(gt=1, description="frames of a training window")
     batch: int = Field(gt=0, description="windows a training step")
     sampling_steps: int = Field(gt=0)
+    liveliness: float = Field(gt=0, description="size of the noise that gestures are drawn from, 1 as in training")
     optimisation: OptimisationSection
 
     @model_validator(mode="after")

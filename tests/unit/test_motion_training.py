@@ -5,7 +5,7 @@ import torch
 from stages.lib.audio.mel import FLOOR
 from stages.lib.metrics.lips import lip_correlation, lip_gap
 from stages.lib.motion import SILENCE, draw_motion
-from stages.lib.motion_training import draw_batch, fit_statistics, heard, motion_loss, vary_voice
+from stages.lib.motion_training import draw_batch, fit_statistics, heard, motion_loss, push, vary_voice
 from stages.lib.moving import MovingClip
 from stages.lib.nets.motion import SPAN, MotionModel
 from stages.lib.pose import skeleton as sk
@@ -40,10 +40,21 @@ def test_batches_have_their_shapes_and_repeat() -> None:
     assert batch.lips.shape == (5, 16, SPEECH)
     assert batch.moves.shape == (5, 4, 4, POSTURE)
     assert batch.seen.shape == (5, 4, POSTURE)
-    torch.testing.assert_close(batch.seen[:, 0], batch.first)
-    torch.testing.assert_close(batch.seen[:, 1], batch.first + batch.moves[:, 0, -1], atol=1e-4, rtol=0)
+    torch.testing.assert_close(batch.seen[:, 1], batch.seen[:, 0] + batch.moves[:, 0, -1], atol=1e-4, rtol=0)
     torch.testing.assert_close(batch.moves, again.moves, atol=0, rtol=0)
     assert not torch.equal(batch.moves, draw_batch(clips, 5, 17, 4, 4, torch.Generator().manual_seed(2)).moves)
+
+
+def test_pushed_bodies_come_back_to_where_they_would_have_been() -> None:
+    clips = [talking(seed) for seed in range(6)]
+    model = MotionModel(16, 16, 2, 4, pose_components=4, chunk_components=4)
+    fit_statistics(model, clips)
+    batch = draw_batch(clips, 8, 40, 2, 4, torch.Generator().manual_seed(1))
+    seen, moves = push(model, batch, torch.Generator().manual_seed(2))
+    torch.testing.assert_close(seen[:, 1:], seen[:, :-1] + moves[:, :-1, -1], atol=1e-4, rtol=0)
+    away = (seen - batch.seen).norm(dim=-1)
+    assert (away[:, 0] > 0.01).all()
+    torch.testing.assert_close(away[:, -1] / away[:, 0], torch.full((8,), float(np.exp(-36 / 25))), atol=1e-3, rtol=0)
 
 
 def test_what_a_frame_hears_is_what_the_stream_lets_it_hear() -> None:

@@ -81,7 +81,9 @@ class _FlowHead(nn.Module):
 
 
 class MotionModel(Model):
-    """lookahead: frames of voice heard beyond a frame. chunk: frames of posture drawn at once, at most those heard."""
+    """lookahead: frames of voice heard beyond a frame. chunk: frames of posture drawn at once, at most those heard.
+    liveliness: size of the noise that posture is drawn from. After as few clips as one has, the network is surer than a
+    voice not heard before allows, and at 1, as in training, hands are too slow (docs/motion.md)."""
 
     @register_to_config
     def __init__(
@@ -94,6 +96,7 @@ class MotionModel(Model):
         chunk_components: int = 64,
         mel_windows: int = 4,
         mel_bands: int = 80,
+        liveliness: float = 1.0,
     ) -> None:
         super().__init__()
         self.voice = VoiceEncoder(mel_windows, mel_bands, width)

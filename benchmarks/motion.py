@@ -1,0 +1,120 @@
+"""Two questions about drawn motion that held-out clips must not answer.
+
+How large should the noise be that gestures are drawn from (`motion.liveliness`)? The last third of the training people
+is left out, a model is trained on the others, and draws the clips of those left out at several sizes: FGD, diversity
+and the speed of the hands against theirs, mean over seeds. The size with the least FGD is `best`.
+
+Do hands drift? models/motion draws minutes of the training people's speech; mean height of each hand over the middle of
+the shoulders in every half minute, in shoulder widths, up positive, by seed; and the real spread over training clips.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from stages.lib.artifacts import Curated
+from stages.lib.context import Context, no_progress
+from stages.lib.evaluation.gestures import gesture_points, gesture_tables, train_encoder
+from stages.lib.files import write_json
+from stages.lib.motion import draw_motion
+from stages.lib.moving import MovingClip, load_moving
+from stages.lib.nets.motion import MotionModel
+from stages.lib.parallel import process_pool
+from stages.lib.pose import skeleton as sk
+from stages.lib.workspace import Workspace
+from stages.params import Params, load_params
+from stages.train_motion import fit
+
+ROOT = Path(__file__).parents[1]
+SIZES = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.3)
+SEEDS = (0, 1, 2)
+_STRETCH = 30
+"""Seconds."""
+
+
+def split(curated: Curated) -> tuple[list[str], list[str]]:
+    """Training clips of the first two thirds of the people, and of the others."""
+    rows = curated.table.set_index("clip").loc[curated.clips("train")]
+    people = list(dict.fromkeys(rows["speaker"]))
+    aside = rows["speaker"].isin(people[2 * len(people) // 3 :])
+    return rows.index[~aside].tolist(), rows.index[aside].tolist()
+
+
+def liveliness(params: Params, workspace: Workspace) -> dict[str, Any]:
+    learnt, aside = (load_moving(workspace, clips) for clips in split(Curated.load(workspace.curated)))
+    with no_progress("", 0) as bar:
+        encoder = train_encoder(learnt, params.seed, bar)
+    context = Context(workspace, lambda: process_pool(1), no_progress)
+    model = fit(params, learnt, context).average.cpu()
+    steps, fps = params.motion.sampling_steps, params.media.fps
+    rows = []
+    for size in SIZES:
+        model.register_to_config(liveliness=size)
+        found = []
+        for seed in SEEDS:
+            tracks = [draw_motion(model, clip.mel, clip.keypoints[0], steps, seed) for clip in aside]
+            table = gesture_tables({"drawn": tracks}, aside, encoder, fps, seed)["drawn"]
+            found.append([table["fgd"], table["diversity"], speed(tracks)])
+        rows.append({"size": size, **dict(zip(("fgd", "diversity", "speed"), np.mean(found, 0), strict=True))})
+    real = [clip.smoothed().keypoints for clip in aside]
+    truth = gesture_tables({"ground_truth": [clip.keypoints for clip in aside]}, aside, encoder, fps, 0)
+    best = min(rows, key=lambda row: row["fgd"])["size"]
+    return {
+        "clips": len(aside),
+        "drawn": rows,
+        "real": {"diversity": truth["ground_truth"]["diversity"], "speed": speed(real)},
+        "best": best,
+    }
+
+
+def speed(tracks: Sequence[np.ndarray]) -> float:
+    """Of elbows, wrists and hands, shoulder widths a frame."""
+    points = [gesture_points(track).reshape(len(track), -1, 2) for track in tracks]
+    return float(np.mean([np.linalg.norm(np.diff(each, axis=0), axis=-1).mean() for each in points]))
+
+
+def heights(keypoints: np.ndarray) -> np.ndarray:
+    """(T, 133, 2) -> (T, 2): left and right hand over the middle of the shoulders, shoulder widths."""
+    shoulders = keypoints[:, sk.SHOULDERS]
+    unit = np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=-1)
+    hands = [keypoints[:, hand, 1].mean(1) for hand in (sk.LEFT_HAND, sk.RIGHT_HAND)]
+    return np.stack([(shoulders[..., 1].mean(1) - hand) / unit for hand in hands], 1)
+
+
+def long_talk(params: Params, workspace: Workspace, seconds: int) -> dict[str, Any]:
+    clips = load_moving(workspace, Curated.load(workspace.curated).clips("train"))
+    model, fps = MotionModel.from_pretrained(workspace.model("motion")).eval(), params.media.fps
+    mel = speech(clips, seconds * fps)
+    rest = np.array(json.loads((workspace.model("export") / "sampling.json").read_text())["rest"], np.float32)
+    drawn = [heights(draw_motion(model, mel, rest, params.motion.sampling_steps, seed)) for seed in SEEDS]
+    real = np.concatenate([heights(clip.keypoints) for clip in clips])
+    return {
+        "drawn": [each.reshape(-1, _STRETCH * fps, 2).mean(1).T.tolist() for each in drawn],
+        "real": dict(zip(("low", "median", "high"), np.percentile(real, (5, 50, 95), axis=0).tolist(), strict=True)),
+    }
+
+
+def speech(clips: Sequence[MovingClip], frames: int) -> np.ndarray:
+    mel = np.concatenate([clip.mel for clip in clips])
+    return np.tile(mel, (-(-frames // len(mel)), 1, 1))[:frames]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=180, help="of the long talk, whole half minutes")
+    parser.add_argument("--root", type=Path, default=ROOT, help="project with data/, models/motion and models/export")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    workspace, params = Workspace(options.root), load_params(ROOT / "params.yaml")
+    found = {"liveliness": liveliness(params, workspace), "long": long_talk(params, workspace, options.seconds)}
+    write_json(ROOT / "reports/benchmarks/motion.json", found)
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()
