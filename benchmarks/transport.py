@@ -151,14 +151,14 @@ def make_track(kind: str) -> Any:
         def __init__(self) -> None:
             super().__init__()
             self.kind = kind
-            self._waiting: asyncio.Queue[tuple[float, Any]] = asyncio.Queue()
+            self._given: asyncio.Queue[tuple[float, Any]] = asyncio.Queue()
 
         def give(self, due: float, frame: Any, pts: int, rate: int) -> None:
             frame.pts, frame.time_base = pts, Fraction(1, rate)
-            self._waiting.put_nowait((due, frame))
+            self._given.put_nowait((due, frame))
 
         async def recv(self) -> Any:
-            due, frame = await self._waiting.get()
+            due, frame = await self._given.get()
             await asyncio.sleep(max(0.0, due - time.time()))
             return frame
 
