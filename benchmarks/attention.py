@@ -90,11 +90,19 @@ def load_poses(options: argparse.Namespace, frames: int) -> Poses:
     if options.poses is not None:
         poses = Poses.load(options.poses)
     else:
-        video = read_frames(options.clip)[:frames]
+        video = middle_square(read_frames(options.clip)[:frames])
         poses = build_detector("mediapipe", MediaPipeOptions()).detect_video(video)
     if len(poses.keypoints) < frames:
         raise SystemExit(f"{options.poses or options.clip} has {len(poses.keypoints)} frames, {frames} are needed")
     return poses
+
+
+def middle_square(video_THWC: np.ndarray) -> np.ndarray:
+    """The detector wants squares, and footage is rarely square."""
+    height, width = video_THWC.shape[1:3]
+    side = min(height, width)
+    down, across = (height - side) // 2, (width - side) // 2
+    return np.ascontiguousarray(video_THWC[:, down : down + side, across : across + side])
 
 
 def planned(poses: Poses, frames: int, grid: tuple[int, int], options: argparse.Namespace) -> AttentionPlan:
