@@ -10,6 +10,10 @@ from .blinks import Blinker
 from .nets.motion import SPAN, MotionModel
 from .posture import LIDS, POSTURE, describe, pose
 
+_FADE = 100.0
+"""Frames in which what the network cannot see of a body's displacement fades by a factor of e, about a training clip.
+It learnt to bring back what it sees; the rest would add up for minutes (docs/motion.md)."""
+
 
 class MotionStream:
     """Keypoints for speech that is still being said, in memory that does not grow.
@@ -65,10 +69,17 @@ class MotionStream:
         if self._used == self._chunk.shape[1]:
             seen = self._model.look(self._still + self._moved)
             states, self._state = self._model.remember(seen[None], self._first, heard_1W[None], self._state)
-            self._chunk, self._used = self._moved[:, None] + self._model.decode_chunk(self._draw(states[:, 0])), 0
+            drawn = self._model.decode_chunk(self._draw(states[:, 0]))
+            self._chunk, self._used = self._held(drawn.shape[1]) + drawn, 0
             self._moved = self._chunk[:, -1]
         self._used += 1
         return self._chunk[:, self._used - 1]
+
+    def _held(self, frames: int) -> torch.Tensor:
+        """Where the body would be in the next frames if nothing were drawn, (1, N, R)."""
+        visible = self._model.visible(self._moved)
+        left_N1 = (-torch.arange(1, frames + 1) / _FADE).exp()[:, None]
+        return visible[:, None] + left_N1 * (self._moved - visible)[:, None]
 
     def _draw(self, state_1H: torch.Tensor) -> torch.Tensor:
         config = self._model.config

@@ -75,6 +75,19 @@ def test_motion_is_decided_after_the_lookahead_and_stays() -> None:
     assert np.abs(offline[len(decided)] - draw_motion(model(), mel, reference(), 4, 3)[len(decided)]).max() > 0.02
 
 
+def test_what_the_network_cannot_see_does_not_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every chunk moves the body by the same: what is seen of it adds up chunk by chunk, the rest to a limit."""
+    own = model()
+    monkeypatch.setattr(MotionStream, "_draw", lambda self, state: torch.zeros(1, len(own.chunk_basis)))
+    stream = MotionStream(own, reference(), 2, 0)
+    stream.push(np.zeros((3 * 500 + stream.lookahead, 4, 80), np.float32))
+    step = own.decode_chunk(torch.zeros(1, len(own.chunk_basis)))[:, -1]
+    seen = own.visible(step)
+    torch.testing.assert_close(own.visible(stream._moved), 500 * seen, atol=1e-2, rtol=1e-3)
+    limit = (step - seen) / (1 - np.exp(-3 / 100))
+    torch.testing.assert_close(stream._moved - 500 * seen, limit, atol=1e-2, rtol=1e-2)
+
+
 def test_memory_does_not_grow() -> None:
     voice, motion = LogMelStream(16000, 25), MotionStream(model(), reference(), 4, 3)
     sizes = []

@@ -179,6 +179,10 @@ class MotionModel(Model):
         """`describe`d posture (..., R) -> its components (..., P)."""
         return ((pose_R * self.weight - self.pose_mean) @ self.pose_basis.T) / self.pose_scale
 
+    def visible(self, moved_R: torch.Tensor) -> torch.Tensor:
+        """What `look` sees of a displacement of a posture (..., R); the rest lies outside its components."""
+        return ((moved_R * self.weight) @ self.pose_basis.T) @ self.pose_basis / self.weight
+
     def remember(
         self, seen_BKP: torch.Tensor, first_BP: torch.Tensor, heard_BKW: torch.Tensor, state_1BH: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:

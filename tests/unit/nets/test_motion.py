@@ -32,6 +32,14 @@ def test_components_are_orthonormal_and_whiten(model: MotionModel) -> None:
     torch.testing.assert_close(model.encode_chunk(model.decode_chunk(chunk)), chunk, atol=1e-4, rtol=1e-4)
 
 
+def test_what_is_visible_of_a_displacement_is_all_that_is_seen_of_it(model: MotionModel) -> None:
+    posture, moved = torch.randn(3, POSTURE), torch.randn(3, POSTURE)
+    visible = model.visible(moved)
+    assert (moved - visible).abs().mean() > 0.1
+    torch.testing.assert_close(model.look(posture + visible), model.look(posture + moved), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(model.visible(visible), visible, atol=1e-5, rtol=1e-5)
+
+
 def test_a_frame_hears_its_span(model: MotionModel) -> None:
     voice = torch.randn(1, SPAN + 6, 4, 80)
     heard = model.hear(voice)
