@@ -139,9 +139,13 @@ def _terminal_shows_our_logs_only() -> None:
 
 def _tell(failure: str, call: Callable[[], object]) -> None:
     """Talking to the dashboard may fail in any way; it must neither fail the work nor hold it up."""
-    if not _server_is_there():
+    if _server_is_there():
+        _try_to_tell(failure, call)
+    else:
         logger.warning("%s: the Prefect server is gone", failure)
-        return
+
+
+def _try_to_tell(failure: str, call: Callable[[], object]) -> None:
     try:
         call()
     except Exception as error:  # noqa: BLE001
@@ -190,7 +194,7 @@ class _Watched:
 
         self.told = time.monotonic()
         if FlowRunContext.get() is not None and _server_is_there():  # else without a word: it may come back
-            _tell(f"{self.label}: no progress on the dashboard", self._publish)
+            _try_to_tell(f"{self.label}: no progress on the dashboard", self._publish)
 
     def _publish(self) -> None:
         from prefect.artifacts import create_progress_artifact, update_progress_artifact

@@ -22,6 +22,8 @@ from flows.environment import PIPELINE
 GRACE_SECONDS = 5.0
 """Between the polite and the final signal."""
 
+SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh"}
+
 
 def run_group(
     command: Sequence[str],
@@ -146,7 +148,7 @@ def identified(record: Mapping[str, Any]) -> psutil.Process | None:
 
 
 def dvc_of_this_stage() -> psutil.Process | None:
-    """The dvc that started this process; None where none did, or where it is gone already."""
+    """The command dvc that started this process; None where none did, or where it is gone already."""
     if "DVC_STAGE" not in os.environ:
         return None
     return next((process for process in psutil.Process().parents() if _is_dvc(process)), None)
@@ -164,10 +166,11 @@ def end_with_dvc() -> None:
 
     Likewise when the pipeline that started dvc is gone: dvc would go on, with nobody to end it.
     """
-    dvc = dvc_of_this_stage()
-    if dvc is None:
+    if "DVC_STAGE" not in os.environ:
         return
-    watched = [("dvc", dvc)]
+    # a program that runs dvc by its Python interface is not called dvc
+    dvc = dvc_of_this_stage() or next((each for each in psutil.Process().parents() if each.name() not in SHELLS), None)
+    watched = [("dvc", dvc)] if dvc is not None else []
     if pipeline := os.environ.get(PIPELINE):
         try:
             watched.append(("the pipeline", psutil.Process(int(pipeline))))

@@ -86,11 +86,11 @@ def test_a_killed_stage_leaves_no_worker(start_stage: Start, project: Path, numb
 
 def test_a_stage_ends_when_its_dvc_is_killed(project: Path, environment: dict[str, str]) -> None:
     """A stand-in for dvc starts the stage as dvc does, through a shell, and is killed."""
+    import subprocess
+
     stage = Path(__file__).with_name("fake_stage.py")
     starter = f"import subprocess; subprocess.run(['sh', '-c', '{sys.executable} {stage} hold; true'])"
-    dvc = subprocess.Popen(
-        [sys.executable, "-c", starter, "dvc"], cwd=project, env={**environment, "DVC_STAGE": "fake"}
-    )
+    dvc = subprocess.Popen([sys.executable, "-c", starter], cwd=project, env={**environment, "DVC_STAGE": "fake"})
     assert wait_for((project / "holding").exists, 60)
     family = psutil.Process(dvc.pid).children(recursive=True)
     stage_process = next(each for each in family if "fake_stage.py" in each.cmdline()[1])

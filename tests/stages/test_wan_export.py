@@ -23,27 +23,9 @@ from stages.lib.speaker import load
 from stages.lib.workspace import Workspace
 from stages.params import Params
 from tests.stages import tiny_run
-from tests.stages.test_export import digests, run_alone
+from tests.stages.test_export import ALONE, digests, run_alone
 from tests.stages.tiny_wan import save_pipelines, wan_params
 from tests.unit.talking.small import RATE, somebody, speech
-
-ALONE = """
-import sys
-import numpy as np
-import torch
-torch.set_num_threads(1)
-sys.path.insert(0, sys.argv[1])
-sys.modules["peft"] = None
-from cospeech_runtime import Person, load
-given = np.load(sys.argv[2])
-speaker = load(sys.argv[1])
-frames = speaker.animate(given["reference"], given["keypoints"], given["confidence"], seed=3)
-with speaker.start(Person(given["reference"], given["keypoints"][0], given["confidence"][0])) as session:
-    talk = np.concatenate([session.push(given["speech"]), session.finish()])
-assert talk.shape == (25, 64, 64, 3) and talk.std() > 1
-assert not [name for name, module in sys.modules.items() if module and name.split(".")[0] in ("stages", "flows")]
-np.save(sys.argv[3], frames)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +62,8 @@ def test_it_runs_alone_and_draws_what_the_student_draws(params: Params, exported
         confidence=clip.confidence[:37],
         speech=speech(1.0),
     )
-    ran = run_alone(
-        ALONE, tmp_path, str(exported.model("export")), str(tmp_path / "given.npz"), str(tmp_path / "frames.npy")
-    )
+    paths = [str(exported.model("export")), str(tmp_path / "given.npz"), str(tmp_path / "frames.npy")]
+    ran = run_alone(ALONE, tmp_path, *paths, "1", "peft")
     assert ran.returncode == 0, ran.stderr
     frames = np.load(tmp_path / "frames.npy")
     stretch, student = Window(clip, 0, 37, 0), evaluate.load_samplers(params, exported)["student"]

@@ -25,6 +25,9 @@ from ..attention.processor import WanSelfAttention, set_self_attention
 from .batched import Batched
 from .interface import DenoisingNet
 
+PROMPTS = "prompts.safetensors"
+"""The encoded prompts beside a codec of Wan's and in an export of its student; other exports have none."""
+
 
 @dataclass(frozen=True)
 class WanCondition(Batched):

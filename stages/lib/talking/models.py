@@ -18,7 +18,7 @@ from ..nets.model import Model
 from ..nets.motion import MotionModel
 from ..nets.pose_encoder import PoseEncoder
 from ..nets.precision import Precision
-from ..nets.wan import WanStudent, load_student
+from ..nets.wan import PROMPTS, WanStudent, load_student
 from ..nets.wan_codec import WanCodec
 from ..streaming import Chunks
 
@@ -82,10 +82,6 @@ class WanModels:
     motion: MotionModel | None
     settings: Settings
     device: torch.device
-
-
-PROMPTS = "prompts.safetensors"
-"""In an export of Wan's; there is none in others."""
 
 
 def load_models(folder: str | Path, device: str = "cpu") -> Models | WanModels:

@@ -15,9 +15,8 @@ from stages.lib.family import WanSettings
 from stages.lib.nets.interface import DenoisingNet
 from stages.lib.nets.lora import add_lora
 from stages.lib.nets.precision import Precision
-from stages.lib.nets.wan import WanNet, WanStudent, WanTeacher, load_student, load_teacher
+from stages.lib.nets.wan import PROMPTS, WanNet, WanStudent, WanTeacher, load_student, load_teacher
 from stages.lib.nets.wan_codec import WanCodec
-from stages.lib.talking.models import PROMPTS
 from stages.lib.wan.clips import WanClip, encode_windows, make_clip
 from stages.lib.wan.text import encode_prompts
 from stages.lib.workspace import Workspace
