@@ -4,12 +4,14 @@ The last ten seconds are spoken with the voice of the first, so that both say th
 the detector that measures footage: LMD of the mouth against the keypoints that drove it, identity against the picture
 (cosine of the codec's features of the aligned face, without the mean over the corpus' people; the demo has no face
 recogniser), colour of the background. Differences, last minus first, over the ten pairs of seconds, with the 95 %
-interval by bootstrap. Memory: of the process and of the keys and values kept, after each half minute.
+interval by bootstrap. `--talks` pools talks of several seeds: what a body does in one is chance. Memory: of the process
+and of the keys and values kept, after each half minute.
 """
 
 import argparse
 import json
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -42,20 +44,20 @@ _CORNER = 24
 """Pixels a side of the upper corners, which show nothing but background."""
 
 
-def talk(speaker: Speaker, person: Person, speech: np.ndarray) -> dict[str, Any]:
+def talk(speaker: Speaker, person: Person, speech: np.ndarray, seed: int) -> dict[str, Any]:
     """What drove it, keypoints (T, 133, 2); frames of the first and the last seconds; memory on the way."""
     settings, model = speaker.settings, speaker.models.motion
     assert model is not None
     still = person.resized(settings.size)
     ear = LogMelStream(settings.sample_rate, settings.fps)
     rest = np.array(settings.rest, np.float32)
-    motion = MotionStream(model, rest, settings.motion_steps, 0)
+    motion = MotionStream(model, rest, settings.motion_steps, seed)
     fit, process, kept = Fit(still.keypoints, rest), psutil.Process(), WINDOW * settings.fps
     drove: list[np.ndarray] = []
     first: list[np.ndarray] = []
     last: deque[np.ndarray] = deque(maxlen=kept)
     memory: list[dict[str, int]] = []
-    with speaker.follow(person, 0) as animation:
+    with speaker.follow(person, seed) as animation:
 
         def show(frames: np.ndarray) -> None:
             first.extend(frames[: max(0, kept - len(first))])
@@ -120,6 +122,10 @@ def measure(speaker: Speaker, person: Person, made: dict[str, Any], mean: np.nda
     }
 
 
+def joined(measured: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([each[name] for each in measured]) for name in measured[0]}
+
+
 def by_second(values_T: np.ndarray, fps: int) -> np.ndarray:
     return np.nanmean(values_T.reshape(-1, fps), axis=1)
 
@@ -137,6 +143,7 @@ def compare(first: dict[str, np.ndarray], last: dict[str, np.ndarray], fps: int)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=180)
+    parser.add_argument("--talks", type=int, default=1, help="of the same speech, each with a seed of its own")
     parser.add_argument("--root", type=Path, default=ROOT, help="project with data/ and models/export")
     options = parser.parse_args()
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))
@@ -144,15 +151,16 @@ def main() -> None:
     speaker = load(workspace.model("export"))
     person, speech, rate = held_out(workspace, options.seconds)
     speech[-WINDOW * rate :] = speech[: WINDOW * rate]
-    fps, made = speaker.settings.fps, talk(speaker, person, speech)
-    mean, kept = mean_face(codec_of(speaker), workspace), WINDOW * speaker.settings.fps
-    first, last = [
-        measure(speaker, person, {"frames": made[name], "drove": made["drove"][part]}, mean)
-        for name, part in (("first", slice(0, kept)), ("last", slice(-kept, None)))
-    ]
-    found = {"seconds": options.seconds, "measures": compare(first, last, fps), "memory": made["memory"]}
+    fps, mean = speaker.settings.fps, mean_face(codec_of(speaker), workspace)
+    made = [talk(speaker, person, speech, seed) for seed in range(options.talks)]
+    first, last = (
+        joined([measure(speaker, person, {"frames": each[name], "drove": each["drove"][part]}, mean) for each in made])
+        for name, part in (("first", slice(0, WINDOW * fps)), ("last", slice(-WINDOW * fps, None)))
+    )
+    memory = [each["memory"] for each in made]
+    found = {"seconds": options.seconds, "measures": compare(first, last, fps), "memory": memory}
     write_json(ROOT / "reports/benchmarks/drift.json", found)
-    rows = np.concatenate([made["first"][:: fps * 2], made["last"][:: fps * 2]])
+    rows = np.concatenate([each[name][:: fps * 2] for each in made for name in ("first", "last")])
     save_png(ROOT / "reports/benchmarks/drift.png", contact_sheet(rows, WINDOW // 2))
     print(json.dumps(found, indent=2))
 
