@@ -4,8 +4,9 @@ How large should the noise be that gestures are drawn from (`motion.liveliness`)
 is left out, a model is trained on the others, and draws the clips of those left out at several sizes: FGD, diversity
 and the speed of the hands against theirs, mean over seeds. The size with the least FGD is `best`.
 
-Do hands drift? models/motion draws minutes of the training people's speech; mean height of each hand over the middle of
-the shoulders in every half minute, in shoulder widths, up positive, by seed; and the real spread over training clips.
+Do bodies drift? models/motion draws minutes of the training people's speech. In every half minute, by seed: mean height
+of each hand over the middle of the shoulders, in shoulder widths, up positive; root mean square of how far body, upper
+face and lids are from the reference, in the units of `stages.lib.posture`. Beside them what training clips have.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from stages.lib.moving import MovingClip, load_moving
 from stages.lib.nets.motion import MotionModel
 from stages.lib.parallel import process_pool
 from stages.lib.pose import skeleton as sk
+from stages.lib.posture import BODY, LIDS, offsets
 from stages.lib.workspace import Workspace
 from stages.params import Params, load_params
 from stages.train_motion import fit
@@ -91,12 +93,25 @@ def long_talk(params: Params, workspace: Workspace, seconds: int) -> dict[str, A
     model, fps = MotionModel.from_pretrained(workspace.model("motion")).eval(), params.media.fps
     mel = speech(clips, seconds * fps)
     rest = np.array(json.loads((workspace.model("export") / "sampling.json").read_text())["rest"], np.float32)
-    drawn = [heights(draw_motion(model, mel, rest, params.motion.sampling_steps, seed)) for seed in SEEDS]
+    drawn = [draw_motion(model, mel, rest, params.motion.sampling_steps, seed) for seed in SEEDS]
+    halves = [np.split(track, len(track) // (_STRETCH * fps)) for track in drawn]
     real = np.concatenate([heights(clip.keypoints) for clip in clips])
     return {
-        "drawn": [each.reshape(-1, _STRETCH * fps, 2).mean(1).T.tolist() for each in drawn],
-        "real": dict(zip(("low", "median", "high"), np.percentile(real, (5, 50, 95), axis=0).tolist(), strict=True)),
+        "heights": [[heights(half).mean(0).tolist() for half in track] for track in halves],
+        "away": [[away([half], [rest]) for half in track] for track in halves],
+        "real": {
+            "heights": dict(zip(("low", "median", "high"), np.percentile(real, (5, 50, 95), 0).tolist(), strict=True)),
+            "away": away([clip.keypoints for clip in clips], [clip.keypoints[0] for clip in clips]),
+        },
     }
+
+
+def away(tracks: Sequence[np.ndarray], references: Sequence[np.ndarray]) -> dict[str, float]:
+    """Of all frames of all tracks, each from its reference."""
+    moved = np.concatenate([offsets(track, still)[0] for track, still in zip(tracks, references, strict=True)])
+    body = 2 * len(BODY)
+    parts = {"body": slice(0, body), "upper face": slice(body + 4, LIDS.start), "lids": LIDS}
+    return {name: float(np.sqrt(np.square(moved[:, part]).mean())) for name, part in parts.items()}
 
 
 def speech(clips: Sequence[MovingClip], frames: int) -> np.ndarray:
