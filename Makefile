@@ -27,7 +27,8 @@ help: ## show this list
 
 env: $(READY) ## make or update .venv from requirements.lock
 
-# The package itself comes last, from this checkout: a sync removes what is not in the lock.
+# The package itself comes last, from this checkout: a sync removes what is not in the lock. Everything is compiled here,
+# once: where Python may not write beside its modules, each of many processes would do it anew, seconds each.
 $(READY): requirements.lock pyproject.toml
 	@if ! test -x $(VENV)/bin/python; then \
 	  if [ -z "$(PYTHON)" ]; then \
@@ -37,7 +38,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(UV) --version 2>/dev/null | grep -q ' $(UV_VERSION)' || \
 	  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@echo "installing what requirements.lock names"
-	@$(UV) pip sync --quiet --require-hashes requirements.lock
+	@$(UV) pip sync --quiet --compile-bytecode --require-hashes requirements.lock
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 

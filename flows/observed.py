@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from flows.cancelling import ended_from_the_dashboard
+from flows.importing import import_prefect
 from flows.parents import parent_run
 from flows.runs import close_left, remembered
 from flows.server import answers, api_url
@@ -29,6 +30,8 @@ CANCELLED_STATUS = 143
 BY_HAND = "by hand"
 BY_HAND_EXPLAINED = "Runs that were started on a machine. They are shown and can be cancelled here, not started."
 """Name and description of the deployment of such runs."""
+
+HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 
 PROGRESS_SECONDS = 5.0
 """A bar shorter than this gets no progress artifact; a longer one is updated this often."""
@@ -60,14 +63,16 @@ class _Run:
 
     def __call__(self) -> Any:
         parent = parent_run(self.root)
+        import_prefect()
         from prefect import Flow
         from prefect.flow_engine import run_flow
+        from prefect.settings import temporary_settings
 
         _terminal_shows_our_logs_only()
         flow: Any = Flow(self._body, name=self.name, validate_parameters=False, persist_result=False)
         try:
             flow_run = _create_flow_run(flow, parent)
-            with remembered(self.root, flow_run.id):
+            with remembered(self.root, flow_run.id), temporary_settings(_without_heartbeats()):
                 run_flow(flow, flow_run=flow_run, return_type="state")
         except Exception as error:
             if not self.started:
@@ -129,6 +134,14 @@ def _create_flow_run(flow: Any, parent: str | None) -> Any:
                 logger.warning("%s: the parent run %s is not on this server", flow.name, parent)
         deployment = client.create_deployment(client.create_flow(flow), BY_HAND, description=BY_HAND_EXPLAINED)
         return client.create_flow_run_from_deployment(deployment, state=Pending(), name=flow.name)
+
+
+def _without_heartbeats() -> dict[Any, None]:
+    """Prefect's thread of heartbeats holds up the end by up to a second, and `close_left` finds dead runs without; so
+    they beat only for a user who has asked for them."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY
+
+    return {} if HEARTBEATS in os.environ else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
 
 
 def _terminal_shows_our_logs_only() -> None:
