@@ -94,6 +94,9 @@ def join_team(device: str, precision: "Precision") -> Team:
     import torch
     from accelerate import Accelerator
 
+    from stages.lib.nets.precision import computed_in
+
     cpu = device == "cpu" or not torch.cuda.is_available()
-    accelerator = Accelerator(cpu=cpu, mixed_precision="bf16" if precision == "bf16" and not cpu else "no")
+    bf16 = not cpu and computed_in(torch.device("cuda"), precision) == "bf16"
+    accelerator = Accelerator(cpu=cpu, mixed_precision="bf16" if bf16 else "no")
     return Team(accelerator.process_index, accelerator.num_processes, accelerator)

@@ -72,6 +72,8 @@ class Params(Section):
             raise ValueError("with wan, teacher.window_share must be 1: single frames are not encoded")
         if self.attention.stream is not None:
             raise ValueError("with wan, attention.stream must be null: streaming is not built for the Wan family yet")
+        if self.teacher.precision == "auto":
+            raise ValueError("with wan, teacher.precision must be bf16 or fp32: its weights are kept in it")
         if self.codec.pretrained is not None or self.teacher.pretrained is not None:
             raise ValueError("with wan, codec.pretrained and teacher.pretrained must be null: wan.teacher is both")
         return self

@@ -34,7 +34,7 @@ class CodecSection(Section):
     frames: int = Field(gt=0, description="training frames held in memory, spread over the clips")
     batch: int = Field(gt=0)
     crop: int = Field(gt=0, multiple_of=8, description="side of a training crop, pixels")
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["auto", "bf16", "fp32"]
     optimisation: OptimisationSection
 
 
@@ -61,7 +61,7 @@ class TeacherSection(Section):
     window_batch: int = Field(gt=0, description="windows a training step")
     window_share: float = Field(ge=0, le=1, description="share of the training steps, the last, on windows")
     weights: CellWeightsSection
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["auto", "bf16", "fp32"]
     optimisation: OptimisationSection
 
 

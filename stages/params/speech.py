@@ -39,5 +39,5 @@ class SyncSection(Section):
     embedding: int = Field(gt=0)
     clips_a_batch: int = Field(gt=0)
     windows_a_clip: int = Field(gt=1, description="of each clip of a batch; they are each other's hard negatives")
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["auto", "bf16", "fp32"]
     optimisation: OptimisationSection

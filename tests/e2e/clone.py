@@ -23,9 +23,9 @@ class Clone:
     root: Path
     rows: list[dict[str, str]]
 
-    def use(self, rows: list[dict[str, str]]) -> None:
-        """Write the manifest and bring the files that it names."""
-        footage, corpus = self.root / "footage", self.root / "data/demo"
+    def use(self, rows: list[dict[str, str]], folder: Path | None = None) -> None:
+        """Write a manifest and bring the files that it names; into `folder`, or else as the clone's own footage."""
+        footage, corpus = folder or self.root / "footage", self.root / "data/demo"
         footage.mkdir(exist_ok=True)
         with (footage / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, list(self.rows[0]))

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from flows.graph import load_graph, outputs
 from stages.lib.artifacts import Curated
 from stages.lib.files import read_json
 from stages.lib.provenance.bundle import check_bundle
+from stages.lib.registry.versions import Registry, weights_digest
 from stages.lib.store import record_path
 from stages.lib.workspace import Workspace
 from tests.e2e.clone import TEST, TRAIN, Clone, make_small_clone, pick
@@ -68,29 +70,55 @@ def test_killed_at_a_random_point_the_next_run_ends_as_if_nothing_had_been(
     assert outcome.problems == [], outcome
 
 
-def test_one_clip_more_costs_one_extraction(clone: Clone, first_run: str) -> None:
-    chosen = pick(clone.rows)
-    clone.use([*chosen, next(row for row in clone.rows if row not in chosen)])
-    clone.run("dvc", "repro", "curate")
-    for stage in ("ingest", "extract_poses", "extract_audio"):
-        record = pd.read_parquet(record_path(Workspace(clone.root).store, stage))
-        assert len(record) == TRAIN + TEST + 1, stage
-        assert (~record["reused"].astype(bool)).sum() == 1, stage
+@dataclass(frozen=True)
+class Retraining:
+    """revoked: a clip that the model in production learned from. output: of the second retraining, which brought one
+    clip more."""
+
+    revoked: str
+    output: str
 
 
-def test_a_revoked_clip_leaves_everything_and_names_the_export_to_retire(clone: Clone, first_run: str) -> None:
-    workspace = Workspace(clone.root)
-    clip = Curated.load(workspace.curated).clips("train")[0]
+@pytest.fixture(scope="module")
+def retraining(clone: Clone, first_run: str, tmp_path_factory: pytest.TempPathFactory) -> Retraining:
+    """What there is goes into production; then a consent is revoked, and footage comes."""
+    clone.run("flows.retrain")
+    clip = Curated.load(Workspace(clone.root).curated).clips("train")[0]
     learned = clone.run("stages.cli", "lineage", clip)
     for model in ("codec", "teacher", "student", "motion", "sync", "export"):
         assert f"models/{model}" in learned
     assert "retire cospeech-demo (models/export)" in clone.run("stages.cli", "revoke", clip)
-    output = clone.run("flows.pipeline")
-    assert f"it learned from {clip}, whose consent was revoked" in output
+    inbox = tmp_path_factory.mktemp("inbox")
+    chosen = pick(clone.rows)
+    clone.use([*chosen, next(row for row in clone.rows if row not in chosen)], inbox)
+    return Retraining(clip, clone.run("flows.retrain", "--footage", str(inbox)))
+
+
+def test_what_came_is_extracted_and_nothing_else(clone: Clone, retraining: Retraining) -> None:
+    assert f"footage: 1 new videos, {TRAIN + TEST} known, 0 not brought" in retraining.output
+    for stage in ("ingest", "extract_poses", "extract_audio"):
+        record = pd.read_parquet(record_path(Workspace(clone.root).store, stage))
+        assert (~record["reused"].astype(bool)).sum() == 1, stage
+
+
+def test_a_revoked_clip_leaves_everything_and_names_the_export_to_retire(clone: Clone, retraining: Retraining) -> None:
+    workspace, clip = Workspace(clone.root), retraining.revoked
+    assert f"it learned from {clip}, whose consent was revoked" in retraining.output
     left = [path for folder in ("data", "reports/samples") for path in (clone.root / folder).rglob(f"{clip}*")]
     assert left == []
-    assert clip not in {
-        row["clip"] for row in read_json(workspace.model("export") / "provenance.json")["training_clips"]
-    }
+    learned = read_json(workspace.model("export") / "provenance.json")["training_clips"]
+    assert clip not in {row["clip"] for row in learned}
     assert "no model or export" not in clone.run("stages.cli", "lineage", clip)  # the earlier export is remembered
     assert check_bundle(workspace.model("export")).problems == []
+
+
+def test_the_new_model_was_judged_against_the_one_in_production(clone: Clone, retraining: Retraining) -> None:
+    registry = Registry.at("models/registry", None, clone.root)
+    first, second = registry.state().history
+    assert (first["action"], first["version"]) == ("promoted", "v0001")
+    assert second["figures"], second
+    assert second["reason"] in retraining.output
+    promoted = registry.state().production == "v0002"
+    assert second["action"] == ("promoted" if promoted else "kept")
+    current = weights_digest(Workspace(clone.root).model("export"))
+    assert (registry.index(registry.state().production or "")["digest"] == current) is promoted

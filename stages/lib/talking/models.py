@@ -17,7 +17,7 @@ from ..nets.denoiser import Denoiser
 from ..nets.model import Model
 from ..nets.motion import MotionModel
 from ..nets.pose_encoder import PoseEncoder
-from ..nets.precision import Precision
+from ..nets.precision import Precision, computed_in
 from ..nets.wan import PROMPTS, WanStudent, load_student
 from ..nets.wan_codec import WanCodec
 from ..streaming import Chunks
@@ -111,7 +111,7 @@ def load_models(folder: str | Path, device: str = "cpu") -> Models | WanModels:
 
 def _load_wan(folder: Path, device: torch.device) -> WanModels:
     settings = _settings(folder / "sampling.json")
-    dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
+    dtype = torch.bfloat16 if computed_in(device, settings.precision) == "bf16" else torch.float32
     student = _loaded("Wan transformer", folder / "student", lambda path: load_student(path, dtype).to(device).eval())
     student.requires_grad_(False)
     codec = _loaded("Wan codec", folder / "codec", lambda path: WanCodec.from_pretrained(path).to(device))
