@@ -48,7 +48,8 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
         os.environ.setdefault("HF_HUB_OFFLINE", "0" if params.audio.hub or (params.wan and params.wan.hub) else "1")
         if launched() > 1 and name not in SHARED:
             raise ValueError(f"{name} runs in one process, {launched()} were launched; start it without a launcher")
-        team = join_team(params.compute.device, params.teacher.precision)
+        learner = params.student if name == "distill_student" else params.teacher
+        team = join_team(params.compute.device, learner.precision)
         if not team.first:  # the first holds the lock, shows the run and writes
             load()(params, Context(Workspace(root), lambda: process_pool(1), no_progress, team))
             return 0

@@ -110,7 +110,7 @@ def _few(params: Params, context: Context, codec: VideoCodec) -> Few:
         frames=params.targets.frames,
         mask=_mask(params),
         codec=codec,
-        precision=params.teacher.precision,
+        precision=params.student.precision,
         team=context.team,
     )
 

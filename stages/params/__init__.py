@@ -72,8 +72,11 @@ class Params(Section):
             raise ValueError("with wan, teacher.window_share must be 1: single frames are not encoded")
         if self.attention.stream is not None:
             raise ValueError("with wan, attention.stream must be null: streaming is not built for the Wan family yet")
-        if self.teacher.precision == "auto":
-            raise ValueError("with wan, teacher.precision must be bf16 or fp32: its weights are kept in it")
+        if self.teacher.precision == "auto" or self.student.precision != self.teacher.precision:
+            raise ValueError(
+                "with wan, teacher.precision must be bf16 or fp32, which its frozen weights are kept in, and "
+                f"student.precision the same: found {self.teacher.precision} and {self.student.precision}"
+            )
         if self.codec.pretrained is not None or self.teacher.pretrained is not None:
             raise ValueError("with wan, codec.pretrained and teacher.pretrained must be null: wan.teacher is both")
         return self

@@ -148,6 +148,7 @@ class StudentSection(Section):
     lpips: Path | None = Field(description="AlexNet or VGG16 weights (safetensors); null: the codec's own features")
     critic_updates: int = Field(gt=0, description="of the critic's weights for one of the student's")
     critic_lr: float = Field(gt=0, description="greatest learning rate of the critic")
+    precision: Literal["auto", "bf16", "fp32"] = Field(description="of its training; it draws in teacher.precision")
     regress: OptimisationSection = Field(description="first phase")
     match: OptimisationSection = Field(description="second phase")
 
