@@ -1,4 +1,4 @@
-"""Prefect, imported in a third less time."""
+"""Prefect is imported where a flow run begins, and not slower than need be."""
 
 import gc
 

@@ -72,7 +72,7 @@ class _Run:
         flow: Any = Flow(self._body, name=self.name, validate_parameters=False, persist_result=False)
         try:
             flow_run = _create_flow_run(flow, parent)
-            with remembered(self.root, flow_run.id), temporary_settings(_without_heartbeats()):
+            with remembered(self.root, flow_run.id), temporary_settings(without_heartbeats()):
                 run_flow(flow, flow_run=flow_run, return_type="state")
         except Exception as error:
             if not self.started:
@@ -136,7 +136,7 @@ def _create_flow_run(flow: Any, parent: str | None) -> Any:
         return client.create_flow_run_from_deployment(deployment, state=Pending(), name=flow.name)
 
 
-def _without_heartbeats() -> dict[Any, None]:
+def without_heartbeats() -> dict[Any, None]:
     """Prefect's thread of heartbeats holds up the end by up to a second, and `close_left` finds dead runs without; so
     they beat only for a user who has asked for them."""
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from flows.artifacts import PICTURE_BYTES, data_uri, stage_page
 from flows.check import check
 from flows.clean import clean
 from flows.demo import closing
+from flows.observed import HEARTBEATS, without_heartbeats
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
 
@@ -64,3 +66,13 @@ def test_the_demo_ends_with_where_to_look(tmp_path: Path) -> None:
         assert str(shown) in text
     assert "http://127.0.0.1:4200 " in text
     assert "dashboard" not in closing(workspace, None, 600)
+
+
+def test_a_run_has_no_heartbeats_but_for_who_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.settings import get_current_settings, temporary_settings
+
+    monkeypatch.delenv(HEARTBEATS, raising=False)
+    with temporary_settings(without_heartbeats()):
+        assert get_current_settings().flows.heartbeat_frequency is None
+    monkeypatch.setenv(HEARTBEATS, "40")
+    assert without_heartbeats() == {}

@@ -354,6 +354,8 @@ def test_evaluation_draws_stretches_longer_than_a_window(params: Params, distill
         ("teacher", {"window_share": 0.5}, "window_share must be 1"),
         ("evaluate", {"frames": 20}, "evaluate.frames must be 1 and a multiple of 4"),
         ("evaluate", {"overlap": 2}, "evaluate.overlap a multiple of 4"),
+        ("teacher", {"precision": "auto"}, "found auto and fp32"),
+        ("student", {"precision": "bf16"}, "found fp32 and bf16"),
         ("evaluate", {"window": 13}, "wan.frames 9: not so evaluate.window 13"),
         ("attention", {"stream": {"chunk": 1, "frames": 2, "recent": 1}}, "not built for the Wan family yet"),
         ("codec", {"pretrained": "models/codec"}, "must be null"),
