@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stages.lib.artifacts import Poses
 from stages.lib.media import read_frames
 from stages.lib.metrics.lips import align, eye_distance, lip_gap, lmd
 from stages.lib.pose import skeleton as sk
@@ -37,32 +38,40 @@ def blurred(frame: np.ndarray, keypoints: np.ndarray, strength: float) -> np.nda
     return paste(frame, cv2.GaussianBlur(frame, (0, 0), sigma), keypoints)
 
 
+CLIPS = ("mei-3", "kwame-3", "sofia-3", "henrik-3", "noor-1")
+"""Held-out ones, of five people: what a detector makes of a spoilt mouth differs from one to the next."""
+
+
 @pytest.fixture(scope="module")
 def scores(repository: Path) -> dict[str, float]:
+    """Means over the clips."""
     detector = build_detector("mediapipe")
-    clips = [read_frames(repository / f"data/demo/clips/{name}.mp4")[30:42] for name in ("adam-1", "amara-2")]
-    real, other = ((clip, detector.detect_video(clip)) for clip in clips)
-    frames, truth = real
+    clips = [read_frames(repository / f"data/demo/clips/{name}.mp4")[30:54] for name in CLIPS]
+    truths = [detector.detect_video(clip) for clip in clips]
 
-    def score(made: list[np.ndarray]) -> float:
+    def score(made: list[np.ndarray], truth: Poses) -> float:
         found = detector.detect_video(np.stack(made))
         return float(np.nanmean(lmd(found.keypoints, found.confidence, truth.keypoints, truth.confidence)))
 
-    gaps = lip_gap(truth.keypoints)
-    usual = int(np.argsort(gaps)[len(gaps) // 2])  # open as it mostly is
-    still = truth.keypoints[usual]
-    pairs = list(zip(frames, truth.keypoints, strict=True))
-    strangers = zip(pairs, other[0], other[1].keypoints, strict=True)
-    return {
-        "slightly blurred": score([blurred(frame, points, 0.1) for frame, points in pairs]),
-        "blurred": score([blurred(frame, points, 0.3) for frame, points in pairs]),
-        "frozen": score([paste(f, carry(frames[usual], still, points), points) for f, points in pairs]),
-        "of another": score([paste(f, carry(g, theirs, ours), ours) for (f, ours), g, theirs in strangers]),
-    }
+    found: dict[str, list[float]] = {"slightly blurred": [], "blurred": [], "frozen": [], "of another": []}
+    for index, (frames, truth) in enumerate(zip(clips, truths, strict=True)):
+        gaps = lip_gap(truth.keypoints)
+        usual = int(np.argsort(gaps)[len(gaps) // 2])  # open as it mostly is
+        still, pairs = truth.keypoints[usual], list(zip(frames, truth.keypoints, strict=True))
+        after = (index + 1) % len(clips)
+        strangers = list(zip(pairs, clips[after], truths[after].keypoints, strict=True))
+        made = {
+            "slightly blurred": [blurred(frame, points, 0.1) for frame, points in pairs],
+            "blurred": [blurred(frame, points, 0.3) for frame, points in pairs],
+            "frozen": [paste(f, carry(frames[usual], still, points), points) for f, points in pairs],
+            "of another": [paste(f, carry(g, theirs, ours), ours) for (f, ours), g, theirs in strangers],
+        }
+        for name, pictures in made.items():
+            found[name].append(score(pictures, truth))
+    return {name: float(np.mean(each)) for name, each in found.items()}
 
 
-def test_the_more_is_lost_of_the_mouth_the_worse(scores: dict[str, float]) -> None:
-    """A mouth blurred away is about as bad as a frozen one: the detector makes a mouth of it that stands still."""
+def test_a_frozen_a_blurred_and_another_mouth_are_ever_worse(scores: dict[str, float]) -> None:
+    """On average: of a mouth blurred away the detector makes one that stands still, and often not the usual one."""
+    assert 0.01 < scores["frozen"] < scores["blurred"] < scores["of another"]
     assert 0.01 < scores["slightly blurred"] < scores["blurred"]
-    assert max(scores["blurred"], scores["frozen"]) < scores["of another"]
-    assert scores["frozen"] > 0.01
