@@ -72,7 +72,7 @@ class Talk:
 
 
 def held_out(workspace: Workspace, seconds: float) -> tuple[Person, np.ndarray, int]:
-    """A held-out person, and so much held-out speech, clip after clip, with its rate."""
+    """The person of the first held-out clip, and so much held-out speech, clip after clip, with its rate."""
     table = Curated.load(workspace.curated).table
     clips = table[table["kept"] & (table["split"] == "test")]["clip"].tolist()
     heard = [read_speech(workspace.speech(clip)) for clip in clips]

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from stages.params.section import Section
+from stages.params.section import Precision, Section
 
 
 class OptimisationSection(Section):
@@ -34,7 +34,7 @@ class CodecSection(Section):
     frames: int = Field(gt=0, description="training frames held in memory, spread over the clips")
     batch: int = Field(gt=0)
     crop: int = Field(gt=0, multiple_of=8, description="side of a training crop, pixels")
-    precision: Literal["auto", "bf16", "fp32"]
+    precision: Precision
     optimisation: OptimisationSection
 
 
@@ -61,7 +61,7 @@ class TeacherSection(Section):
     window_batch: int = Field(gt=0, description="windows a training step")
     window_share: float = Field(ge=0, le=1, description="share of the training steps, the last, on windows")
     weights: CellWeightsSection
-    precision: Literal["auto", "bf16", "fp32"]
+    precision: Precision
     optimisation: OptimisationSection
 
 
@@ -148,7 +148,7 @@ class StudentSection(Section):
     lpips: Path | None = Field(description="AlexNet or VGG16 weights (safetensors); null: the codec's own features")
     critic_updates: int = Field(gt=0, description="of the critic's weights for one of the student's")
     critic_lr: float = Field(gt=0, description="greatest learning rate of the critic")
-    precision: Literal["auto", "bf16", "fp32"] = Field(description="of its training; it draws in teacher.precision")
+    precision: Precision = Field(description="of its training; it draws in teacher.precision")
     regress: OptimisationSection = Field(description="first phase")
     match: OptimisationSection = Field(description="second phase")
 

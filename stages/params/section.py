@@ -1,8 +1,11 @@
 """What all sections of params.yaml are."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+Precision = Literal["auto", "bf16", "fp32"]
+"""See stages/lib/nets/precision.py, which needs torch."""
 
 
 class Section(BaseModel):

@@ -1,11 +1,9 @@
 """Voice to motion, and the lip-sync expert."""
 
-from typing import Literal
-
 from pydantic import Field, model_validator
 
 from stages.params.models import OptimisationSection
-from stages.params.section import Section
+from stages.params.section import Precision, Section
 
 
 class MotionSection(Section):
@@ -39,5 +37,5 @@ class SyncSection(Section):
     embedding: int = Field(gt=0)
     clips_a_batch: int = Field(gt=0)
     windows_a_clip: int = Field(gt=1, description="of each clip of a batch; they are each other's hard negatives")
-    precision: Literal["auto", "bf16", "fp32"]
+    precision: Precision
     optimisation: OptimisationSection

@@ -98,6 +98,7 @@ def test_what_came_is_extracted_and_nothing_else(clone: Clone, retraining: Retra
     assert f"footage: 1 new videos, {TRAIN + TEST} known, 0 not brought" in retraining.output
     for stage in ("ingest", "extract_poses", "extract_audio"):
         record = pd.read_parquet(record_path(Workspace(clone.root).store, stage))
+        assert len(record) == TRAIN + TEST, stage  # one came, one was revoked
         assert (~record["reused"].astype(bool)).sum() == 1, stage
 
 

@@ -27,6 +27,9 @@ def test_what_is_asked_for_is_taken(precision: Precision) -> None:
     assert computed_in(CPU, precision) == precision
 
 
-def test_this_processor_answers() -> None:
-    """The questions are torch's own, without promise of staying."""
-    assert computed_in(CPU, "auto") in ("bf16", "fp32")
+@pytest.mark.parametrize(("native", "expected"), [(True, "bf16"), (False, "fp32")])
+def test_a_gpu_that_only_imitates_it_computes_in_float32(
+    monkeypatch: pytest.MonkeyPatch, native: bool, expected: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: native or including_emulation)
+    assert computed_in(torch.device("cuda"), "auto") == expected
