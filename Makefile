@@ -42,7 +42,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-demo: env ## the whole pipeline on the embedded corpus, with the dashboard: 20 minutes on 2 cores
+demo: env ## the whole pipeline on the embedded corpus, with the dashboard: 16 to 27 minutes on 2 cores
 	@python -m flows.demo
 
 run: env ## dvc repro as one flow run, with your params.yaml
