@@ -59,7 +59,7 @@ schedule: env ## retrain by the clock, as prefect.yaml says, until ended (Ctrl-C
 
 test: env ## all tests, the whole pipeline on params/smoke.yaml included
 	@python -m pytest -n 2 --dist loadfile -m "not e2e" $(PYTEST)
-	@python -m pytest -m e2e $(PYTEST)
+	@python -m pytest -n 2 --dist loadfile -m e2e $(PYTEST)
 
 test-fast: env ## the tests without the whole pipeline
 	@python -m pytest -n 2 --dist loadfile -m "not e2e" $(PYTEST)
