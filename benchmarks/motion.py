@@ -50,7 +50,7 @@ def split(curated: Curated) -> tuple[list[str], list[str]]:
 def liveliness(params: Params, workspace: Workspace) -> dict[str, Any]:
     learnt, aside = (load_moving(workspace, clips) for clips in split(Curated.load(workspace.curated)))
     with no_progress("", 0) as bar:
-        encoder = train_encoder(learnt, params.seed, bar)
+        encoder = train_encoder(learnt, params.evaluate.encoder_steps, params.seed, bar)
     context = Context(workspace, lambda: process_pool(1), no_progress)
     model = fit(params, learnt, context).average.cpu()
     steps, fps = params.motion.sampling_steps, params.media.fps

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from flows.cancelling import ended_from_the_dashboard
-from flows.importing import import_prefect
+from flows.importing import import_large
 from flows.parents import parent_run
 from flows.runs import close_left, remembered
 from flows.server import answers, api_url
@@ -63,7 +63,7 @@ class _Run:
 
     def __call__(self) -> Any:
         parent = parent_run(self.root)
-        import_prefect()
+        import_large("prefect.flow_engine")
         from prefect import Flow
         from prefect.flow_engine import run_flow
         from prefect.settings import temporary_settings

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from flows.environment import PARENT_RUN, state_folder
-from flows.importing import import_prefect
+from flows.importing import import_large
 from flows.locks import exclusive
 from flows.processes import dvc_of_this_stage, identity
 from stages.lib.files import read_json
@@ -53,7 +53,7 @@ def _start(root: Path, dvc: psutil.Process) -> str | None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    import_prefect()  # a second, which this process needs as well
+    import_large("prefect.flow_engine")  # a second, which this process needs as well
 
     deadline = time.monotonic() + START_SECONDS
     while (run := _written(root, dvc)) is None and process.poll() is None and time.monotonic() < deadline:

@@ -2,7 +2,6 @@
 
 import argparse
 import errno
-import importlib
 import logging
 import os
 import pkgutil
@@ -15,6 +14,7 @@ import stages
 from flows.artifacts import publish_stage
 from flows.command import log_to_terminal
 from flows.environment import prepare_environment, state_folder
+from flows.importing import import_large
 from flows.locks import exclusive
 from flows.observed import USER_ERRORS, observed_progress, run_observed
 from flows.processes import end_with_dvc, exit_on_sigterm
@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="flows.stage", description=__doc__)
     parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
     name = parser.parse_args(arguments).name
-    return execute(name, lambda: importlib.import_module(f"stages.{name}").run, root)
+    return execute(name, lambda: import_large(f"stages.{name}").run, root)
 
 
 if __name__ == "__main__":

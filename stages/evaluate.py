@@ -1,6 +1,7 @@
 """Measure teacher, student and two plain baselines on held-out clips, and write the report."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -11,7 +12,7 @@ from stages.lib.context import Context
 from stages.lib.dataset import CellWeights, Clip, longest_window
 from stages.lib.device import pick_device
 from stages.lib.evaluation.drawing import Sampler, draw
-from stages.lib.evaluation.gestures import STEPS, all_motion, gesture_tables, train_encoder
+from stages.lib.evaluation.gestures import all_motion, gesture_tables, train_encoder
 from stages.lib.evaluation.judges import Judges, load_judges
 from stages.lib.evaluation.measure import Measured, measure
 from stages.lib.evaluation.offsets import footage_offsets, offset_table
@@ -26,6 +27,7 @@ from stages.lib.files import atomic_path, write_json
 from stages.lib.moving import load_moving
 from stages.lib.nets.interface import VideoCodec
 from stages.lib.nets.motion import MotionModel
+from stages.lib.parallel import available_cores
 from stages.lib.pose.detectors import Options
 from stages.lib.pose.dwpose import DwposeOptions
 from stages.lib.pose.mediapipe import MediaPipeOptions
@@ -171,13 +173,16 @@ def _load_motion(workspace: Workspace) -> MotionModel | None:
 def _measure_all(
     context: Context, stretches: Sequence[Stretch], takes: Sequence[Mapping[str, Take]], judges: Judges
 ) -> list[Measured]:
-    measured = []
-    with context.progress("measure", len(stretches) * len(MODELS)) as bar:
-        for stretch, made in zip(stretches, takes, strict=True):
-            heard = judges.sync.speech(stretch.sound) if judges.sync else None
-            for take in made.values():
-                measured.append(measure(take, stretch, judges, heard))
-                bar.update(1)
+    """In threads, for most of it is work outside of Python that a single thread does."""
+    jobs = []
+    for stretch, made in zip(stretches, takes, strict=True):
+        heard = judges.sync.speech(stretch.sound) if judges.sync else None
+        jobs += [(take, stretch, judges, heard) for take in made.values()]
+    with context.progress("measure", len(jobs)) as bar, ThreadPoolExecutor(available_cores()) as threads:
+        measured = []
+        for each in threads.map(lambda job: measure(*job), jobs):
+            measured.append(each)
+            bar.update(1)
     return measured
 
 
@@ -194,8 +199,9 @@ def _motion(
     it."""
     workspace = context.workspace
     training, held_out = (load_moving(workspace, curated.clips(split)) for split in ("train", "test"))
-    with context.progress("train gesture encoder", STEPS) as bar:
-        encoder = train_encoder(training, params.seed, bar)
+    steps = params.evaluate.encoder_steps
+    with context.progress("train gesture encoder", steps) as bar:
+        encoder = train_encoder(training, steps, params.seed, bar)
     kinds = all_motion(_load_motion(workspace), training, held_out, params.motion.sampling_steps, params.seed)
     names = curated.clips("test")
     pose_encoder = family_of(params).pose_input(workspace, student.device)

@@ -25,6 +25,7 @@ class EvaluateSection(Section):
     overlap: int = Field(ge=0, description="frames that windows share")
     samples: int = Field(ge=0, description="most clips of which videos are kept")
     shown: int = Field(ge=0, description="most clips in which the student shows drawn motion to the lip-sync judge")
+    encoder_steps: int = Field(gt=0, description="of training the encoder of gestures that FGD looks through")
     weights: WeightsSection
 
     @model_validator(mode="after")

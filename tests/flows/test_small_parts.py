@@ -1,5 +1,6 @@
 """Pages, the clean command, the demo's last words: no server, no child process."""
 
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from flows.artifacts import PICTURE_BYTES, data_uri, stage_page
 from flows.check import check
 from flows.clean import clean
 from flows.demo import closing
+from flows.importing import import_large
 from flows.observed import HEARTBEATS, without_heartbeats
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
@@ -76,3 +78,11 @@ def test_a_run_has_no_heartbeats_but_for_who_asked(monkeypatch: pytest.MonkeyPat
         assert get_current_settings().flows.heartbeat_frequency is None
     monkeypatch.setenv(HEARTBEATS, "40")
     assert without_heartbeats() == {}
+
+
+def test_after_a_large_import_garbage_is_collected_again_even_if_it_failed() -> None:
+    assert import_large("flows.demo").closing is closing
+    assert gc.isenabled()
+    with pytest.raises(ModuleNotFoundError):
+        import_large("flows.no_such_module")
+    assert gc.isenabled()

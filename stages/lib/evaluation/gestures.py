@@ -25,11 +25,8 @@ from stages.lib.pose import skeleton as sk
 from stages.lib.retrieval import MeanPose, Retrieval
 from stages.lib.training import Optimisation, seeded, train
 
-STEPS = 300
-"""Of training the encoder: the error has stopped falling much (docs/metrics.md)."""
 DRAWN, TRUTH, BASELINES = "drawn", "ground_truth", ("retrieval", "mean_pose", "still")
 _BATCH, _HOP = 64, 8
-_LEARNING = Optimisation(STEPS, 2e-3, 20, 0.4, (0.9, 0.98), 0.01, 1.0, 0.98)
 _BY_CLIP = ("beat_consistency", "blinks", "lmd", "lip_correlation", "sync_c", "sync_d")
 """Measures that every clip has; the others are of the set."""
 Tracks = Sequence[np.ndarray]
@@ -186,7 +183,7 @@ def cut(points: np.ndarray, hop: int = _HOP) -> list[np.ndarray]:
     return [points[start : start + WINDOW] for start in range(0, len(points) - WINDOW + 1, hop)]
 
 
-def train_encoder(clips: Sequence[MovingClip], seed: int, bar: Progress, steps: int = STEPS) -> GestureEncoder | None:
+def train_encoder(clips: Sequence[MovingClip], steps: int, seed: int, bar: Progress) -> GestureEncoder | None:
     """An autoencoder of the training people's windows; None where no clip is long enough."""
     tracks = [gesture_points(clip.keypoints) for clip in clips]
     windows = [part for track in tracks for part in cut(track, 1)]
@@ -200,5 +197,5 @@ def train_encoder(clips: Sequence[MovingClip], seed: int, bar: Progress, steps: 
     def loss(model: GestureEncoder, step: int, generator: torch.Generator) -> torch.Tensor:
         return model.error(data[torch.randint(len(data), (_BATCH,), generator=generator)])
 
-    settings = Optimisation(**{**_LEARNING.__dict__, "steps": steps})
+    settings = Optimisation(steps, 2e-3, 20, 0.4, (0.9, 0.98), 0.01, 1.0, 0.98)
     return train(encoder, loss, settings, seed, bar).average
