@@ -24,7 +24,7 @@ from stages.lib.workspace import Workspace
 from stages.params import Params
 from tests.stages import tiny_run
 from tests.stages.test_export import ALONE, digests, run_alone
-from tests.stages.tiny_wan import save_pipelines, wan_params
+from tests.stages.wan.tiny_wan import save_pipelines, wan_params
 from tests.unit.talking.small import RATE, somebody, speech
 
 
