@@ -73,6 +73,7 @@ def generate_video(options: argparse.Namespace) -> int:
 def serve_page(options: argparse.Namespace) -> int:
     from stages.lib.consent import load_revocations
     from stages.lib.parallel import available_cores
+    from stages.lib.provenance.xmp import describe_origin
     from stages.lib.serving.guard import check_token
     from stages.lib.serving.limits import Limits
     from stages.lib.serving.offered import offered_people
@@ -85,13 +86,16 @@ def serve_page(options: argparse.Namespace) -> int:
     check_token(address.host, options.token)  # before the models are read
     demo = options.root / "data/demo"
     folder = options.people or (demo if demo.is_dir() else None)
+    model = options.model or workspace.model("export")
+    origin = describe_origin(model)
     serve(
-        load(options.model or workspace.model("export")),
+        load(model),
         offered_people(folder, load_revocations(workspace.revoked)) if folder else [],
         address,
         options.token,
         options.talks or max(1, available_cores() // 2),
         Limits(voice_seconds=options.longest, hold_seconds=3 * options.longest),
+        origin,
         lambda line: print(line, flush=True),
     )
     return 0

@@ -28,10 +28,11 @@ _VIDEO = {
 class Film:
     """`push` and `finish` give the next bytes of the stream."""
 
-    def __init__(self, size: int, fps: int) -> None:
-        """size: pixels a side, even."""
+    def __init__(self, size: int, fps: int, origin: bytes = b"") -> None:
+        """size: pixels a side, even. origin: an XMP packet that says what drew it."""
         import av
 
+        self._origin = origin
         self._size, self._ticks = size, SAMPLE_RATE // fps
         self._video = av.CodecContext.create("libx264", "w")
         self._video.width = self._video.height = size
@@ -66,7 +67,7 @@ class Film:
 
     def _piece(self, pictures: list[Sample], sounds: list[Sample]) -> bytes:
         first = b"" if self._pieces else header(
-            self._size, self._size, SAMPLE_RATE, self._parameters, bytes(self._sound.extradata or b"")
+            self._size, self._size, SAMPLE_RATE, self._parameters, bytes(self._sound.extradata or b""), self._origin
         )  # fmt: skip
         video = Run(VIDEO, self._frames * self._ticks, pictures)
         sound = Run(SOUND, self._packets * _PACKET, sounds)

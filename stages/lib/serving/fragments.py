@@ -15,6 +15,10 @@ _KEY, _DELTA = 0x02000000, 0x01010000
 """Sample flags: depends on no other; depends on others and is no place to start."""
 
 
+_XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+"""Of a box that holds XMP (XMP specification part 3, MPEG-4)."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """data: one access unit. duration: ticks."""
@@ -33,13 +37,14 @@ class Run:
     samples: Sequence[Sample]
 
 
-def header(width: int, height: int, rate: int, parameters: bytes, sound_config: bytes) -> bytes:
+def header(width: int, height: int, rate: int, parameters: bytes, sound_config: bytes, xmp: bytes = b"") -> bytes:
     """What a stream begins with.
 
     Args:
         rate: ticks a second of both tracks; samples of sound a second.
         parameters: H.264 parameter sets, each after a start code (Annex B).
         sound_config: AudioSpecificConfig of the AAC, mono.
+        xmp: a packet about the film; none: without.
     """
     video = _track(
         VIDEO, rate, b"vide", _box(b"vmhd", _FLAG, bytes(8)), _avc1(width, height, parameters), (width, height)
@@ -51,7 +56,8 @@ def header(width: int, height: int, rate: int, parameters: bytes, sound_config: 
     )
     extends = [_box(b"trex", bytes(4), struct.pack(">5I", track, 1, 0, 0, 0)) for track in (VIDEO, SOUND)]
     brands = struct.pack(">4sI4s4s4s", b"iso5", 0, b"iso5", b"iso6", b"mp41")
-    return _box(b"ftyp", brands) + _box(b"moov", movie, video, sound, _box(b"mvex", *extends))
+    about = _box(b"uuid", _XMP, xmp) if xmp else b""
+    return _box(b"ftyp", brands) + about + _box(b"moov", movie, video, sound, _box(b"mvex", *extends))
 
 
 def fragment(number: int, runs: Sequence[Run]) -> bytes:

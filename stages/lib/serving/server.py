@@ -45,9 +45,11 @@ def serve(
     token: str | None,
     talks: int,
     limits: Limits,
+    origin: bytes,
     tell: Callable[[str], None],
 ) -> None:
-    """Answers until it is interrupted. talks: at the same time. tell: is given the address once it is open.
+    """Answers until it is interrupted. talks: at the same time. origin: what the films say of themselves, XMP. tell: is
+    given the address once it is open.
 
     Raises:
         InputError: the address cannot be had, needs a token, or the export cannot speak.
@@ -60,7 +62,7 @@ def serve(
     torch.set_num_threads(1)  # a talk has threads of its own
     for someone in people[:1]:
         warm_up(speaker, find_person_in(someone.picture))
-    studio = Studio(speaker, Gallery(people, find_person_in, limits), Seats(talks, limits.waiting), limits)
+    studio = Studio(speaker, Gallery(people, find_person_in, limits), Seats(talks, limits.waiting), limits, origin)
     with open_socket(address) as listening, suppress(KeyboardInterrupt):
         opened = replace(address, port=listening.getsockname()[1])
         tell(f"{opened}  ({talks} talk at the same time, {limits.waiting} may wait; Ctrl+C ends it)")

@@ -34,12 +34,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Studio:
-    """What all visitors share."""
+    """What all visitors share. origin: what their films say of themselves, an XMP packet."""
 
     speaker: Speaker
     gallery: Gallery[Person]
     seats: Seats
     limits: Limits
+    origin: bytes
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class Visit:
 
     async def _draw(self, wish: Wish, person: Person) -> None:
         settings = self._studio.speaker.settings
-        film = Film(settings.size, settings.fps)
+        film = Film(settings.size, settings.fps, self._studio.origin)
         self._turn.set()
         await self._socket.send_json({"kind": "ready", "mime": film.mime})
         with self._film_in:

@@ -26,6 +26,9 @@ def png(picture: np.ndarray) -> bytes:
 PICTURE = png(somebody().picture)
 
 
+ORIGIN = b"<x:xmpmeta>drawn by a model</x:xmpmeta>"
+
+
 def find(picture: bytes) -> Person:
     """The same person in every picture; nobody in a black one."""
     if not cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).any():
@@ -35,7 +38,7 @@ def find(picture: bytes) -> Person:
 
 def make_studio(limits: Limits = LIMITS, talks: int = 2, find: Callable[[bytes], Person] = find) -> Studio:
     offered = [Offered("ann", PICTURE), Offered("bob", PICTURE)]
-    return Studio(Speaker(models()), Gallery(offered, find, limits), Seats(talks, limits.waiting), limits)
+    return Studio(Speaker(models()), Gallery(offered, find, limits), Seats(talks, limits.waiting), limits, ORIGIN)
 
 
 class FakeSocket:

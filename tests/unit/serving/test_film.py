@@ -83,3 +83,16 @@ def test_nothing_pushed_is_no_bytes_and_starts_late() -> None:
     assert film.push(frames[:1], samples[:EACH])[4:8] == b"ftyp"
     assert film.push(*nothing) == b""
     assert film.finish()[4:8] == b"moof"
+
+
+def test_it_says_what_drew_it() -> None:
+    frames, samples = flashes()
+    film = Film(SIZE, FPS, b"<x:xmpmeta/>")
+    data = film.push(frames, samples) + film.finish()
+    place = data.index(b"uuid") - 4
+    assert data[4:8] == b"ftyp"
+    assert place == int.from_bytes(data[:4], "big")  # right after it
+    length = int.from_bytes(data[place : place + 4], "big")
+    assert data[place + 24 : place + length] == b"<x:xmpmeta/>"
+    assert data[place + length + 4 : place + length + 8] == b"moov"
+    assert len(decoded(data)[0]) == FRAMES

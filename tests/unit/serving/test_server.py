@@ -24,6 +24,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("student", "codec", "pose_encoder", "motion"):
         getattr(parts, name).save_pretrained(export / name)
     (export / "sampling.json").write_text(json.dumps(asdict(SETTINGS)))
+    (export / "provenance.json").write_text(json.dumps({"name": "small"}))
     return root
 
 
@@ -59,6 +60,7 @@ def test_it_serves_and_ends(running: "subprocess.Popen[str]") -> None:
     [
         (["--host", "0.0.0.0"], "0.0.0.0 can be reached by others, so a token is required"),
         (["--host", "0.0.0.0", "--token", "short"], "5 characters can be guessed"),
+        (["--model", "nowhere"], "no export"),
         (["--people", "nowhere"], "nowhere: no such folder of people"),
         (["--host", "203.0.113.7", "--token", "a secret of some length"], "cannot be opened"),
         (["--talks", "-1"], "at least 1 visitor"),

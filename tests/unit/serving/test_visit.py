@@ -13,7 +13,7 @@ import pytest
 
 from stages.lib.serving.limits import Limits
 from stages.lib.serving.visit import Studio, read_wish, receive_visitor
-from tests.unit.serving.scene import LIMITS, FakeSocket, make_studio
+from tests.unit.serving.scene import LIMITS, ORIGIN, FakeSocket, make_studio
 from tests.unit.serving.test_voice import tone, wav
 from tests.unit.talking.small import speech
 
@@ -62,6 +62,7 @@ async def test_a_microphone() -> None:
     assert [told["kind"] for told in socket.told] == ["ready", "end"]
     assert socket.told[0]["mime"].startswith("video/mp4")
     assert len(socket.film) > 1  # it came piece by piece
+    assert ORIGIN in socket.film[0]
     seen, end = times(socket.film)
     assert len(seen) == pytest.approx(25, abs=1)
     assert end == pytest.approx(len(seen) / 25, abs=0.03)
