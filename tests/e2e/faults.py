@@ -33,9 +33,12 @@ from tests.flows.support import wait_for
 VICTIMS = ("dvc", "server", "worker", "stage", "pipeline")
 """worker: a process of a stage's pool. server: Prefect's, which the run tells what it does."""
 
-POOLED = ("ingest", "extract_poses", "extract_audio", "curate", "teacher_targets", "evaluate")
+POOLED = ("ingest", "extract_poses", "extract_audio", "curate", "evaluate")
+"""Stages that have a pool without a cluster."""
 LATEST = 20.0
 """Seconds after the first stage has started; if all was over by then, the seed tries half of its moment."""
+SOONEST = 0.01
+"""Seconds; a victim that is not there by then is never there."""
 
 NEVER_THE_SAME = ("reports/metrics.json", "reports/report.html", "reports/samples")
 """Outputs that say how fast this machine was, or are signed with the time."""
@@ -81,6 +84,8 @@ def disturb(whole: Clone, seed: int, folder: Path) -> Outcome:
         if status is not None:
             break
         moment /= 2
+        if moment < SOONEST:
+            raise ValueError(f"seed {seed}: no {planned.victim} was ever seen in {', '.join(planned.stages)}")
     problems = _ended(root) + _half(whole, copy, planned.stages)
     if planned.victim == "server" and status != 0:
         problems.append(f"the run ended with {status}, though only the server was killed")
