@@ -40,6 +40,8 @@ from stages.lib.workspace import Workspace
 from stages.params import Params, dumped
 
 STAGE = "evaluate"
+_AT_ONCE = 4
+"""Most takes measured at the same time: each may hold a batch of every judge's network in memory."""
 
 
 def run(params: Params, context: Context) -> StageReport:
@@ -173,12 +175,12 @@ def _load_motion(workspace: Workspace) -> MotionModel | None:
 def _measure_all(
     context: Context, stretches: Sequence[Stretch], takes: Sequence[Mapping[str, Take]], judges: Judges
 ) -> list[Measured]:
-    """In threads, for most of it is work outside of Python that a single thread does."""
+    """In threads, for most of it is work outside of Python that uses one core."""
     jobs = []
     for stretch, made in zip(stretches, takes, strict=True):
         heard = judges.sync.speech(stretch.sound) if judges.sync else None
         jobs += [(take, stretch, judges, heard) for take in made.values()]
-    with context.progress("measure", len(jobs)) as bar, ThreadPoolExecutor(available_cores()) as threads:
+    with context.progress("measure", len(jobs)) as bar, ThreadPoolExecutor(min(available_cores(), _AT_ONCE)) as threads:
         measured = []
         for each in threads.map(lambda job: measure(*job), jobs):
             measured.append(each)

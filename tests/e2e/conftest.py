@@ -1,5 +1,6 @@
 """One undisturbed run for every story told here."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ def whole(repository: Path, tmp_path_factory: pytest.TempPathFactory, worker_id:
     with exclusive(folder / "locks", "whole"):
         if finished.exists():
             return open_clone(root)
+        shutil.rmtree(root, ignore_errors=True)  # half of it, where another process failed
         clone = make_small_clone(repository, root)
         clone.run("flows.pipeline")
         finished.touch()

@@ -52,16 +52,29 @@ def exported(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Work
     return workspace
 
 
-def run_alone(script: str, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """In another folder, in a Python that does not see the repository (-I: no PYTHONPATH, no working folder)."""
+def draw_alone(export: Path, folder: Path, *arguments: str, **given: np.ndarray) -> np.ndarray:
+    """Frames by ALONE, in another folder and a Python that does not see the repository (-I: no PYTHONPATH, no working
+    folder)."""
+    np.savez(folder / "given.npz", **given)
     blocked = "import sys; sys.modules['stages'] = sys.modules['flows'] = None\n"
-    return subprocess.run(
-        [sys.executable, "-I", "-c", blocked + script, *arguments],
+    paths = [str(path) for path in (export, folder / "given.npz", folder / "frames.npy")]
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", blocked + ALONE, *paths, *arguments],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
     )
+    assert ran.returncode == 0, ran.stderr
+    return np.load(folder / "frames.npy")
+
+
+def assert_alike(frames: np.ndarray, expected: np.ndarray, mean: float) -> None:
+    """But for latents on disk, which are rounded to float16, where the runtime's are not."""
+    difference = np.abs(frames.astype(int) - expected)
+    assert frames.shape == expected.shape
+    assert difference.mean() < mean
+    assert difference.max() <= 3
 
 
 def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, repository: Path, tmp_path: Path) -> None:
@@ -69,18 +82,8 @@ def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, rep
     keypoints = (clip.keypoints * 64).astype(np.float32)
     reference = read_frames(exported.video("bob-1"))[0]
     speech, _ = read_speech(exported.speech("bob-1"))
-    np.savez(
-        tmp_path / "given.npz",
-        reference=reference,
-        keypoints=keypoints,
-        confidence=clip.confidence,
-        speech=speech[:16000],
-    )
-    ran = run_alone(
-        ALONE, tmp_path, str(exported.model("export")), str(tmp_path / "given.npz"), str(tmp_path / "frames.npy"), "5"
-    )
-    assert ran.returncode == 0, ran.stderr
-    frames = np.load(tmp_path / "frames.npy")
+    given = {"reference": reference, "keypoints": keypoints, "confidence": clip.confidence, "speech": speech[:16000]}
+    frames = draw_alone(exported.model("export"), tmp_path, "5", **given)
 
     params = tiny_params(repository)
     student = evaluate.load_samplers(params, exported)["student"]
@@ -90,10 +93,8 @@ def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, rep
     condition, chunks = clip.condition(slice(0, len(clip)), 0), student.chunks
     latents = sample_stream(student.denoiser, noise, condition, *pose, student.steps, student.shift, chunks)
     expected = decode(student.codec, latents[0])
-    difference = np.abs(frames.astype(int) - expected)
     assert frames.shape == (40, 64, 64, 3)
-    assert difference.mean() < 0.1  # latents on disk are rounded to float16, the runtime's are not
-    assert difference.max() <= 3
+    assert_alike(frames, expected, mean=0.1)
     assert expected.std() > 5
 
 

@@ -39,16 +39,25 @@ def sign_bundle(folder: Path, identity: Identity) -> None:
     )
 
 
+def read_record(folder: Path) -> dict[str, Any]:
+    """What an export says of itself, signed or not.
+
+    Raises:
+        ValueError: there is no record.
+    """
+    record = folder / RECORD
+    if not record.is_file():
+        raise ValueError(f"{folder}: no {RECORD}, so this is no export")
+    return read_json(record)
+
+
 def check_bundle(folder: Path) -> Checked:
     """Whether the signature fits the record and the record fits the files.
 
     Raises:
         ValueError: there is no record at all.
     """
-    record = folder / RECORD
-    if not record.is_file():
-        raise ValueError(f"{folder}: no {RECORD}, so this is no export")
-    claims = read_json(record)
+    claims = read_record(folder)
     signer, problems = _check_signature(folder)
     listed = claims["files"]
     for name, digest in listed.items():

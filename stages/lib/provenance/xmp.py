@@ -4,8 +4,8 @@ XMP instead, as every tool for photographs and films reads it."""
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from stages.lib.files import file_digest, read_json
-from stages.lib.provenance.bundle import RECORD
+from stages.lib.files import file_digest
+from stages.lib.provenance.bundle import RECORD, read_record
 from stages.lib.provenance.video import GENERATED
 
 _PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -26,12 +26,10 @@ def describe_origin(export: Path) -> bytes:
     Raises:
         ValueError: the folder is no export.
     """
-    record = export / RECORD
-    if not record.is_file():
-        raise ValueError(f"{export}: no {RECORD}, so this is no export")
+    name = read_record(export)["name"]
     packet = _PACKET.format(
         source=quoteattr(GENERATED),
-        system=quoteattr(f"cospeech, {read_json(record)['name']}"),
-        version=quoteattr(f"sha256:{file_digest(record)}"),
+        system=quoteattr(f"cospeech, {name}"),
+        version=quoteattr(f"sha256:{file_digest(export / RECORD)}"),
     )
     return packet.encode()

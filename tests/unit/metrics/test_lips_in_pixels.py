@@ -46,7 +46,7 @@ CLIPS = ("mei-3", "kwame-3", "sofia-3", "henrik-3", "noor-1")
 def scores(repository: Path) -> dict[str, float]:
     """Means over the clips."""
     detector = build_detector("mediapipe")
-    clips = [read_frames(repository / f"data/demo/clips/{name}.mp4")[30:54:2] for name in CLIPS]
+    clips = [read_frames(repository / f"data/demo/clips/{name}.mp4")[30:54] for name in CLIPS]
     truths = [detector.detect_video(clip) for clip in clips]
 
     def score(made: list[np.ndarray], truth: Poses) -> float:

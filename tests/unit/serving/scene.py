@@ -17,6 +17,7 @@ from stages.lib.speaker import Person, Speaker
 from tests.unit.talking.small import models, somebody
 
 LIMITS = replace(Limits(), voice_seconds=20, people=3, picture_bytes=200_000, picture_pixels=500_000)
+ORIGIN = b"<x:xmpmeta>drawn by a model</x:xmpmeta>"
 
 
 def png(picture: np.ndarray) -> bytes:
@@ -24,9 +25,6 @@ def png(picture: np.ndarray) -> bytes:
 
 
 PICTURE = png(somebody().picture)
-
-
-ORIGIN = b"<x:xmpmeta>drawn by a model</x:xmpmeta>"
 
 
 def find(picture: bytes) -> Person:
