@@ -3,7 +3,8 @@
 Poses of a real clip, one forward pass of self-attention alone (4 heads of 48, as the demo's networks have them; on a
 GPU 12 of 128, as Wan 2.1 1.3B). The methods take turns and the fastest turn counts, so that other work on the machine
 disturbs all alike. Plan and tables are made once for all layers and steps of a model; their time is printed beside. On
-a GPU dense is FlashAttention, in bfloat16, through PyTorch's SDPA. Writes reports/benchmarks/attention.json.
+a GPU all is in bfloat16, and dense is FlashAttention 2 through PyTorch's SDPA, beside it cuDNN's where there is that.
+`--backward` takes the backward pass in. Writes reports/benchmarks/attention.json.
 
 `--clock cpu` counts processor time of one thread instead, for machines that others use too.
 """
@@ -13,12 +14,14 @@ import platform
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from stages.lib.artifacts import Poses
 from stages.lib.attention.mask import dense_attention, dense_mask
@@ -77,6 +80,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--heads", type=int)
     parser.add_argument("--width", type=int, help="of a head")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    parser.add_argument("--backward", action="store_true", help="forward and backward together")
     parser.add_argument("--no-flex", action="store_true", help="leave FlexAttention out, which is compiled first")
     parser.add_argument("--output", type=Path, default=Path("reports/benchmarks/attention.json"))
     options = parser.parse_args()
@@ -125,14 +129,21 @@ def measure(qkv: list[torch.Tensor], plan: AttentionPlan, options: argparse.Name
     batch, frames, tokens = plan.region_BTN.shape
     q, k, v = qkv
     methods: Methods = {"dense": partial(sdpa, q, k, v)}
+    if q.device.type == "cuda":
+        methods["dense"] = partial(sdpa, q, k, v, backend=SDPBackend.FLASH_ATTENTION)
+        methods["dense_cudnn"] = partial(sdpa, q, k, v, backend=SDPBackend.CUDNN_ATTENTION)
     methods["gathered"] = partial(sparse_attention, q, k, v, plan, "gathered")
     if batch * frames * tokens <= LONGEST_MASK[q.device.type]:
-        mask = dense_mask(plan).to(q.device)[:, None]
+        mask = dense_mask(plan)[:, None]
         methods["dense_mask"] = partial(sdpa, q, k, v, mask)
         torch.testing.assert_close(methods["gathered"](), dense_attention(q, k, v, plan), atol=2e-2, rtol=2e-2)
     if not options.no_flex and (q.device.type == "cuda" or shutil.which("g++")):
         methods["flex"] = partial(sparse_attention, q, k, v, plan, "flex")
         torch.testing.assert_close(methods["gathered"](), methods["flex"](), atol=2e-2, rtol=2e-2)
+    if options.backward:
+        methods = {name: partial(both_ways, method, qkv) for name, method in methods.items() if name != "dense_mask"}
+        for x in qkv:
+            x.requires_grad_()
     kept, name = kept_share(plan), device_name(q.device, options.clock)
     rows: list[dict[str, object]] = [
         {
@@ -142,7 +153,7 @@ def measure(qkv: list[torch.Tensor], plan: AttentionPlan, options: argparse.Name
             "tokens": tokens,
             "method": method,
             "seconds": seconds,
-            "kept": 1.0 if method == "dense" else kept,
+            "kept": 1.0 if method in ("dense", "dense_cudnn") else kept,
         }
         for method, seconds in in_turns(methods, options, q.device).items()
     ]
@@ -150,9 +161,23 @@ def measure(qkv: list[torch.Tensor], plan: AttentionPlan, options: argparse.Name
     return rows
 
 
-def sdpa(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+def sdpa(
+    q: torch.Tensor,
+    k: torch.Tensor,
+    v: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    backend: SDPBackend | None = None,
+) -> torch.Tensor:
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
+    with nullcontext() if backend is None else sdpa_kernel(backend):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
+
+
+def both_ways(method: Callable[[], torch.Tensor], qkv: list[torch.Tensor]) -> torch.Tensor:
+    """Forward and backward."""
+    with torch.enable_grad():
+        out = method()
+        return torch.autograd.grad(out, qkv, out.detach())[0]
 
 
 @torch.no_grad()

@@ -69,7 +69,7 @@ def region_loss(
     if others:
         grid = (region_Shw.shape[1], region_Shw.shape[2])
         if judges.lpips is not None:
-            error_Shw = F.adaptive_avg_pool2d(judges.lpips(made_S3HW, truth_S3HW), grid)
+            error_Shw = _pooled(judges.lpips(made_S3HW, truth_S3HW), grid)
         else:
             error_Shw = codec_error(judges.codec, made_S3HW, truth_S3HW, grid)
         for region, weight in others.items():
@@ -93,8 +93,16 @@ def codec_error(
     for made, truth in zip(codec.encode_features(made_S3HW), truths, strict=True):
         made, truth = made.float(), truth.float()
         error_SHW = (made - truth).square().mean(1) / truth.square().mean((1, 2, 3), keepdim=True)[:, 0].clamp(min=1e-6)
-        total = total + F.adaptive_avg_pool2d(error_SHW, grid)
+        total = total + _pooled(error_SHW, grid)
     return total
+
+
+def _pooled(error_SHW: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+    """The mean over each cell. On GPUs only pooling by whole numbers has gradients that are the same bits each time."""
+    (down, rest_down), (across, rest_across) = (divmod(n, m) for n, m in zip(error_SHW.shape[1:], grid, strict=True))
+    if rest_down or rest_across:
+        return F.adaptive_avg_pool2d(error_SHW, grid)
+    return F.avg_pool2d(error_SHW, (down, across))
 
 
 def _face_error(

@@ -1,6 +1,7 @@
 """The gathered attention against the mask written out: outputs and gradients, in every shape that poses can make."""
 
 import shutil
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -9,7 +10,10 @@ from stages.lib.attention.flex import flex_attention
 from stages.lib.attention.mask import dense_attention, dense_mask
 from stages.lib.attention.plan import AttentionPlan
 from stages.lib.attention.reference import referred_attention, referred_mask
-from stages.lib.attention.sparse import choose_method, sparse_attention
+from stages.lib.attention.segments import Segments, make_segments, region_rows
+from stages.lib.attention.sparse import Method, sparse_attention
+from stages.lib.regions import REGION_NAMES
+from tests.devices import DEVICES
 
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 4e-2}
 
@@ -51,19 +55,23 @@ PLANS = {
 }
 
 
-def qkv(plan: AttentionPlan, dtype: torch.dtype) -> list[torch.Tensor]:
+def qkv(plan: AttentionPlan, dtype: torch.dtype, width: int = 8) -> list[torch.Tensor]:
     batch, frames, tokens = plan.region_BTN.shape
     generator = torch.Generator().manual_seed(1)
-    drawn = [torch.randn(batch, frames * tokens, 2, 8, generator=generator) for _ in range(4)]
-    return [x.to(dtype).requires_grad_() for x in drawn]
+    drawn = [torch.randn(batch, frames * tokens, 2, width, generator=generator) for _ in range(4)]
+    return [x.to(plan.region_BTN.device, dtype).requires_grad_() for x in drawn]
 
 
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("name", PLANS)
-def test_forward_and_backward_equal_the_dense_reference(name: str, dtype: torch.dtype) -> None:
-    plan = PLANS[name]
-    q, k, v, upstream = qkv(plan, dtype)
-    found, expected = sparse_attention(q, k, v, plan), dense_attention(q, k, v, plan)
+def test_forward_and_backward_equal_the_dense_reference(name: str, dtype: torch.dtype, device: str) -> None:
+    check_against_dense(PLANS[name].to(device), dtype, "gathered")
+
+
+def check_against_dense(plan: AttentionPlan, dtype: torch.dtype, method: Method, width: int = 8) -> None:
+    q, k, v, upstream = qkv(plan, dtype, width)
+    found, expected = sparse_attention(q, k, v, plan, method), dense_attention(q, k, v, plan)
     tolerance = TOLERANCE[dtype]
     torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
     found_gradients = torch.autograd.grad(found, (q, k, v), upstream)
@@ -91,8 +99,34 @@ def test_a_token_out_of_sight_has_no_influence() -> None:
     assert (sparse_attention(q, k, shown, plan)[0, 4] - before).abs().max() > 0.01
 
 
-def test_two_runs_give_equal_gradients() -> None:
-    plan = make_plan(6, 32, 2, batch=2)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", PLANS)
+def test_packed_segments_equal_the_dense_reference(name: str, dtype: torch.dtype) -> None:
+    """A GPU's tables, in which nothing is padded, worked through one segment after another."""
+    plan = AttentionPlan(PLANS[name].past_BTK, PLANS[name].region_BTN)
+    plan.__dict__["segments"] = packed_segments(plan)
+    check_against_dense(plan, dtype, "gathered")
+
+
+def packed_segments(plan: AttentionPlan) -> Segments:
+    frames = plan.past_BTK.shape[1]
+    past_XK = plan.past_BTK.flatten(0, 1)
+    window_X1 = torch.arange(len(past_XK))[:, None] // frames * frames
+    rows = region_rows(plan.region_BTN.flatten(0, 1), len(REGION_NAMES))
+    return make_segments(torch.where(past_XK >= 0, past_XK + window_X1, -1).numpy(), rows, rows, packed=True)
+
+
+@pytest.fixture
+def deterministic() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("deterministic")
+@pytest.mark.parametrize("device", DEVICES)
+def test_two_runs_give_equal_gradients(device: str) -> None:
+    plan = make_plan(6, 32, 2, batch=2).to(device)
     q, k, v, upstream = qkv(plan, torch.bfloat16)
     first, second = (torch.autograd.grad(sparse_attention(q, k, v, plan), (q, k, v), upstream) for _ in range(2))
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
@@ -102,7 +136,7 @@ def test_two_runs_give_equal_gradients() -> None:
 @pytest.mark.parametrize("name", PLANS)
 def test_flex_attention_equals_the_dense_reference(name: str, dtype: torch.dtype) -> None:
     """Forward and backward of PyTorch's own reference of FlexAttention, under our BlockMask."""
-    plan = PLANS[name]
+    plan = PLANS[name].to(DEVICES[-1])
     q, k, v, upstream = qkv(plan, dtype)
     found, expected = flex_attention(q, k, v, plan, compiled=False), dense_attention(q, k, v, plan)
     tolerance = TOLERANCE[dtype]
@@ -127,6 +161,16 @@ def test_blocks_meet_where_the_mask_has_pairs_and_in_full_where_it_has_all() -> 
             assert mask.full_kv_indices[b, 0, i, : mask.full_kv_num_blocks[b, 0, i]].tolist() == full
 
 
+@pytest.mark.skipif("cuda" not in DEVICES, reason="FlexAttention has a backward on GPUs alone, and there is none")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["long", "batch", "frames that do not fill blocks"])
+def test_flex_attention_on_a_gpu_equals_the_dense_reference(name: str, dtype: torch.dtype) -> None:
+    """Compiled, forward and backward."""
+    plans = {"long": make_plan(7, 256, 2), "batch": make_plan(3, 128, 2, batch=2)}
+    plan = plans.get(name, make_plan(5, 100, 2))
+    check_against_dense(plan.to("cuda"), dtype, "flex", width=64)
+
+
 @pytest.mark.skipif(not shutil.which("g++"), reason="FlexAttention on a CPU is compiled, and there is no g++")
 def test_compiled_flex_attention_equals_the_dense_reference() -> None:
     for frames in (3, 2):  # a second length is compiled anew
@@ -144,20 +188,14 @@ def test_flex_attention_on_a_cpu_says_that_it_has_no_backward() -> None:
         sparse_attention(q, k, v, plan, method="flex")
 
 
-def test_the_method_is_chosen_by_device_and_size_unless_it_is_named() -> None:
-    cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    assert choose_method(cpu, 100_000) == choose_method(gpu, 2048) == "gathered"
-    assert choose_method(gpu, 21 * 1560) == "flex"
-    assert choose_method(cpu, 64, "flex") == "flex"
-
-
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("past", [0, 2, 9])
-def test_a_reference_that_all_see(dtype: torch.dtype, past: int) -> None:
+def test_a_reference_that_all_see(dtype: torch.dtype, past: int, device: str) -> None:
     """The first frame of the sequence, beside a plan over the others; values and gradients."""
-    plan = make_plan(5, 24, past, batch=2, seed=past)
+    plan = make_plan(5, 24, past, batch=2, seed=past).to(device)
     generator = torch.Generator().manual_seed(0)
-    given = [torch.randn(2, 6 * 24, 2, 16, generator=generator).to(dtype) for _ in range(4)]
+    given = [torch.randn(2, 6 * 24, 2, 16, generator=generator).to(device, dtype) for _ in range(4)]
     found = []
     for path in ("fast", "dense"):
         q, k, v = (x.clone().requires_grad_() for x in given[:3])

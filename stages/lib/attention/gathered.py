@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from .kernels import attend, attend_backward
+from .packed import attend_packed, attend_packed_backward
 from .segments import Call, Segments
 
 
@@ -45,18 +46,12 @@ class _Gathered(torch.autograd.Function):
     ) -> torch.Tensor:
         out_XHND, lse_XHN = attend(*(x.transpose(1, 2) for x in (q_XNHD, k_XNHD, v_XNHD)))
         out_RHD, lse_RH = out_XHND.transpose(1, 2).flatten(0, 1), lse_XHN.transpose(1, 2).flatten(0, 1)
-        if segments.calls:
-            rows = segments.query_row_Q
-            q_QHD = q_XNHD.flatten(0, 1).index_select(0, rows)
-            out_past, lse_past = [], []
-            for call, (q, k, v) in _each_call(segments, q_QHD, k_past, v_past):
-                out, lse = attend(q, k, v, call.bias_S11K)
-                out_past.append(out.transpose(1, 2).flatten(0, 1))
-                lse_past.append(lse.transpose(1, 2).flatten(0, 1))
-            past_QH = torch.cat(lse_past)
+        rows = segments.query_row_Q
+        if len(rows):
+            out_QHD, past_QH = _attend_past(segments, q_XNHD.flatten(0, 1).index_select(0, rows), k_past, v_past)
             both_QH = torch.logaddexp(lse_RH.index_select(0, rows), past_QH)
             share_QH1 = (past_QH - both_QH).exp().to(q_XNHD.dtype)[..., None]
-            merged_QHD = torch.lerp(out_RHD.index_select(0, rows), torch.cat(out_past), share_QH1)
+            merged_QHD = torch.lerp(out_RHD.index_select(0, rows), out_QHD, share_QH1)
             # padding repeats a row and so writes the same once more
             out_RHD.index_copy_(0, rows, merged_QHD)
             lse_RH.index_copy_(0, rows, both_QH)
@@ -75,7 +70,7 @@ class _Gathered(torch.autograd.Function):
         q, k, v = (x.transpose(1, 2) for x in (q_XNHD, k_XNHD, v_XNHD))
         own = attend_backward(grad, q, k, v, out, lse_XHN)
         dq, dk, dv = (x.transpose(1, 2) for x in own)
-        if not segments.calls:
+        if not len(segments.query_row_Q):
             return dq, dk, dv, torch.zeros_like(k_past), torch.zeros_like(v_past), None
         dq_QHD, dk_past, dv_past = _past_backward(
             segments, q_XNHD.flatten(0, 1), k_past, v_past, grad_RHD, out_RHD, lse_RH
@@ -83,6 +78,20 @@ class _Gathered(torch.autograd.Function):
         rows, dq_RHD = segments.query_row_Q[segments.real_Q], dq.flatten(0, 1)
         sum_QHD = dq_RHD.index_select(0, rows) + dq_QHD.index_select(0, segments.real_Q)
         return dq_RHD.index_copy_(0, rows, sum_QHD).view_as(q_XNHD), dk, dv, dk_past, dv_past, None
+
+
+def _attend_past(
+    segments: Segments, q_QHD: torch.Tensor, k_past: torch.Tensor, v_past: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Query rows over their past keys: (Q, H, D), and the log of the denominator, (Q, H)."""
+    if segments.lengths is not None:
+        return attend_packed(q_QHD, k_past, v_past, segments.lengths)
+    out_past, lse_past = [], []
+    for call, (q, k, v) in _each_call(segments, q_QHD, k_past, v_past):
+        out, lse = attend(q, k, v, call.bias_S11K)
+        out_past.append(out.transpose(1, 2).flatten(0, 1))
+        lse_past.append(lse.transpose(1, 2).flatten(0, 1))
+    return torch.cat(out_past), torch.cat(lse_past)
 
 
 def _past_backward(
@@ -99,6 +108,8 @@ def _past_backward(
     grad_QHD = torch.zeros_like(q_RHD[:1]).expand(len(rows), -1, -1).clone()
     grad_QHD.index_copy_(0, segments.real_Q, grad_RHD.index_select(0, rows[segments.real_Q]))
     q_QHD, out_QHD, lse_QH = (x.index_select(0, rows) for x in (q_RHD, out_RHD, lse_RH))
+    if segments.lengths is not None:
+        return attend_packed_backward(grad_QHD, q_QHD, k_past, v_past, out_QHD, lse_QH, segments.lengths)
     found_parts: tuple[list[torch.Tensor], ...] = ([], [], [])
     start = 0
     for call, (q, k, v) in _each_call(segments, q_QHD, k_past, v_past):

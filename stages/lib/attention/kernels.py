@@ -1,7 +1,7 @@
 """Attention that also returns the log of its softmax's denominator, so that parts over different keys can be joined.
 
-PyTorch has the kernels for every device, but no public function that returns both; this is the one place that calls
-them by their internal names.
+PyTorch has the kernels for every device, but no public function that returns both; here and in `packed.py` they are
+called by their internal names.
 
 Axes: B batch, H heads, Q queries, K keys, D head width.
 """
@@ -15,7 +15,7 @@ _ABSENT = -1e30
 """Added to the score of a key that is not there. Finite, so that a block of absent keys alone makes no NaN."""
 _ATEN: Any = torch.ops.aten
 _ALIGN = 32
-"""CUDA's kernel wants rows of its log-sum-exp at multiples of this."""
+"""CUDA's memory-efficient kernel wants rows of its log-sum-exp at multiples of this."""
 
 
 def absent_bias(present_BK: torch.Tensor) -> torch.Tensor:
@@ -28,14 +28,20 @@ def attend(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """softmax(q k^T / sqrt(D) + bias) v, (B, H, Q, D), and the log of its denominator, (B, H, Q)."""
     bias = None if bias_B11K is None else bias_B11K.to(q_BHQD.dtype)
+    qkv = q_BHQD, k_BHKD, v_BHKD
     if q_BHQD.device.type == "cpu":
-        out, lse = _ATEN._scaled_dot_product_flash_attention_for_cpu(q_BHQD, k_BHKD, v_BHKD, attn_mask=bias)
+        out, lse = _ATEN._scaled_dot_product_flash_attention_for_cpu(*qkv, attn_mask=bias)
         return out, lse
-    if _efficient(q_BHQD):
-        bias_BHQK = _expanded(bias, q_BHQD, k_BHKD)
-        out, lse, *_ = _ATEN._scaled_dot_product_efficient_attention(q_BHQD, k_BHKD, v_BHKD, bias_BHQK, True)
+    if bias is None and takes_cudnn(q_BHQD):
+        out, lse, *_ = _ATEN._scaled_dot_product_cudnn_attention(*qkv, None, True)
+        return out, lse.reshape(q_BHQD.shape[:3])
+    if bias is None and takes_flash(q_BHQD):
+        out, lse, *_ = _ATEN._scaled_dot_product_flash_attention(*qkv)
+        return out, lse
+    if bias is None and takes_efficient(q_BHQD):
+        out, lse, *_ = _ATEN._scaled_dot_product_efficient_attention(*qkv, None, True)
         return out, lse[:, :, : q_BHQD.shape[2]]
-    return attend_explicitly(q_BHQD, k_BHKD, v_BHKD, bias)
+    return attend_explicitly(*qkv, bias)
 
 
 def attend_backward(
@@ -50,21 +56,24 @@ def attend_backward(
     """Gradients of q, k and v. With `out` and `lse` of a softmax over more keys than these, the part through these:
     a probability is exp(score - lse) whatever other keys there are."""
     bias = None if bias_B11K is None else bias_B11K.to(q_BHQD.dtype)
+    given = grad_BHQD, q_BHQD, k_BHKD, v_BHKD, out_BHQD
     if q_BHQD.device.type == "cpu":
         dq, dk, dv = _ATEN._scaled_dot_product_flash_attention_for_cpu_backward(
-            grad_BHQD, q_BHQD, k_BHKD, v_BHKD, out_BHQD, lse_BHQ, 0.0, False, attn_mask=bias
+            *given, lse_BHQ, 0.0, False, attn_mask=bias
         )
         return dq, dk, dv
-    if _efficient(q_BHQD):
-        beyond = -lse_BHQ.shape[2] % _ALIGN
-        lse = torch.nn.functional.pad(lse_BHQ, (0, beyond), value=math.inf).contiguous()
-        seed, wanted = torch.zeros((), dtype=torch.int64, device=lse.device), [True, True, True, False]
-        bias_BHQK = _expanded(bias, q_BHQD, k_BHKD)
+    if bias is not None or not takes_efficient(q_BHQD):
+        return attend_explicitly_backward(*given, lse_BHQ, bias)
+    seed, lengths = no_dropout(q_BHQD.device), (q_BHQD.shape[2], k_BHKD.shape[2])
+    if takes_flash(q_BHQD):
+        dq, dk, dv = _ATEN._scaled_dot_product_flash_attention_backward(
+            *given, lse_BHQ.contiguous(), None, None, *lengths, 0.0, False, seed, seed
+        )
+    else:
         dq, dk, dv, _ = _ATEN._scaled_dot_product_efficient_attention_backward(
-            grad_BHQD, q_BHQD, k_BHKD, v_BHKD, bias_BHQK, out_BHQD, lse, seed, seed, 0.0, wanted
+            *given[:4], None, out_BHQD, aligned(lse_BHQ), seed[0], seed[1], 0.0, [True, True, True, False]
         )
-        return dq, dk, dv
-    return attend_explicitly_backward(grad_BHQD, q_BHQD, k_BHKD, v_BHKD, out_BHQD, lse_BHQ, bias)
+    return dq, dk, dv
 
 
 def attend_explicitly(
@@ -101,14 +110,30 @@ def _scores(q_BHQD: torch.Tensor, k_BHKD: torch.Tensor, bias: torch.Tensor | Non
     return score_BHQK if bias is None else score_BHQK + bias
 
 
-def _efficient(q: torch.Tensor) -> bool:
+def takes_cudnn(q: torch.Tensor) -> bool:
+    """cuDNN's kernel, from Hopper on: forward nearly twice as fast as FlashAttention 2. Not where bits are to be the
+    same each time, which it does not promise."""
+    if q.device.type != "cuda" or not takes_flash(q) or q.shape[-1] > 128 or q.shape[-2] < 2:
+        return False
+    recent = torch.cuda.get_device_capability(q.device) >= (9, 0)
+    return recent and torch.backends.cuda.cudnn_sdp_enabled() and not torch.are_deterministic_algorithms_enabled()
+
+
+def takes_flash(q: torch.Tensor) -> bool:
+    """FlashAttention 2: twice as fast as the memory-efficient kernel."""
+    half = q.dtype in (torch.bfloat16, torch.float16)
+    return half and takes_efficient(q) and q.shape[-1] % 8 == 0 and q.shape[-1] <= 256
+
+
+def takes_efficient(q: torch.Tensor) -> bool:
     return q.device.type in ("cuda", "meta") and q.dtype != torch.float64
 
 
-def _expanded(bias: torch.Tensor | None, q_BHQD: torch.Tensor, k_BHKD: torch.Tensor) -> torch.Tensor:
-    """The bias for every pair, as CUDA's kernel takes it, without copies; K is a multiple of 8 wherever there is one
-    (`segments.py`), and zeros are aligned here."""
-    keys = k_BHKD.shape[2]
-    if bias is None:
-        bias = q_BHQD.new_zeros(1, 1, 1, -(-keys // 8) * 8)[..., :keys]
-    return bias.expand(q_BHQD.shape[0], q_BHQD.shape[1], q_BHQD.shape[2], keys)
+def aligned(lse_BHQ: torch.Tensor) -> torch.Tensor:
+    """As the memory-efficient kernel's backward pass takes it."""
+    return torch.nn.functional.pad(lse_BHQ, (0, -lse_BHQ.shape[2] % _ALIGN), value=math.inf).contiguous()
+
+
+def no_dropout(device: torch.device) -> torch.Tensor:
+    """In place of the state of dropout's generator."""
+    return torch.zeros(2, dtype=torch.int64, device=device)

@@ -13,13 +13,14 @@ from .plan import AttentionPlan
 def dense_mask(plan: AttentionPlan) -> torch.Tensor:
     """(B, M, M) bool, True where query (row) attends to key (column): M = Mglobal + Mlocal, eq. 2 and 3."""
     batch, frames, tokens = plan.region_BTN.shape
-    looks_BTT = torch.zeros(batch, frames, frames, dtype=torch.bool)
+    device = plan.region_BTN.device
+    looks_BTT = torch.zeros(batch, frames, frames, dtype=torch.bool, device=device)
     for b in range(batch):
         for t in range(frames):
             for past in plan.past_BTK[b, t].tolist():
                 if past >= 0:
                     looks_BTT[b, t, past] = True  # eq. 2
-    frame_M = torch.arange(frames).repeat_interleave(tokens)
+    frame_M = torch.arange(frames, device=device).repeat_interleave(tokens)
     region_BM = plan.region_BTN.flatten(1)
     same_frame_MM = frame_M[:, None] == frame_M[None, :]
     same_region_BMM = (region_BM[:, :, None] == region_BM[:, None, :]) & (region_BM[:, :, None] != BACKGROUND)
@@ -31,5 +32,5 @@ def dense_attention(
 ) -> torch.Tensor:
     """softmax(q k^T / sqrt(D) + M) v over all pairs: (B, M, H, D)."""
     q, k, v = (x.transpose(1, 2) for x in (q_BMHD, k_BMHD, v_BMHD))
-    mask_B1MM = dense_mask(plan).to(q.device)[:, None]
+    mask_B1MM = dense_mask(plan)[:, None]
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask_B1MM).transpose(1, 2)

@@ -63,8 +63,9 @@ class AttentionPlan:
         frames = self.past_BTK.shape[1]
         past_XK = self.past_BTK.flatten(0, 1).cpu().numpy()
         window_X1 = np.arange(len(past_XK))[:, None] // frames * frames
-        rows = region_rows(self.region_BTN.flatten(0, 1), len(REGION_NAMES))
-        return make_segments(np.where(past_XK >= 0, past_XK + window_X1, -1), rows, rows).to(self.region_BTN.device)
+        rows, device = region_rows(self.region_BTN.flatten(0, 1), len(REGION_NAMES)), self.region_BTN.device
+        past_XK = np.where(past_XK >= 0, past_XK + window_X1, -1)
+        return make_segments(past_XK, rows, rows, packed=device.type == "cuda").to(device)
 
     @cached_property
     def blocks(self) -> "tuple[torch.Tensor, BlockMask]":

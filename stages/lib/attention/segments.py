@@ -1,8 +1,9 @@
 """The part of eq. 3 between frames as a few rectangular attentions: tables of rows, made once a plan.
 
 A segment is one region in one frame: its queries are the region's tokens there, its keys the same region's tokens in
-the frame's past frames. Segments of like size are padded to one another and share a call, so that neither the number of
-calls nor the padding grows out of hand; no token is ever dropped.
+the frame's past frames. A GPU has a kernel for segments of unlike lengths (`packed.py`). Elsewhere those of like size
+are padded to one another and share a call, so that neither the number of calls nor the padding grows out of hand. No
+token is ever dropped.
 
 Axes: B batch, T frames, X = B*T frames, N tokens of a frame, K past frames, S segments, Q query rows, P key rows.
 """
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from .kernels import absent_bias
+from .packed import Lengths
 
 _CALL = 4000
 """What a further call costs, in query-key pairs: at fewer pairs of padding, segments share one."""
@@ -33,7 +35,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Segments:
-    """The calls in order, and which rows they take.
+    """The calls in order, and which rows they take; or all in one call, as `lengths` says, with nothing padded.
 
     query_row_Q: int64 into the X*N tokens; padding repeats a row of its segment. real_Q: int64, which of these are not
     padding. key_row_P: int64 into the rows that keys come from; padding repeats one too. asker_P: int64, the frame
@@ -45,6 +47,7 @@ class Segments:
     key_row_P: torch.Tensor
     asker_P: torch.Tensor
     calls: tuple[Call, ...]
+    lengths: Lengths | None
 
     def to(self, device: torch.device) -> "Segments":
         calls = tuple(
@@ -52,7 +55,7 @@ class Segments:
             for call in self.calls
         )
         query, real, key, asker = (x.to(device) for x in (self.query_row_Q, self.real_Q, self.key_row_P, self.asker_P))
-        return Segments(query, real, key, asker, calls)
+        return Segments(query, real, key, asker, calls, None if self.lengths is None else self.lengths.to(device))
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,8 @@ def region_rows(region_XN: torch.Tensor, regions: int) -> RegionRows:
     return RegionRows(row_XN.flatten().numpy(), first_XR, count_XR)
 
 
-def make_segments(past_XK: np.ndarray, query: RegionRows, key: RegionRows) -> Segments:
-    """past_XK: which frames of `key` each frame of `query` looks back at; -1 for none."""
+def make_segments(past_XK: np.ndarray, query: RegionRows, key: RegionRows, packed: bool) -> Segments:
+    """past_XK: which frames of `key` each frame of `query` looks back at; -1 for none. packed: as `lengths` says."""
     nothing_1R = np.zeros((1, key.count_XR.shape[1]), np.int64)  # what frame -1 holds
     count_XKR = np.concatenate([key.count_XR, nothing_1R])[past_XK]
     keys_XR = count_XKR.sum(1)
@@ -86,9 +89,10 @@ def make_segments(past_XK: np.ndarray, query: RegionRows, key: RegionRows) -> Se
     queries_S, keys_S = query.count_XR[frame_S, region_S], keys_XR[frame_S, region_S]
     order_S = np.lexsort((queries_S, keys_S))
     query_rows, real, key_rows, askers, calls, offset = [], [], [], [], [], 0
-    for chosen in _shared_calls(order_S, queries_S, keys_S):
+    align = 1 if packed else _ALIGN
+    for chosen in order_S[:, None] if packed else _shared_calls(order_S, queries_S, keys_S):
         frame_s, region_s = frame_S[chosen], region_S[chosen]
-        queries, keys = int(queries_S[chosen].max()), -(-int(keys_S[chosen].max()) // _ALIGN) * _ALIGN
+        queries, keys = int(queries_S[chosen].max()), -(-int(keys_S[chosen].max()) // align) * align
         slot_q, slot_k = np.arange(queries), np.arange(keys)
         real_sq = slot_q < queries_S[chosen, None]
         nearest_sq = np.minimum(slot_q, queries_S[chosen, None] - 1)
@@ -106,7 +110,9 @@ def make_segments(past_XK: np.ndarray, query: RegionRows, key: RegionRows) -> Se
         askers.append(np.repeat(frame_s, keys))
         present_sk = torch.from_numpy(slot_k < keys_S[chosen, None])
         calls.append(Call(len(chosen), queries, keys, None if present_sk.all() else absent_bias(present_sk)))
-    return Segments(_joined(query_rows), _joined(real), _joined(key_rows), _joined(askers), tuple(calls))
+    lengths = Lengths.of([call.queries for call in calls], [call.keys for call in calls]) if packed else None
+    tables = _joined(query_rows), _joined(real), _joined(key_rows), _joined(askers)
+    return Segments(*tables, () if packed else tuple(calls), lengths)
 
 
 def _shared_calls(order_S: np.ndarray, queries_S: np.ndarray, keys_S: np.ndarray) -> list[np.ndarray]:

@@ -11,9 +11,7 @@ from .flex import flex_attention
 from .gathered import gathered_attention
 from .plan import AttentionPlan
 
-Method = Literal["auto", "gathered", "flex"]
-_FLEX_TOKENS = 4096
-"""Tokens of a window from which a GPU is better off with FlexAttention; below, its blocks are coarser than regions."""
+Method = Literal["gathered", "flex"]
 
 
 def sparse_attention(
@@ -21,21 +19,14 @@ def sparse_attention(
     k_BMHD: torch.Tensor,
     v_BMHD: torch.Tensor,
     plan: AttentionPlan,
-    method: Method = "auto",
+    method: Method = "gathered",
 ) -> torch.Tensor:
     """softmax(q k^T / sqrt(D) + M) v with M of eq. 3; M = T*N tokens, frame by frame. Equal to `dense_attention`."""
     batch, frames, tokens = plan.region_BTN.shape
     assert q_BMHD.shape[:2] == (batch, frames * tokens), (q_BMHD.shape, plan.region_BTN.shape)
-    if choose_method(q_BMHD.device, frames * tokens, method) == "flex":
+    if method == "flex":
         return flex_attention(q_BMHD, k_BMHD, v_BMHD, plan)
     q, k, v = (x.reshape(batch * frames, tokens, *x.shape[2:]) for x in (q_BMHD, k_BMHD, v_BMHD))
     rows = plan.segments.key_row_P
     k_past, v_past = (x.flatten(0, 1).index_select(0, rows) for x in (k, v))
     return gathered_attention(q, k, v, k_past, v_past, plan.segments).view_as(q_BMHD)
-
-
-def choose_method(device: torch.device, length: int, method: Method = "auto") -> Literal["gathered", "flex"]:
-    """FlexAttention on a GPU from `_FLEX_TOKENS` tokens up, else gathered; unless `method` says which."""
-    if method != "auto":
-        return method
-    return "flex" if device.type == "cuda" and length >= _FLEX_TOKENS else "gathered"

@@ -97,7 +97,8 @@ class StreamPlanner:
         used = sorted(set(past_TK[past_TK >= 0].tolist()))
         place = np.full(len(everyone) + 1, -1)  # the last is for frames that are not there, -1
         place[used] = np.arange(len(used))
-        segments = make_segments(place[past_TK], rows, _rows_of([everyone[index] for index in used]))
+        held = _rows_of([everyone[index] for index in used])
+        segments = make_segments(place[past_TK], rows, held, packed=self.device.type == "cuda")
         plan = ChunkPlan(
             segments.to(self.device),
             tuple(

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from diffusers import AutoencoderKLWan, WanTransformer3DModel, WanVACETransformer3DModel
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
+from transformers import UMT5Config, UMT5EncoderModel
 
+from benchmarks.wan_random import save_tokenizer
 from stages.lib.training import seeded
 from stages.params import Params
 from stages.params.models import AttentionSection, WanSection
@@ -33,12 +33,7 @@ def save_pipelines(root: Path) -> Path:
             UMT5Config(vocab_size=len(WORDS), d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
         )
         encoder.save_pretrained(root / "teacher/text_encoder")
-    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    ).save_pretrained(root / "teacher/tokenizer")
+    save_tokenizer(root / "teacher/tokenizer", WORDS)
     return root
 
 
