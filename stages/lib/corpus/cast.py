@@ -222,7 +222,7 @@ CAST: tuple[Person, ...] = (
         skin=(0.42, 0.25, 0.16),
         iris=_BROWN_EYES,
         hair=Hair("bun", _DARK),
-        clothes=Clothes((0.50, 0.36, 0.28), (0.2, 0.15, 0.12), "plain", sleeve=0.72, neck=0.04),
+        clothes=Clothes((0.045, 0.17, 0.21), (0.5, 0.5, 0.48), "plain", sleeve=0.72, neck=0.04),
         backdrop=Backdrop("curtain", (0.44, 0.38, 0.34), (0.66, 0.60, 0.52)),
         voice=Voice("en-us+f2", 50),
         seed=23,

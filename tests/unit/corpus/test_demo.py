@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from stages.lib.corpus.cast import CAST
@@ -112,3 +113,11 @@ def test_the_cast_is_varied() -> None:
     assert min(sum(person.skin) for person in train) < 0.5 < 1.4 < max(sum(person.skin) for person in train)
     assert len({person.hair.style for person in train}) >= 6
     assert len({person.backdrop.room for person in train}) >= 7
+
+
+def test_nobody_wears_the_colour_of_their_skin() -> None:
+    """Plain clothes, that is: at a glance they would seem to wear nothing."""
+    for person in (each for each in CAST if each.clothes.pattern == "plain"):
+        skin, shirt = (np.array(colour) ** (1 / 2.2) for colour in (person.skin, person.clothes.colour))
+        apart = float(np.linalg.norm(skin - shirt))
+        assert apart > 0.25, (person.name, apart)
