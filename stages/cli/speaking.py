@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stages.cli.options import Commands, add_root
+from stages.cli.options import Commands, add_device, add_root
 
 if TYPE_CHECKING:
     from stages.lib.provenance.identity import Identity
@@ -31,6 +31,7 @@ def _add_generate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pose", type=Path, metavar="CLIP", help="a video of somebody to move like")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="an export; default: models/export")
     parser.add_argument("--seed", type=int, default=0, help="another one, other gestures; default: 0")
+    add_device(parser)
     add_root(parser)
     parser.set_defaults(command=generate_video)
 
@@ -45,6 +46,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", type=Path, metavar="PEM")
     parser.add_argument("--talks", type=int, help="at the same time; others wait. Default: one for two cores")
     parser.add_argument("--longest", type=float, default=300, metavar="SECONDS", help="of a talk; default: 300")
+    add_device(parser)
     add_root(parser)
     parser.set_defaults(command=serve_page)
 
@@ -53,12 +55,13 @@ def generate_video(options: argparse.Namespace) -> int:
     import torch
     from tqdm import tqdm
 
+    from stages.lib.device import pick_device
     from stages.lib.talking.generate import Request, generate
     from stages.lib.workspace import Workspace
 
-    workspace = Workspace(options.root)
+    workspace, device = Workspace(options.root), pick_device(options.device)
     model = options.model or workspace.model("export")
-    request = Request(options.audio, options.image, options.out, options.pose, model, options.seed)
+    request = Request(options.audio, options.image, options.out, options.pose, model, options.seed, device)
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))  # two chunks are drawn at a time
     frames = generate(
         request,
@@ -72,6 +75,7 @@ def generate_video(options: argparse.Namespace) -> int:
 
 def serve_page(options: argparse.Namespace) -> int:
     from stages.lib.consent import load_revocations
+    from stages.lib.device import pick_device
     from stages.lib.parallel import available_cores
     from stages.lib.provenance.xmp import describe_origin
     from stages.lib.serving.guard import check_token
@@ -81,7 +85,7 @@ def serve_page(options: argparse.Namespace) -> int:
     from stages.lib.speaker import load
     from stages.lib.workspace import Workspace
 
-    workspace = Workspace(options.root)
+    workspace, device = Workspace(options.root), pick_device(options.device)
     address = Address(options.host, options.port, options.certificate, options.key)
     check_token(address.host, options.token)  # before the models are read
     demo = options.root / "data/demo"
@@ -89,7 +93,7 @@ def serve_page(options: argparse.Namespace) -> int:
     model = options.model or workspace.model("export")
     origin = describe_origin(model)
     serve(
-        load(model),
+        load(model, device),
         offered_people(folder, load_revocations(workspace.revoked)) if folder else [],
         address,
         options.token,

@@ -4,11 +4,13 @@ from typing import Literal
 
 import torch
 
+DeviceName = Literal["auto", "cpu", "cuda"]
 
-def pick_device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
+
+def pick_device(name: DeviceName) -> torch.device:
     """`auto`: the GPU if there is one. Raises ValueError if cuda is asked for and absent."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("compute.device is cuda, but PyTorch finds no CUDA device; set it to auto or cpu")
+        raise ValueError("the device is to be cuda, but PyTorch finds no CUDA device; ask for auto or cpu")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(name)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from .talking.animation import Animation, draw_windows
 from .talking.models import Models, Settings, WanModels, load_models
@@ -16,7 +17,7 @@ from .talking.windows import WindowAnimation
 __all__ = ["Person", "Settings", "Speaker", "load"]
 
 
-def load(folder: str | Path, device: str = "cpu") -> "Speaker":
+def load(folder: str | Path, device: torch.device | str = "cpu") -> "Speaker":
     """The model in an export folder.
 
     Raises:

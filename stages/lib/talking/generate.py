@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 
 from stages.lib.files import atomic_path, file_digest, folder_digest
 from stages.lib.media import write_video
@@ -32,6 +33,7 @@ class Request:
     pose: Path | None
     model: Path
     seed: int
+    device: torch.device
 
 
 class Bar(Protocol):
@@ -94,7 +96,7 @@ def _read(request: Request, folder: Path) -> _Cast:
         if not path.is_file():
             raise InputError(f"{path}: no such file")
     with checking_input():
-        speaker = load(request.model)
+        speaker = load(request.model, request.device)
         if speaker.models.motion is None and request.pose is None:
             raise InputError(f"{request.model}: has no motion model, so that a voice cannot move anybody; give --pose")
     settings = speaker.settings

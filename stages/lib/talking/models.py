@@ -84,7 +84,7 @@ class WanModels:
     device: torch.device
 
 
-def load_models(folder: str | Path, device: str = "cpu") -> Models | WanModels:
+def load_models(folder: str | Path, device: torch.device | str = "cpu") -> Models | WanModels:
     """The models in an export folder.
 
     Raises:
@@ -100,9 +100,9 @@ def load_models(folder: str | Path, device: str = "cpu") -> Models | WanModels:
     if wan:
         return _load_wan(folder, where)
     return Models(
-        _network(Denoiser, folder / "student", device),
-        _network(Codec, folder / "codec", device),
-        _network(PoseEncoder, folder / "pose_encoder", device),
+        _network(Denoiser, folder / "student", where),
+        _network(Codec, folder / "codec", where),
+        _network(PoseEncoder, folder / "pose_encoder", where),
         _motion(folder),
         _settings(folder / "sampling.json"),
         where,
@@ -120,10 +120,10 @@ def _load_wan(folder: Path, device: torch.device) -> WanModels:
 
 
 def _motion(folder: Path) -> MotionModel | None:
-    return _network(MotionModel, folder / "motion", "cpu") if (folder / "motion").is_dir() else None
+    return _network(MotionModel, folder / "motion", torch.device("cpu")) if (folder / "motion").is_dir() else None
 
 
-def _network(kind: type[Network], folder: Path, device: str) -> Network:
+def _network(kind: type[Network], folder: Path, device: torch.device) -> Network:
     return _loaded(kind.__name__, folder, lambda path: kind.from_pretrained(path).to(device).eval())
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 
 from stages.cli import main
 from stages.lib.media import iter_frames, read_frames, save_png, write_speech, write_video
 from stages.lib.provenance.video import read_credentials
+from stages.lib.speaker import Speaker, load
 from tests.unit.talking.small import RATE, SIZE, models, speech
 
 
@@ -139,3 +141,28 @@ def test_an_export_without_motion_says_so(given: Path, tmp_path: Path, capsys: p
             (mute / path.name).symlink_to(path)
     assert generate(given, tmp_path / "talk.mp4", model=mute) == 2
     assert "has no motion model" in capsys.readouterr().err
+
+
+def test_the_model_draws_on_the_device_that_is_asked_for(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def watched(folder: Path, device: torch.device) -> Speaker:
+        asked.append(device.type)
+        return load(folder, "cpu")
+
+    monkeypatch.setattr("stages.lib.talking.generate.load", watched)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert generate(given, tmp_path / "a.mp4", device="cpu") == 0
+    assert generate(given, tmp_path / "b.mp4") == 0
+    assert asked == ["cpu", "cuda"]
+
+
+def test_a_gpu_that_is_not_there_is_not_replaced(
+    given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert generate(given, tmp_path / "talk.mp4", device="cuda") == 1
+    assert "finds no CUDA device" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
