@@ -1,5 +1,7 @@
 """A video drawn as it comes equals the video drawn in one window, and memory stays bounded."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from stages.lib.nets.denoiser import Condition, Denoiser
 from stages.lib.pose import skeleton as sk
 from stages.lib.sampling import sample
 from stages.lib.streaming import StudentStream
+from tests.meta import META, stand_in
 
 FRAMES, CELLS, STEPS, SHIFT = 9, 16, 2, 2.0
 
@@ -69,6 +72,19 @@ def test_a_stream_equals_one_window(denoiser: Denoiser, chunks: list[int], past:
     expected = sample(denoiser, noise, condition, STEPS, SHIFT, plan)
     found = streamed(denoiser, chunks, Memory(past, frames=FRAMES, recent=2, longest=FRAMES))
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=2e-5)
+
+
+def test_a_stream_leaves_nothing_behind_on_the_cpu(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch)
+    elsewhere = copy.deepcopy(denoiser).to(META)
+    (noise, condition), (keypoints, confidence) = window(), poses(FRAMES)
+    noise, condition = noise.to(META), condition.to(META)
+    stream = StudentStream(elsewhere, (CELLS, CELLS), STEPS, SHIFT, Memory(2, frames=4, recent=2, longest=FRAMES))
+    for now in (slice(0, 4), slice(4, 6), slice(6, FRAMES)):
+        part = condition.frames(now.start, now.stop)
+        drawn = stream.draw(noise[:, :, now], part, keypoints[now], confidence[now])
+        assert drawn.device == META
+        assert drawn.shape == noise[:, :, now].shape
 
 
 def test_the_past_matters_in_that_comparison(denoiser: Denoiser) -> None:

@@ -1,0 +1,41 @@
+"""What runs on a GPU leaves nothing behind on the CPU: on the meta device, since there is rarely a GPU here."""
+
+import pytest
+import torch
+
+from stages.lib.artifacts import Curated
+from stages.lib.attention.plan import Mask
+from stages.lib.dataset import CellWeights, middle_window
+from stages.lib.evaluation import drawing
+from stages.lib.region_loss import Judges
+from stages.lib.student import Few, Matching
+from stages.lib.team import ALONE
+from stages.lib.workspace import Workspace
+from stages.params import Params
+from tests.meta import META, stand_in
+from tests.stages.wan.support import family_of
+from tests.stages.wan.tiny_wan import FRAMES
+
+
+def test_matching_and_drawing(params: Params, taught: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch)
+    monkeypatch.setattr(drawing, "to_pictures", lambda frames: frames)
+    family, cpu = family_of(params), torch.device("cpu")
+    clips = family.clips(taught, Curated.load(taught.curated), "train", CellWeights(1, 1, 1))
+    codec, student = family.codec(taught, cpu).to(META), family.student(taught, cpu).to(META)
+    teacher = family.load(taught, "adapted_teacher", cpu, guided=True).to(META)
+    critic, mask = family.critic(taught, teacher, META).to(META), Mask(("global", "local"), 1)
+    matching = Matching(
+        few=Few(2, 3.0, 1, FRAMES, mask, codec, "fp32", ALONE),
+        clips=clips, teacher=teacher, critic=critic, student=student.thaw(), judges=Judges(codec),
+        dmd=1.0, region=1.0, regions={1: 1.0, 2: 1.0}, region_frames=1,
+    )  # fmt: skip
+    for loss, net in ((matching.critic_loss, critic), (matching.student_loss, student)):
+        value = loss(net, 0, torch.Generator().manual_seed(0))
+        assert value.device == META
+        value.backward()
+        assert any(weight.grad is not None for weight in net.parameters())
+    window = middle_window(clips[0], FRAMES)
+    for net, attention in ((teacher, None), (student, mask)):
+        drawn = drawing.draw(drawing.Sampler(net, codec, 2, 3.0, FRAMES, 0, attention, "fp32"), window, 0, 0)
+        assert drawn.frames.shape[:2] == (FRAMES, 3)
