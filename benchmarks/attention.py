@@ -3,7 +3,7 @@
 Poses of a real clip, one forward pass of self-attention alone (4 heads of 48, as the demo's networks have them; on a
 GPU 12 of 128, as Wan 2.1 1.3B). The methods take turns and the fastest turn counts, so that other work on the machine
 disturbs all alike. Plan and tables are made once for all layers and steps of a model; their time is printed beside. On
-a GPU all is in bfloat16, and dense is FlashAttention 2 through PyTorch's SDPA, beside it cuDNN's where there is that.
+a GPU all is in bfloat16, and dense is FlashAttention 2 through PyTorch's SDPA, beside it cuDNN's from Hopper on.
 `--backward` takes the backward pass in. Writes reports/benchmarks/attention.json.
 
 `--clock cpu` counts processor time of one thread instead, for machines that others use too.
@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from stages.lib.artifacts import Poses
+from stages.lib.attention.kernels import takes_cudnn
 from stages.lib.attention.mask import dense_attention, dense_mask
 from stages.lib.attention.plan import AttentionPlan, kept_share, plan_attention
 from stages.lib.attention.sparse import sparse_attention
@@ -131,6 +132,7 @@ def measure(qkv: list[torch.Tensor], plan: AttentionPlan, options: argparse.Name
     methods: Methods = {"dense": partial(sdpa, q, k, v)}
     if q.device.type == "cuda":
         methods["dense"] = partial(sdpa, q, k, v, backend=SDPBackend.FLASH_ATTENTION)
+    if takes_cudnn(q.transpose(1, 2)):
         methods["dense_cudnn"] = partial(sdpa, q, k, v, backend=SDPBackend.CUDNN_ATTENTION)
     methods["gathered"] = partial(sparse_attention, q, k, v, plan, "gathered")
     if batch * frames * tokens <= LONGEST_MASK[q.device.type]:

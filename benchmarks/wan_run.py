@@ -3,7 +3,9 @@
 For a GPU. WORKSPACE is a project on which `dvc repro curate` has run with params/paper.yaml, a training clip and a
 held-out clip among its clips; it is copied to a temporary folder. The models have random weights (`wan_random.py`).
 Every stage runs as it is, with few steps and one window a clip; then teacher and student draw a window of the held-out
-clip, by turns. A teacher's time is that of a few of its steps, times its steps. Writes reports/benchmarks/wan_run.json.
+clip, one after the other. A teacher's time is that of a few of its steps, times its steps.
+
+Writes reports/benchmarks/wan_run.json.
 """
 
 import argparse
@@ -42,7 +44,6 @@ class Watch:
     """A progress bar that keeps when each of its steps was done."""
 
     label: str
-    began: float
     done: list[float] = field(default_factory=list)
 
     def update(self, n: int = 1, **figures: float) -> None:
@@ -94,12 +95,12 @@ def shortened(params: Params, pipelines: Path, steps: int) -> Params:
 
 
 def run_stage(name: str, params: Params, workspace: Workspace) -> dict[str, Any]:
-    """Its seconds and the greatest memory; a row a bar."""
+    """Its seconds, its greatest memory, and the seconds of a step under each of its bars."""
     watches: list[Watch] = []
 
     @contextmanager
     def progress(label: str, total: int) -> Iterator[Watch]:
-        watches.append(Watch(label, now(torch.device("cuda"))))
+        watches.append(Watch(label))
         yield watches[-1]
 
     torch.cuda.empty_cache()

@@ -4,10 +4,8 @@ from typing import Literal
 
 import torch
 
-DeviceName = Literal["auto", "cpu", "cuda"]
 
-
-def pick_device(name: DeviceName) -> torch.device:
+def pick_device(name: Literal["auto", "cpu", "cuda"]) -> torch.device:
     """`auto`: the GPU if there is one. Raises ValueError if cuda is asked for and absent."""
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("the device is to be cuda, but PyTorch finds no CUDA device; ask for auto or cpu")

@@ -10,9 +10,7 @@ from stages.lib.attention.flex import flex_attention
 from stages.lib.attention.mask import dense_attention, dense_mask
 from stages.lib.attention.plan import AttentionPlan
 from stages.lib.attention.reference import referred_attention, referred_mask
-from stages.lib.attention.segments import Segments, make_segments, region_rows
 from stages.lib.attention.sparse import Method, sparse_attention
-from stages.lib.regions import REGION_NAMES
 from tests.devices import DEVICES
 
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 4e-2}
@@ -104,16 +102,8 @@ def test_a_token_out_of_sight_has_no_influence() -> None:
 def test_packed_segments_equal_the_dense_reference(name: str, dtype: torch.dtype) -> None:
     """A GPU's tables, in which nothing is padded, worked through one segment after another."""
     plan = AttentionPlan(PLANS[name].past_BTK, PLANS[name].region_BTN)
-    plan.__dict__["segments"] = packed_segments(plan)
+    plan.__dict__["segments"] = plan.tabulate(packed=True)
     check_against_dense(plan, dtype, "gathered")
-
-
-def packed_segments(plan: AttentionPlan) -> Segments:
-    frames = plan.past_BTK.shape[1]
-    past_XK = plan.past_BTK.flatten(0, 1)
-    window_X1 = torch.arange(len(past_XK))[:, None] // frames * frames
-    rows = region_rows(plan.region_BTN.flatten(0, 1), len(REGION_NAMES))
-    return make_segments(torch.where(past_XK >= 0, past_XK + window_X1, -1).numpy(), rows, rows, packed=True)
 
 
 @pytest.fixture

@@ -59,13 +59,17 @@ class AttentionPlan:
 
     @cached_property
     def segments(self) -> Segments:
-        """Tables of the gathered path, made once a plan."""
+        """Tables of the gathered path, made once a plan, as its device wants them."""
+        device = self.region_BTN.device
+        return self.tabulate(packed=device.type == "cuda").to(device)
+
+    def tabulate(self, packed: bool) -> Segments:
+        """On the CPU; packed: without padding, see `Segments.lengths`."""
         frames = self.past_BTK.shape[1]
         past_XK = self.past_BTK.flatten(0, 1).cpu().numpy()
         window_X1 = np.arange(len(past_XK))[:, None] // frames * frames
-        rows, device = region_rows(self.region_BTN.flatten(0, 1), len(REGION_NAMES)), self.region_BTN.device
-        past_XK = np.where(past_XK >= 0, past_XK + window_X1, -1)
-        return make_segments(past_XK, rows, rows, packed=device.type == "cuda").to(device)
+        rows = region_rows(self.region_BTN.flatten(0, 1), len(REGION_NAMES))
+        return make_segments(np.where(past_XK >= 0, past_XK + window_X1, -1), rows, rows, packed)
 
     @cached_property
     def blocks(self) -> "tuple[torch.Tensor, BlockMask]":
