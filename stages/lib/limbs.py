@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .mls import deform_rigidly
+from .mls import deform_rigidly, squared
 from .pose import skeleton as sk
 
 _SHOULDERS = (5, 6)
@@ -98,7 +98,7 @@ def _along_bones(
     beyond = local.real - inside
     along = inside * (still_length_BL / length_BL)[:, None] + beyond
     source = still_start_BL[:, None] + torch.complex(along, local.imag) * (still_bone_BL / still_length_BL)[:, None]
-    return source, torch.hypot(beyond, local.imag)
+    return source, (beyond.square() + local.imag.square()).sqrt()
 
 
 def _to_hand(point_N: torch.Tensor, hand_BK: torch.Tensor, unit_B11: torch.Tensor) -> torch.Tensor:
@@ -115,7 +115,7 @@ def to_segments(point_N: torch.Tensor, start_BL: torch.Tensor, end_BL: torch.Ten
     line_BL = end_BL - start_BL
     away = point_N[None, :, None] - start_BL[:, None]
     share = (away * line_BL.conj()[:, None]).real / line_BL.abs().square().clamp(min=1e-12)[:, None]
-    return (away - share.clamp(0, 1) * line_BL[:, None]).abs()
+    return squared(away - share.clamp(0, 1) * line_BL[:, None]).sqrt()
 
 
 def _nearest(source_BNL: torch.Tensor, distance_BNL: torch.Tensor, seen_BL: torch.Tensor) -> Layer:

@@ -5,9 +5,13 @@ Axes: B deformations, M control points, N points.
 
 import torch
 
-_FALLOFF = 1.5
 _FINEST = 0.01
-"""Distance, in picture sides, below which a control point's pull grows no more."""
+"""Distance, in picture sides, below which a control point's pull grows no more; then it falls with the third power."""
+
+
+def squared(number: torch.Tensor) -> torch.Tensor:
+    """|z|^2; `abs` of complex tensors takes five times as long on a processor, for it guards against overflow."""
+    return number.real.square() + number.imag.square()
 
 
 def deform_rigidly(
@@ -18,8 +22,8 @@ def deform_rigidly(
     Points are x + i y in picture sides. weight_BM: how much each control point counts, 0 for not at all.
     Near each point the motion is the rotation and shift that fit the control points best, the near ones above all.
     """
-    distance = (point_N[None, :, None] - control_BM[:, None]).abs()
-    w_BNM = weight_BM[:, None] / (distance.square() + _FINEST**2) ** _FALLOFF
+    near_BNM = squared(point_N[None, :, None] - control_BM[:, None]) + _FINEST**2
+    w_BNM = weight_BM[:, None] / (near_BNM * near_BNM.sqrt())
     w_BNM = w_BNM / w_BNM.sum(2, keepdim=True).clamp(min=1e-12)
     mixed = torch.complex(w_BNM, torch.zeros_like(w_BNM))
     p_BN, q_BN = ((mixed @ x[..., None])[..., 0] for x in (control_BM, moved_BM))

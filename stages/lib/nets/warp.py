@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from ..limbs import Pose, arm_layer, hand_layer, shoulder_width, to_segments
-from ..mls import deform_rigidly
+from ..mls import deform_rigidly, squared
 from .codec import Codec
 
 _BODY_CELLS, _LIMB_CELLS = 32, 48
@@ -76,24 +76,26 @@ class Layers:
 def warp_picture(layers: Layers, still: Pose, posed: Pose) -> torch.Tensor:
     """Pictures (B, C, H, W) of a person moved from pose `still` to the B poses `posed`."""
     still = still.expand(len(posed))
-    made = _sample(layers.armless_1CHW, body_field(still, posed, _BODY_CELLS))
-    centres = _centres(_LIMB_CELLS, made.device)
-    made = _lay_over(made, layers.handless_1CHW, *arm_layer(centres, still, posed), _ARM_EDGE)
-    return _lay_over(made, layers.picture_1CHW, *hand_layer(centres, still, posed), _HAND_EDGE)
+    made_BCHW = _sample(layers.armless_1CHW, body_field(still, posed, _BODY_CELLS))
+    made_BHWC = made_BCHW.permute(0, 2, 3, 1).contiguous()
+    centres = _centres(_LIMB_CELLS, made_BHWC.device)
+    _lay_over(made_BHWC, layers.handless_1CHW, *arm_layer(centres, still, posed), _ARM_EDGE)
+    _lay_over(made_BHWC, layers.picture_1CHW, *hand_layer(centres, still, posed), _HAND_EDGE)
+    return made_BHWC.permute(0, 3, 1, 2)
 
 
 def _lay_over(
-    made_BCHW: torch.Tensor, picture_1CHW: torch.Tensor, field_BN: torch.Tensor, distance_BN: torch.Tensor, edge: float
-) -> torch.Tensor:
-    """A layer over `made_BCHW`, worked out only where it shows: arms and hands are a tenth of the picture."""
-    size = made_BCHW.shape[-2:]
-    shown_BHW = (0.5 - _stretch(_square(distance_BN)[:, None], size)[:, 0] / edge).clamp(0, 1)
-    where = shown_BHW.flatten().nonzero()[:, 0]
-    grid = _grid(_square(field_BN), size).reshape(-1, 2)[where]
-    colour = F.grid_sample(picture_1CHW, grid[None, None], padding_mode="border", align_corners=False)[0, :, 0].T
-    made = made_BCHW.permute(0, 2, 3, 1).reshape(-1, made_BCHW.shape[1])
-    made[where] = torch.lerp(made[where], colour, shown_BHW.flatten()[where, None])
-    return made.view(*shown_BHW.shape, -1).permute(0, 3, 1, 2)
+    made_BHWC: torch.Tensor, picture_1CHW: torch.Tensor, field_BN: torch.Tensor, distance_BN: torch.Tensor, edge: float
+) -> None:
+    """A layer over `made_BHWC`, worked out only where it shows: arms and hands are a tenth of the picture."""
+    size = made_BHWC.shape[1:3]
+    shown = (0.5 - _stretch(_square(distance_BN), size).flatten() / edge).clamp(0, 1)
+    where = shown.nonzero()[:, 0]
+    place = [_stretch(_square(part), size).flatten()[where] for part in (field_BN.real, field_BN.imag)]
+    grid = torch.stack(place, -1)[None, None] * 2 - 1
+    colour = F.grid_sample(picture_1CHW, grid, padding_mode="border", align_corners=False)[0, :, 0].T
+    made = made_BHWC.view(-1, made_BHWC.shape[-1])
+    made[where] = torch.lerp(made[where], colour, shown[where, None])
 
 
 def take_apart(picture_1CHW: torch.Tensor, still: Pose) -> Layers:
@@ -148,7 +150,7 @@ def _person(point_N: torch.Tensor, pose: Pose) -> torch.Tensor:
     torso = torch.hypot((local.real.abs() - unit_B1 / 2).clamp(min=0), local.imag.clamp(max=0))
     head = torch.cat([pose.points_BK[:, _HEAD], _crown(pose.points_BK)], 1)
     neck = to_segments(point_N, pose.points_BK[:, _CHIN, None], middle[:, None])[..., 0]
-    around = torch.minimum((point_N[None, :, None] - head[:, None]).abs().amin(-1), neck)
+    around = torch.minimum(squared(point_N[None, :, None] - head[:, None]).amin(-1).sqrt(), neck)
     share = (1 - torch.minimum(torso, around - _HAIR * unit_B1) / (_OUTLINE * unit_B1)).clamp(0, 1)
     return share.square() * (3 - 2 * share)
 
