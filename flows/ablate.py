@@ -62,7 +62,8 @@ def measure_row(root: Path, name: str) -> None:
         _run(stage, project.root)
     if row.model is not None and row.model != "student":
         _place(_source(Workspace(root), project, row), project.model("student"))
-    _run("evaluate", project.root)
+    for stage in ("quantise", "evaluate"):
+        _run(stage, project.root)
     metrics = read_json(project.metrics)
     figures = {measure: metrics["student"].get(measure) for measure in MEASURES}
     speed = {"fps": metrics["speed"]["student_fps"], "teacher_fps": metrics["speed"]["teacher_fps"]}
@@ -90,9 +91,10 @@ def _text(value: float | None) -> str:
 def _set_up(base: Workspace, project: Workspace, row: Row) -> None:
     """Links to what the row shares with the base project, and its parameters."""
     shutil.rmtree(project.root, ignore_errors=True)
+    own = {"ranges.json"} if row.model == "student" else {"ranges.json", "student"}
     for folder in ("data", "models"):
         for source in sorted((base.root / folder).iterdir()):
-            if source.name != "student" or row.model == "student":
+            if source.name not in own:
                 _place(source, project.root / folder / source.name)
     for stage in row.stages:
         made = project.model({"adapt_teacher": "adapted_teacher", "distill_student": "student"}[stage])

@@ -10,6 +10,7 @@ from stages.lib.artifacts import Curated
 from stages.lib.context import Context
 from stages.lib.family import pick_family
 from stages.lib.registry.gate import Rows, read_rows
+from stages.lib.talking.models import RANGES
 from stages.lib.workspace import Workspace
 from stages.params import Params, dumped
 
@@ -65,6 +66,8 @@ def _furnish(scratch: Workspace, own: Workspace, bundle: Path, params: Params) -
         )
     links = {scratch.root / name: own.root / name for name in SHARED if (own.root / name).exists()}
     links |= {place: bundle / name for name, place in parts.items()}
+    if (bundle / RANGES).is_file():
+        links[scratch.ranges] = bundle / RANGES
     links[scratch.model("teacher")] = bundle / "student" if params.wan is None else own.model("teacher")
     for link, target in links.items():
         link.parent.mkdir(parents=True, exist_ok=True)

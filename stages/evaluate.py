@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain, zip_longest
 from typing import Any
 
 from stages.lib.artifacts import Curated
 from stages.lib.attention.plan import Mask
-from stages.lib.attention.streaming import Memory
 from stages.lib.context import Context
 from stages.lib.dataset import CellWeights, Clip, longest_window
 from stages.lib.device import pick_device
@@ -25,6 +25,7 @@ from stages.lib.evaluation.timing import Around, speed_table
 from stages.lib.family import Family, pick_family
 from stages.lib.files import atomic_path, write_json
 from stages.lib.moving import load_moving
+from stages.lib.nets.arithmetic import load_ranges, pick_arithmetic
 from stages.lib.nets.interface import VideoCodec
 from stages.lib.nets.motion import MotionModel
 from stages.lib.parallel import available_cores
@@ -64,7 +65,7 @@ def run(params: Params, context: Context) -> StageReport:
     stretches = load_stretches(workspace, curated, clips, params.evaluate.frames, media.fps, media.size)
     samplers = load_samplers(params, workspace)
     drawn = _draw(params, context, clips, stretches, samplers)
-    takes = _take(params, context, clips, stretches, drawn, samplers["student"].codec)
+    takes = _take(params, context, clips, stretches, drawn, samplers["teacher"].codec)
     weights = params.evaluate.weights.model_dump()
     judges = load_judges(weights, workspace.model("sync"), device, media.fps, media.sample_rate)
     measured = _measure_all(context, stretches, takes, judges)
@@ -75,7 +76,8 @@ def run(params: Params, context: Context) -> StageReport:
         "footage_offsets": offset_table(offsets),
         "protocol": _protocol(params, stretches, judges),
     }
-    metrics = {**quality, "speed": speed_table(drawn.drawn, drawn.around, device)}
+    arithmetic = {name: sampler.title for name, sampler in samplers.items()}
+    metrics = {**quality, "speed": speed_table(drawn.drawn, drawn.around, arithmetic, device)}
     write_json(workspace.quality, quality)
     write_json(workspace.metrics, metrics)
     write_plots(workspace.plots, measured, offsets)
@@ -99,37 +101,28 @@ def family_of(params: Params) -> Family:
 
 
 def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
-    """Teacher (dense, all its steps) and student (sparse, its steps), over one codec."""
+    """Teacher (dense, all its steps) and student (sparse, its steps, as its export draws), over one codec."""
     device, family = pick_device(params.compute.device), family_of(params)
-    codec = family.codec(workspace, device)
     mask = Mask(params.attention.mask, params.attention.past_frames)
-    ways = {
-        "teacher": (params.teacher.steps, None, None),
-        "student": (params.student.steps, mask, student_chunks(params)),
-    }
-    return {
-        name: Sampler(
-            denoiser=family.load(workspace, name, device, guided=name == "teacher"),
-            codec=codec,
-            steps=steps,
-            shift=params.teacher.shift,
-            window=params.evaluate.window,
-            overlap=params.evaluate.overlap,
-            mask=mask,
-            precision=params.teacher.precision,
-            chunks=chunks,
-        )
-        for name, (steps, mask, chunks) in ways.items()
-    }
-
-
-def student_chunks(params: Params) -> Chunks | None:
-    stream = params.attention.streamed
-    if stream is None:
-        return None
-    return Chunks(
-        stream.chunk, Memory(params.attention.past_frames, stream.frames, stream.recent, params.teacher.window)
+    teacher = Sampler(
+        denoiser=family.load(workspace, "teacher", device, guided=True),
+        codec=family.codec(workspace, device),
+        steps=params.teacher.steps,
+        shift=params.teacher.shift,
+        window=params.evaluate.window,
+        overlap=params.evaluate.overlap,
+        mask=None,
+        precision=params.teacher.precision,
     )
+    student = replace(
+        teacher,
+        denoiser=family.load(workspace, "student", device),
+        steps=params.student.steps,
+        mask=mask,
+        chunks=Chunks.of(dumped(params.attention.streamed), params.attention.past_frames, params.teacher.window),
+    )
+    arithmetic = pick_arithmetic(device, params.teacher.precision, load_ranges(workspace.ranges))
+    return {"teacher": teacher, "student": student.drawing_in(arithmetic)}
 
 
 def _draw(

@@ -21,6 +21,7 @@ from stages.lib.provenance.bundle import sign_bundle
 from stages.lib.provenance.identity import load_identity
 from stages.lib.regions import SEEN
 from stages.lib.report import StageReport
+from stages.lib.talking.models import RANGES
 from stages.lib.workspace import Workspace
 from stages.params import Params, dumped
 
@@ -41,6 +42,8 @@ def run(params: Params, context: Context) -> StageReport:
     workspace = context.workspace
     curated, metrics = Curated.load(workspace.curated), _metrics(workspace)
     parts = pick_family(dumped(params.wan)).given(workspace) | {"motion": workspace.model("motion")}
+    if params.wan is None:
+        parts[RANGES] = workspace.ranges
     settings = _settings(params, list(_training_poses(workspace, curated)))
     name, licence = params.export.name, params.export.licence
     closure = import_closure(_LIBRARY, [Path(speaker.__file__).relative_to(_LIBRARY).as_posix()])
@@ -110,7 +113,7 @@ def _settings(params: Params, poses: Sequence[Poses]) -> speaker.Settings:
         overlap=params.evaluate.overlap,
         mask=params.attention.mask,
         past_frames=params.attention.past_frames,
-        stream=None if params.attention.streamed is None else params.attention.streamed.model_dump(),
+        stream=dumped(params.attention.streamed),
         longest=params.teacher.window,
         precision=params.teacher.precision,
         size=params.media.size,

@@ -75,6 +75,9 @@ class Clip(Protocol):
         """The same person moving otherwise: keypoints (T, K, 2) and confidence of the whole clip, pose of `frames` as
         the family encodes skeletons; the frame `reference` stays as it is."""
 
+    def coded_by(self, codec: Any) -> "Clip":
+        """The same, where its conditions take a codec with this one."""
+
 
 @dataclass(frozen=True)
 class ClipTensors:
@@ -133,6 +136,9 @@ class ClipTensors:
         poses[frames] = pose.to(poses)
         poses[reference], keypoints[reference] = self.pose_TPhw[reference], self.keypoints[reference]
         return replace(self, pose_TPhw=poses, keypoints=keypoints, confidence=confidence)
+
+    def coded_by(self, codec: Codec) -> "ClipTensors":
+        return self if self.codec is None else replace(self, codec=codec)
 
     def _warped(self, codec: Codec, frames: slice, reference: int) -> torch.Tensor:
         still, seen = self.keypoints[reference], self.confidence[reference]

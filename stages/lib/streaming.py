@@ -6,6 +6,7 @@ the past as that step saw it, exactly as in one window.
 Axes: C latent channels, T frames of a chunk, h w latent cells.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,8 @@ import torch
 
 from .attention.rotary import turns
 from .attention.streaming import ChunkPlan, Memory, StreamPlanner, StreamStep
-from .nets.denoiser import Condition, Denoiser
-from .nets.lean import LeanStep
-from .sampling import timesteps
+from .nets.denoiser import Condition
+from .nets.lean import LeanStudent
 
 
 @dataclass(frozen=True)
@@ -25,27 +25,31 @@ class Chunks:
     size: int
     memory: Memory
 
+    @classmethod
+    def of(cls, stream: Mapping[str, int] | None, past_frames: int, longest: int) -> "Chunks | None":
+        """stream: chunk, frames, recent, as the parameters and an export say them; None: not as a stream."""
+        if stream is None:
+            return None
+        return cls(stream["chunk"], Memory(past_frames, stream["frames"], stream["recent"], longest))
+
 
 class StudentStream:
     """Draws a video of any length in memory that does not grow."""
 
-    def __init__(self, denoiser: Denoiser, cells: tuple[int, int], steps: int, shift: float, memory: Memory) -> None:
+    def __init__(self, student: LeanStudent, cells: tuple[int, int], memory: Memory) -> None:
         """cells: latent cells down and across.
 
         Raises:
             ValueError: `memory.longest` is beyond the positions of the denoiser.
         """
+        denoiser = student.denoiser
         patch, most = denoiser.config["patch"], denoiser.config["max_frames"]
         if memory.longest > most:
             raise ValueError(f"streaming: the longest window is {memory.longest} frames, the denoiser knows {most}")
-        self._denoiser, self._times, self._planner = (
-            denoiser,
-            timesteps(steps, shift),
-            StreamPlanner(memory, (cells[0] // patch, cells[1] // patch), denoiser.device),
-        )
+        self._student = student
+        self._planner = StreamPlanner(memory, (cells[0] // patch, cells[1] // patch), denoiser.device)
         positions = turns(*denoiser.position_turns(memory.longest, cells))
-        self._networks: dict[int, LeanStep] = {}
-        self._steps = [StreamStep(memory, positions) for _ in range(steps)]
+        self._steps = [StreamStep(memory, positions) for _ in student.steps]
 
     @property
     def steps(self) -> int:
@@ -66,10 +70,10 @@ class StudentStream:
         Each step keeps its own past. So one thread may do a step of one chunk while another does the next step of the
         chunk before; each step must see every chunk, in order.
         """
-        now, after = self._times[index : index + 2]
+        now, after = self._student.times[index : index + 2]
         step = self._steps[index]
         step.plan = plan
-        x0 = self._lean(index, x_1CThw.device)(x_1CThw, condition, step)
+        x0 = self._student.steps[index](x_1CThw, condition, step)
         return x0 + (x_1CThw - x0) * (after / now)
 
     def draw(
@@ -80,14 +84,6 @@ class StudentStream:
         for index in range(self.steps):
             x = self.step(index, x, condition, plan)
         return x
-
-    def _lean(self, index: int, device: torch.device) -> LeanStep:
-        """Made when it is first called for, in the precision that is drawn in."""
-        if index not in self._networks:
-            cast = torch.is_autocast_enabled(device.type)
-            dtype = torch.get_autocast_dtype(device.type) if cast else torch.float32
-            self._networks[index] = LeanStep(self._denoiser, self._times[index], dtype)
-        return self._networks[index]
 
     @property
     def frames_kept(self) -> list[int]:
@@ -100,18 +96,16 @@ class StudentStream:
 
 
 def sample_stream(
-    denoiser: Denoiser,
+    student: LeanStudent,
     noise_1CThw: torch.Tensor,
     condition: Condition,
     keypoints: np.ndarray,
     confidence: np.ndarray,
-    steps: int,
-    shift: float,
     chunks: Chunks,
 ) -> torch.Tensor:
     """Latents (1, C, T, h, w) of any number of frames, each drawn once; arguments as of `StudentStream.draw`."""
     height, width = noise_1CThw.shape[3:]
-    stream, drawn = StudentStream(denoiser, (height, width), steps, shift, chunks.memory), []
+    stream, drawn = StudentStream(student, (height, width), chunks.memory), []
     for start in range(0, len(keypoints), chunks.size):
         now = slice(start, min(start + chunks.size, len(keypoints)))
         part = condition.frames(now.start, now.stop)

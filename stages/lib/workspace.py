@@ -67,6 +67,11 @@ class Workspace:
         """`name` is one of codec, teacher, adapted_teacher, student, motion, sync, export."""
         return self.root / "models" / name
 
+    @property
+    def ranges(self) -> Path:
+        """What the student's and the codec's layers take in; empty where nothing is drawn in 8 bits."""
+        return self.root / "models/ranges.json"
+
     # reports
     def stage_report(self, stage: str) -> Path:
         """Folder of report.json, pictures and curves that `stage` leaves for people."""

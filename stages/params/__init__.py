@@ -20,6 +20,7 @@ from stages.params.results import (
     ExportSection,
     GateSection,
     ProvenanceSection,
+    QuantiseSection,
     RegistrySection,
 )
 from stages.params.section import Section, dumped
@@ -43,6 +44,7 @@ class Params(Section):
     adapt: AdaptSection
     targets: TargetsSection
     student: StudentSection
+    quantise: QuantiseSection
     motion: MotionSection
     sync: SyncSection
     evaluate: EvaluateSection

@@ -8,6 +8,15 @@ from pydantic import Field, model_validator
 from stages.params.section import Section
 
 
+class QuantiseSection(Section):
+    """Student and codec in whole numbers of 8 bits, where the processor has VNNI and teacher.precision is auto."""
+
+    windows: int = Field(
+        ge=0, description="of training clips, over which the layers' ranges are measured; 0: no 8 bits"
+    )
+    frames: int = Field(gt=0, description="of each")
+
+
 class WeightsSection(Section):
     """Official weights of published networks (docs/metrics.md); null: the measure is null and says so."""
 

@@ -8,9 +8,11 @@ import torch
 
 from stages.lib.attention.plan import plan_attention
 from stages.lib.attention.streaming import Memory, StreamPlanner
+from stages.lib.nets.arithmetic import Floating
 from stages.lib.nets.denoiser import Condition, Denoiser
+from stages.lib.nets.lean import LeanStudent
 from stages.lib.pose import skeleton as sk
-from stages.lib.sampling import sample
+from stages.lib.sampling import sample, timesteps
 from stages.lib.streaming import StudentStream
 from tests.meta import META, stand_in
 
@@ -53,9 +55,13 @@ def window(frames: int = FRAMES) -> tuple[torch.Tensor, Condition]:
     return draw(1, 3, frames, CELLS, CELLS), Condition(draw(1, 5, frames, CELLS, CELLS), *still)
 
 
+def lean(denoiser: Denoiser, steps: int = STEPS) -> LeanStudent:
+    return LeanStudent(denoiser, timesteps(steps, SHIFT), Floating(torch.float32))
+
+
 def streamed(denoiser: Denoiser, chunks: list[int], memory: Memory) -> torch.Tensor:
     (noise, condition), (keypoints, confidence) = window(sum(chunks)), poses(sum(chunks))
-    stream, drawn, start = StudentStream(denoiser, (CELLS, CELLS), STEPS, SHIFT, memory), [], 0
+    stream, drawn, start = StudentStream(lean(denoiser), (CELLS, CELLS), memory), [], 0
     for length in chunks:
         now = slice(start, start + length)
         start += length
@@ -79,7 +85,7 @@ def test_a_stream_leaves_nothing_behind_on_the_cpu(denoiser: Denoiser, monkeypat
     elsewhere = copy.deepcopy(denoiser).to(META)
     (noise, condition), (keypoints, confidence) = window(), poses(FRAMES)
     noise, condition = noise.to(META), condition.to(META)
-    stream = StudentStream(elsewhere, (CELLS, CELLS), STEPS, SHIFT, Memory(2, frames=4, recent=2, longest=FRAMES))
+    stream = StudentStream(lean(elsewhere), (CELLS, CELLS), Memory(2, frames=4, recent=2, longest=FRAMES))
     for now in (slice(0, 4), slice(4, 6), slice(6, FRAMES)):
         part = condition.frames(now.start, now.stop)
         drawn = stream.draw(noise[:, :, now], part, keypoints[now], confidence[now])
@@ -98,7 +104,7 @@ def test_the_past_matters_in_that_comparison(denoiser: Denoiser) -> None:
 def test_memory_is_bounded_however_long_the_video(denoiser: Denoiser) -> None:
     memory, frames = Memory(2, frames=5, recent=2, longest=4), 30
     (noise, condition), (keypoints, confidence) = window(frames), poses(frames)
-    stream, taken = StudentStream(denoiser, (CELLS, CELLS), 1, SHIFT, memory), []
+    stream, taken = StudentStream(lean(denoiser, 1), (CELLS, CELLS), memory), []
     for t in range(frames):
         part = condition.frames(t, t + 1)
         out = stream.draw(noise[:, :, t : t + 1], part, keypoints[t : t + 1], confidence[t : t + 1])
@@ -129,4 +135,4 @@ def test_sizes_that_make_no_sense_are_refused(denoiser: Denoiser) -> None:
     with pytest.raises(ValueError, match="5 recent of 4 kept"):
         Memory(2, frames=4, recent=5, longest=8)
     with pytest.raises(ValueError, match="65 frames, the denoiser knows 64"):
-        StudentStream(denoiser, (CELLS, CELLS), 1, 1.0, Memory(2, frames=4, recent=2, longest=65))
+        StudentStream(lean(denoiser, 1), (CELLS, CELLS), Memory(2, frames=4, recent=2, longest=65))

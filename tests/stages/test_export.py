@@ -90,8 +90,9 @@ def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, rep
     generator = torch.Generator().manual_seed(3)
     noise = torch.stack([torch.randn((1, 4, 8, 8), generator=generator) for _ in range(len(clip))], 2)
     pose = clip.keypoints, clip.confidence
-    condition, chunks = clip.condition(slice(0, len(clip)), 0), student.chunks
-    latents = sample_stream(student.denoiser, noise, condition, *pose, student.steps, student.shift, chunks)
+    assert student.chunks is not None
+    condition, chunks = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0), student.chunks
+    latents = sample_stream(student.lean, noise, condition, *pose, chunks)
     expected = decode(student.codec, latents[0])
     assert frames.shape == (40, 64, 64, 3)
     assert_alike(frames, expected, mean=0.1)

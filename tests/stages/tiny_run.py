@@ -12,6 +12,7 @@ import torch
 from stages.lib.artifacts import AudioFeatures, Curated, Poses, Words
 from stages.lib.context import Context
 from stages.lib.family import Embedded
+from stages.lib.files import write_json
 from stages.lib.media import read_frames, write_speech, write_video
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
@@ -126,3 +127,4 @@ def _save_models(workspace: Workspace, pictures: dict[str, tuple[np.ndarray, np.
     torch.nn.init.normal_(motion.chunk_basis, std=0.05)
     motion.save_pretrained(workspace.model("motion"))
     SyncExpert(width=8, embedding=8).save_pretrained(workspace.model("sync"))
+    write_json(workspace.ranges, {})

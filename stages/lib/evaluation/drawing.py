@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,14 @@ from stages.lib.attention.plan import AttentionPlan, Mask
 from stages.lib.attention.temporal import latent_groups
 from stages.lib.dataset import Window
 from stages.lib.distillation import token_grid
+from stages.lib.nets.arithmetic import Arithmetic, in_arithmetic, pick_arithmetic
+from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.interface import DenoisingNet, VideoCodec
+from stages.lib.nets.lean import LeanStudent
 from stages.lib.nets.precision import Precision, autocast
 from stages.lib.pixels import to_pictures
-from stages.lib.sampling import sample_windows
+from stages.lib.sampling import sample_windows, timesteps
 from stages.lib.streaming import Chunks, sample_stream
 from stages.lib.training import step_generator
 
@@ -24,7 +28,8 @@ from stages.lib.training import step_generator
 @dataclass(frozen=True)
 class Sampler:
     """A denoiser and how it is run. mask: of the attention; None: dense. chunks: of a stream; None: in overlapping
-    windows (window, overlap: video frames)."""
+    windows (window, overlap: video frames). arithmetic: of a stream, see `drawing_in`; None: floating point in
+    `precision`."""
 
     denoiser: DenoisingNet
     codec: VideoCodec
@@ -35,6 +40,27 @@ class Sampler:
     mask: Mask | None
     precision: Precision
     chunks: Chunks | None = None
+    arithmetic: Arithmetic | None = None
+
+    def drawing_in(self, arithmetic: Arithmetic) -> "Sampler":
+        """The same in that arithmetic, the codec too."""
+        codec = self.codec if not isinstance(self.codec, Codec) else in_arithmetic(self.codec, "codec", arithmetic)
+        return replace(self, codec=codec, arithmetic=arithmetic)
+
+    @property
+    def title(self) -> str:
+        """What it draws in: int8, bf16 or fp32."""
+        return (self.arithmetic or pick_arithmetic(self.device, self.precision, {})).title
+
+    @cached_property
+    def lean(self) -> LeanStudent:
+        """Raises:
+        ValueError: the denoiser cannot stream.
+        """
+        if not isinstance(self.denoiser, Denoiser):
+            raise ValueError("streaming is not built for the Wan family yet: set attention.stream to null")
+        arithmetic = self.arithmetic or pick_arithmetic(self.device, self.precision, {})
+        return LeanStudent(self.denoiser, timesteps(self.steps, self.shift), arithmetic)
 
     @property
     def device(self) -> torch.device:
@@ -60,7 +86,7 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
 
     seed, index: equal ones draw equal noise, whatever the sampler.
     """
-    device = sampler.device
+    device, stretch = sampler.device, replace(stretch, clip=stretch.clip.coded_by(sampler.codec))
     noise = torch.randn((1, *stretch.latents.shape), generator=step_generator(seed, index)).to(device)
 
     began = now(device)
@@ -77,10 +103,8 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
 def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: Any) -> torch.Tensor:
     denoiser, steps, shift, clip = sampler.denoiser, sampler.steps, sampler.shift, stretch.clip
     if sampler.chunks is not None:
-        if not isinstance(denoiser, Denoiser):
-            raise ValueError("streaming is not built for the Wan family yet: set attention.stream to null")
         pose = clip.keypoints[stretch.frames], clip.confidence[stretch.frames]
-        return sample_stream(denoiser, noise, condition, *pose, steps, shift, sampler.chunks)
+        return sample_stream(sampler.lean, noise, condition, *pose, sampler.chunks)
 
     groups = latent_groups(stretch.stop - stretch.start, clip.stride)
 

@@ -47,10 +47,12 @@ def draw_all(
 
 
 def _warm_up(clip: Clip, stretch: Stretch, samplers: Mapping[str, Sampler], around: Around, seed: int) -> None:
-    """One step is enough: what is slow at first (buffers, choice of kernels) hangs on shapes."""
+    """One step is enough: what is slow at first (buffers, choice of kernels) hangs on shapes. A stream has few, and
+    prepares its networks."""
     window = Window(clip, stretch.start, stretch.stop, REFERENCE)
     for sampler in samplers.values():
-        frames = draw(replace(sampler, steps=1), window, seed, 0).frames
+        quick = sampler if sampler.chunks is not None else replace(sampler, steps=1)
+        frames = draw(quick, window, seed, 0).frames
     around.seconds(stretch, frames)
 
 

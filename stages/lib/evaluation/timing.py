@@ -63,11 +63,15 @@ class Around:
 
 
 def speed_table(
-    drawn: Mapping[str, Sequence[Drawn]], around: Sequence[Mapping[str, float]], device: torch.device
+    drawn: Mapping[str, Sequence[Drawn]],
+    around: Sequence[Mapping[str, float]],
+    arithmetic: Mapping[str, str],
+    device: torch.device,
 ) -> dict[str, Any]:
     """Frames per second of teacher and student, warmed up; not the same on every run.
 
-    drawn: by model, a take a stretch. around: seconds of the phases that the models share, by stretch.
+    drawn: by model, a take a stretch. around: seconds of the phases that the models share, by stretch. arithmetic: what
+    each model draws in.
     """
     table: dict[str, Any] = {"device": device_name(device), "threads": torch.get_num_threads(), "clips": len(around)}
     for name, takes in drawn.items():
@@ -76,7 +80,12 @@ def speed_table(
         total = summarise([sum(each[phase] for phase in DRAWING) for each in phases], counts)
         whole = summarise([sum(each.values()) for each in phases], counts)
         table[f"{name}_fps"] = total.fps
-        table[name] = {"median_ms": total.median_ms, "p95_ms": total.p95_ms, "voice_to_file_fps": whole.fps}
+        table[name] = {
+            "arithmetic": arithmetic[name],
+            "median_ms": total.median_ms,
+            "p95_ms": total.p95_ms,
+            "voice_to_file_fps": whole.fps,
+        }
         for phase in PHASES:
             seconds = [each[phase] for each in phases if phase in each]
             summary = summarise(seconds, counts) if len(seconds) == len(counts) else None

@@ -1,4 +1,4 @@
-"""One denoising step of a stream, with all that is the same for every frame worked out before.
+"""The student's denoising steps in a stream, with all that is the same for every frame worked out before.
 
 The time of a step is fixed. So its modulation of the transformer's norms becomes their weight and bias, that of the
 branches a factor of their last layer; text attention, to one constant token, becomes a bias; queries, keys and values
@@ -9,6 +9,7 @@ Axes: T frames, N tokens of a frame, M = T*N, W width, H heads, D head width, C 
 P pose channels, h w latent cells.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,34 +18,19 @@ import torch.nn.functional as F
 from torch import nn
 
 from ..attention.streaming import StreamStep
+from .arithmetic import Arithmetic
 from .denoiser import Condition, Denoiser, add_reference, gather_inputs
 
 
-@dataclass(frozen=True)
-class Affine:
-    """A linear layer, its weight laid out for the processor where that has instructions for it."""
+class LeanStudent:
+    """A student at each of its times, ready to draw; any number of streams share it."""
 
-    weight: torch.Tensor
-    bias: torch.Tensor
-    packed: bool
-
-    @classmethod
-    def of(cls, weight: torch.Tensor, bias: torch.Tensor, dtype: torch.dtype) -> "Affine":
-        weight, bias = weight.to(dtype).contiguous(), bias.to(dtype).contiguous()
-        packed = weight.device.type == "cpu" and dtype == torch.bfloat16 and _mkldnn()._is_mkldnn_bf16_supported()
-        return cls(_mkldnn()._reorder_linear_weight(weight) if packed else weight, bias, packed)
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return self._product(x, "none", "") if self.packed else F.linear(x, self.weight, self.bias)
-
-    def gelu(self, x: torch.Tensor) -> torch.Tensor:
-        """Followed by GELU (by hyperbolic tangent)."""
-        if self.packed:
-            return self._product(x, "gelu", "tanh")
-        return F.gelu(F.linear(x, self.weight, self.bias), approximate="tanh")
-
-    def _product(self, x: torch.Tensor, after: str, kind: str) -> torch.Tensor:
-        return _mkldnn()._linear_pointwise(x, self.weight, self.bias, after, [], kind)
+    def __init__(self, denoiser: Denoiser, times: Sequence[float], arithmetic: Arithmetic) -> None:
+        """times: from 1 to 0, as `sampling.timesteps` gives them."""
+        self.denoiser, self.times, self.arithmetic = denoiser, tuple(times), arithmetic
+        self.steps = [
+            LeanStep(denoiser, time, arithmetic, f"student.{index}") for index, time in enumerate(self.times[:-1])
+        ]
 
 
 @dataclass(frozen=True)
@@ -66,22 +52,26 @@ class Norm:
 class LeanBlock:
     """A Wan block at a fixed time; `key` tells its layer from others."""
 
-    def __init__(self, block: Any, timestep_6W: torch.Tensor, text_11W: torch.Tensor, dtype: torch.dtype) -> None:
+    def __init__(
+        self, name: str, block: Any, timestep_6W: torch.Tensor, text_11W: torch.Tensor, arithmetic: Arithmetic
+    ) -> None:
         shift, scale, gate, c_shift, c_scale, c_gate = block.scale_shift_table[0] + timestep_6W
-        attn, self.key = block.attn1, block.attn1
+        attn, self.key, dtype = block.attn1, block.attn1, arithmetic.dtype
         self.heads, self.norm1, self.norm3 = (
             attn.heads,
             Norm.of(scale, shift, block.norm1.eps, dtype),
             Norm.of(c_scale, c_shift, block.norm3.eps, dtype),
         )
         parts = (attn.to_q, attn.to_k, attn.to_v)
-        self.qkv = Affine.of(torch.cat([x.weight for x in parts]), torch.cat([x.bias for x in parts]), dtype)
+        weight, bias = torch.cat([x.weight for x in parts]), torch.cat([x.bias for x in parts])
+        self.qkv = arithmetic.linear(f"{name}.qkv", weight, bias)
         self.qk_weight_2W = torch.stack([attn.norm_q.weight, attn.norm_k.weight]).float()
         self.qk_eps = attn.norm_q.eps
         text_W = block.attn2(block.norm2(text_11W), text_11W, None, None)[0, 0]
-        self.out = _gated(attn.to_out[0], gate, dtype, text_W)
+        self.out = arithmetic.linear(f"{name}.out", *_gated(attn.to_out[0], gate, text_W))
         rise, fall = block.ffn.net[0].proj, block.ffn.net[2]
-        self.rise, self.fall = Affine.of(rise.weight, rise.bias, dtype), _gated(fall, c_gate, dtype)
+        self.rise = arithmetic.linear(f"{name}.rise", rise.weight, rise.bias, gelu=True, into=f"{name}.fall")
+        self.fall = arithmetic.linear(f"{name}.fall", *_gated(fall, c_gate))
 
     def __call__(self, x_MW: torch.Tensor, step: StreamStep) -> torch.Tensor:
         q_MW, k_MW, v_MW = self.qkv(self.norm1(x_MW)).chunk(3, 1)
@@ -90,27 +80,35 @@ class LeanBlock:
         q_MHD, k_MHD = (x.unflatten(1, (self.heads, -1)) for x in qk_M2W.unbind(1))
         attended = step.attend(self.key, q_MHD[None], k_MHD[None], v_MW.unflatten(1, (self.heads, -1))[None])
         x_MW = x_MW + self.out(attended[0].flatten(1))
-        return x_MW + self.fall(self.rise.gelu(self.norm3(x_MW)))
+        return x_MW + self.fall(self.rise(self.norm3(x_MW)))
 
 
 class LeanStep:
     """`Denoiser.forward` of one video (B is 1) at one time, under a `StreamStep`."""
 
-    def __init__(self, denoiser: Denoiser, time: float, dtype: torch.dtype) -> None:
-        self._dtype, self._config = dtype, denoiser.config
+    def __init__(self, denoiser: Denoiser, time: float, arithmetic: Arithmetic, name: str) -> None:
+        """name: of this step, before those of its layers."""
+        self._dtype, self._config = arithmetic.dtype, denoiser.config
         with torch.no_grad(), torch.autocast(denoiser.device.type, enabled=False):
             transformer, device = denoiser.transformer, denoiser.device
             timestep_1 = torch.full((1,), time, device=device)
             text = torch.zeros(1, 1, transformer.config.text_dim, device=device)
             temb_1W, projected, text_11W, _ = transformer.condition_embedder(timestep_1 * 1000, text)
             timestep_6W = projected[0].unflatten(0, (6, -1))
-            self._blocks = [LeanBlock(block, timestep_6W, text_11W, dtype) for block in transformer.blocks]
+            self._blocks = [
+                LeanBlock(f"{name}.{index}", block, timestep_6W, text_11W, arithmetic)
+                for index, block in enumerate(transformer.blocks)
+            ]
             shift, scale = transformer.scale_shift_table[0] + temb_1W
-            self._norm = Norm.of(scale, shift, transformer.norm_out.eps, dtype)
+            self._norm = Norm.of(scale, shift, transformer.norm_out.eps, arithmetic.dtype)
             embed, out = transformer.patch_embedding, transformer.proj_out
-            self._embed = Affine.of(embed.weight.squeeze(2).permute(0, 2, 3, 1).flatten(1), embed.bias, dtype)
-            self._project = Affine.of(out.weight, out.bias, dtype)
-            self._convolutions = _convolutions(denoiser, timestep_1, dtype)
+            cells = embed.weight.squeeze(2).permute(0, 2, 3, 1).flatten(1)
+            self._embed = arithmetic.linear(f"{name}.embed", cells, embed.bias)
+            self._project = arithmetic.linear(f"{name}.project", out.weight, out.bias)
+            self._convolutions = {
+                layer: arithmetic.convolution(f"{name}.{layer}", *weights)
+                for layer, weights in _convolutions(denoiser, timestep_1).items()
+            }
 
     @torch.no_grad()
     def __call__(self, noisy_1CThw: torch.Tensor, condition: Condition, step: StreamStep) -> torch.Tensor:
@@ -145,16 +143,8 @@ class LeanStep:
         return conv["last"](F.silu(x))
 
 
-@dataclass(frozen=True)
-class _Convolution:
-    weight: torch.Tensor
-    bias: torch.Tensor
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        return F.conv2d(x, self.weight, self.bias, padding=1)
-
-
-def _convolutions(denoiser: Denoiser, timestep_1: torch.Tensor, dtype: torch.dtype) -> dict[str, _Convolution]:
+def _convolutions(denoiser: Denoiser, timestep_1: torch.Tensor) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Weight and bias by name, the time's modulation in those of "join"."""
     layers: dict[str, Any] = {
         "in": denoiser.conv_in,
         "mix": denoiser.conv_mix,
@@ -167,17 +157,12 @@ def _convolutions(denoiser: Denoiser, timestep_1: torch.Tensor, dtype: torch.dty
     scale, shift = denoiser.modulation(timestep_1[:, None] * 2 - 1)[0].chunk(2)
     weight, bias = weights["join"]
     weights["join"] = weight * (1 + scale)[:, None, None, None], bias * (1 + scale) + shift
-    return {
-        name: _Convolution(weight.to(dtype, memory_format=torch.channels_last), bias.to(dtype))
-        for name, (weight, bias) in weights.items()
-    }
+    return weights
 
 
-def _gated(layer: nn.Linear, gate_W: torch.Tensor, dtype: torch.dtype, more_W: torch.Tensor | None = None) -> Affine:
+def _gated(
+    layer: nn.Linear, gate_W: torch.Tensor, more_W: torch.Tensor | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight and bias."""
     bias = layer.bias * gate_W
-    return Affine.of(layer.weight * gate_W[:, None], bias if more_W is None else bias + more_W, dtype)
-
-
-def _mkldnn() -> Any:
-    """oneDNN's own products, which torch.compile uses for processors; torch has no public name for them."""
-    return torch.ops.mkldnn
+    return layer.weight * gate_W[:, None], bias if more_W is None else bias + more_W

@@ -16,7 +16,7 @@ from stages.lib.workspace import Workspace
 
 STAGE_ORDER = (
     "ingest", "extract_poses", "extract_audio", "curate", "train_codec", "encode_latents", "train_teacher",
-    "adapt_teacher", "teacher_targets", "distill_student", "train_motion", "train_sync", "evaluate",
+    "adapt_teacher", "teacher_targets", "distill_student", "quantise", "train_motion", "train_sync", "evaluate",
 )  # fmt: skip
 _MODELS = ("codec", "teacher", "student", "motion", "sync")
 

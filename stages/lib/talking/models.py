@@ -11,17 +11,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..attention.plan import MaskPart
-from ..attention.streaming import Memory
+from ..nets.arithmetic import in_arithmetic, load_ranges, pick_arithmetic
 from ..nets.codec import Codec
 from ..nets.denoiser import Denoiser
+from ..nets.lean import LeanStudent
 from ..nets.model import Model
 from ..nets.motion import MotionModel
 from ..nets.pose_encoder import PoseEncoder
 from ..nets.precision import Precision, computed_in
 from ..nets.wan import PROMPTS, WanStudent, load_student
 from ..nets.wan_codec import WanCodec
+from ..sampling import timesteps
 from ..streaming import Chunks
 
+RANGES = "ranges.json"
+"""In an export, what the layers take in (`nets/arithmetic.py`); without it all is drawn in floating point."""
 Network = TypeVar("Network", bound=Model)
 Loaded = TypeVar("Loaded")
 
@@ -54,17 +58,16 @@ class Settings:
     rest: Sequence[Sequence[float]]
 
     def chunks(self) -> Chunks | None:
-        if self.stream is None:
-            return None
-        memory = Memory(self.past_frames, self.stream["frames"], self.stream["recent"], self.longest)
-        return Chunks(self.stream["chunk"], memory)
+        return Chunks.of(self.stream, self.past_frames, self.longest)
 
 
 @dataclass(frozen=True)
 class Models:
-    """motion: voice to keypoints; None where the export has none."""
+    """lean: the student as a stream draws it, in the arithmetic that is the fastest here. motion: voice to keypoints;
+    None where the export has none."""
 
     student: Denoiser
+    lean: LeanStudent
     codec: Codec
     pose_encoder: PoseEncoder
     motion: MotionModel | None
@@ -99,12 +102,16 @@ def load_models(folder: str | Path, device: torch.device | str = "cpu") -> Model
     where = torch.device(device)
     if wan:
         return _load_wan(folder, where)
+    settings = _settings(folder / "sampling.json")
+    student, codec = _network(Denoiser, folder / "student", where), _network(Codec, folder / "codec", where)
+    arithmetic = pick_arithmetic(where, settings.precision, load_ranges(folder / RANGES))
     return Models(
-        _network(Denoiser, folder / "student", where),
-        _network(Codec, folder / "codec", where),
+        student,
+        LeanStudent(student, timesteps(settings.steps, settings.shift), arithmetic),
+        in_arithmetic(codec, "codec", arithmetic),
         _network(PoseEncoder, folder / "pose_encoder", where),
         _motion(folder),
-        _settings(folder / "sampling.json"),
+        settings,
         where,
     )
 

@@ -83,6 +83,9 @@ class WanClip:
         encoded = replace(self.encoded, pose=poses, whole_pose=whole)
         return replace(self, encoded=encoded, keypoints=keypoints, confidence=confidence)
 
+    def coded_by(self, codec: object) -> "WanClip":
+        return self
+
     def _cut(self, frames: slice, windows: np.ndarray, whole: np.ndarray) -> np.ndarray:
         """What lies in a window or at the beginning of the clip; not a copy."""
         count = frames.stop - frames.start

@@ -3,11 +3,14 @@
 import numpy as np
 import torch
 
+from stages.lib.nets.arithmetic import Floating
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
+from stages.lib.nets.lean import LeanStudent
 from stages.lib.nets.pose_encoder import PoseEncoder
 from stages.lib.pixels import to_tensor
 from stages.lib.pose.drawing import draw_skeleton
+from stages.lib.sampling import timesteps
 from stages.lib.talking.models import Models, Settings
 from stages.lib.talking.scene import Person
 from tests.unit.metrics.people import person
@@ -42,7 +45,8 @@ def models(settings: Settings = SETTINGS) -> Models:
         student = Denoiser(4, 8, width=24, layers=2, heads=2, ffn_ratio=2, conv_width=8, reference_warp=True).eval()
         torch.nn.init.normal_(student.conv_last.weight, std=0.2)
         motion = lively_model()
-    return Models(student, codec, encoder, motion, settings, torch.device("cpu"))
+    lean = LeanStudent(student, timesteps(settings.steps, settings.shift), Floating(torch.float32))
+    return Models(student, lean, codec, encoder, motion, settings, torch.device("cpu"))
 
 
 def speech(seconds: float, seed: int = 0) -> np.ndarray:

@@ -1,0 +1,89 @@
+"""The ranges are measured, the export draws with them, and where nothing is drawn in 8 bits the stage says why."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from stages import evaluate, export, quantise
+from stages.lib.dataset import CellWeights, load_clip
+from stages.lib.evaluation.drawing import decode
+from stages.lib.files import file_digest, read_json
+from stages.lib.media import read_frames
+from stages.lib.preview import psnr
+from stages.lib.report import StageReport
+from stages.lib.speaker import load
+from stages.lib.streaming import sample_stream
+from stages.lib.talking.models import Models
+from stages.lib.workspace import Workspace
+from stages.params import Params
+from tests.stages.tiny_run import context_of, make_workspace, tiny_params
+
+vnni = pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="this processor has no VNNI")
+
+
+def automatic(repository: Path) -> Params:
+    params = tiny_params(repository)
+    return params.model_copy(update={"teacher": params.teacher.model_copy(update={"precision": "auto"})})
+
+
+@pytest.fixture(scope="module")
+def quantised(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    workspace = make_workspace(tmp_path_factory.mktemp("quantise"))
+    quantise.run(automatic(repository), context_of(workspace))
+    return workspace
+
+
+def test_the_wide_layers_of_every_step_are_measured(quantised: Workspace) -> None:
+    ranges = read_json(quantised.ranges)
+    assert {f"student.{step}.{layer}" for step in (0, 1) for layer in ("embed", "0.fall", "1.fall")} <= set(ranges)
+    assert all(low <= 0 <= high and low < high for low, high in ranges.values())
+    assert StageReport.load(quantised.stage_report("quantise")).figures["layers"] == len(ranges)
+
+
+def test_two_runs_give_the_same_ranges(quantised: Workspace, repository: Path, tmp_path: Path) -> None:
+    again = make_workspace(tmp_path)
+    quantise.run(automatic(repository), context_of(again))
+    assert file_digest(again.ranges) == file_digest(quantised.ranges)
+
+
+@vnni
+def test_both_arithmetics_are_compared(quantised: Workspace) -> None:
+    report = StageReport.load(quantised.stage_report("quantise"))
+    assert report.figures["psnr_between"] > 40
+    assert abs(report.figures["psnr_int8"] - report.figures["psnr_float"]) < 0.1
+    assert "dB apart" in report.summary
+
+
+@vnni
+def test_the_export_draws_in_8_bits_what_is_evaluated(quantised: Workspace, repository: Path) -> None:
+    params = automatic(repository)
+    evaluate.run(params, context_of(quantised))
+    assert read_json(quantised.metrics)["speed"]["student"]["arithmetic"] == "int8"
+    export.run(params, context_of(quantised))
+
+    speaker, student = load(quantised.model("export")), evaluate.load_samplers(params, quantised)["student"]
+    assert isinstance(speaker.models, Models)
+    assert speaker.models.lean.arithmetic.title == student.title == "int8"
+    clip = load_clip(quantised, "bob-1", "bob", CellWeights(0, 0, 0))
+    given = read_frames(quantised.video("bob-1"))[0], (clip.keypoints * 64).astype(np.float32), clip.confidence
+    generator = torch.Generator().manual_seed(3)
+    noise = torch.stack([torch.randn((1, 4, 8, 8), generator=generator) for _ in range(len(clip))], 2)
+    condition, chunks = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0), student.chunks
+    assert chunks is not None
+    latents = sample_stream(student.lean, noise, condition, clip.keypoints, clip.confidence, chunks)
+    expected = decode(student.codec, latents[0])
+    assert expected.std() > 5
+    assert psnr(speaker.animate(*given, seed=3), expected).min() > 40  # latents on disk are rounded
+
+
+@pytest.mark.parametrize(("off", "why"), [("windows", "quantise.windows is 0"), ("stream", "that stream")])
+def test_where_nothing_is_quantised_it_says_why(repository: Path, tmp_path: Path, off: str, why: str) -> None:
+    workspace, params = make_workspace(tmp_path), automatic(repository)
+    section, value = ("quantise", {"windows": 0}) if off == "windows" else ("attention", {"stream": None})
+    params = params.model_copy(update={section: getattr(params, section).model_copy(update=value)})
+    report = quantise.run(params, context_of(workspace))
+    assert why in report.summary
+    assert read_json(workspace.ranges) == {}
+    assert evaluate.load_samplers(params, workspace)["student"].title in ("bf16", "fp32")
