@@ -119,7 +119,12 @@ def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
         denoiser=family.load(workspace, "student", device),
         steps=params.student.steps,
         mask=mask,
-        chunks=Chunks.of(dumped(params.attention.streamed), params.attention.past_frames, params.teacher.window),
+        chunks=Chunks.of(
+            dumped(params.attention.streamed),
+            params.attention.past_frames,
+            params.teacher.window,
+            teacher.codec.stride,
+        ),
     )
     arithmetic = pick_arithmetic(device, params.teacher.precision, load_ranges(workspace.ranges))
     return {"teacher": teacher, "student": student.drawing_in(arithmetic)}

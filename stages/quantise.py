@@ -42,11 +42,13 @@ def run(params: Params, context: Context) -> StageReport:
 
 def _quantise(params: Params, context: Context, chunks: Chunks) -> StageReport:
     workspace = context.workspace
-    sampler, training, held_out = _sampler(params, workspace, chunks), *_windows(params, workspace)
+    sampler = _sampler(params, workspace, chunks)
+    training, held_out = _windows(params, workspace)
     measuring = Measuring()
+    measured = sampler.drawing_in(measuring)
     with context.progress("measure ranges", len(training)) as bar:
         for index, window in enumerate(training):
-            draw(sampler.drawing_in(measuring), window, params.seed, index)
+            draw(measured, window, params.seed, index)
             bar.update(1)
     write_json(workspace.ranges, measuring.ranges)
 

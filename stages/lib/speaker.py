@@ -11,8 +11,8 @@ from .talking.models import Models, Settings, WanModels, load_models
 from .talking.opening import open_animation, open_scene
 from .talking.scene import Person, Scene
 from .talking.session import Session
+from .talking.wan import WanAnimation
 from .talking.watch import Watch
-from .talking.windows import WindowAnimation
 
 __all__ = ["Person", "Settings", "Speaker", "load"]
 
@@ -52,7 +52,7 @@ class Speaker:
         """
         return Session(self.models, person, seed, chunk, first, watch)
 
-    def follow(self, person: Person, seed: int = 0, chunk: int | None = None) -> Animation | WindowAnimation:
+    def follow(self, person: Person, seed: int = 0, chunk: int | None = None) -> Animation | WanAnimation:
         """A video that keypoints are pushed for, in pixels of a picture of `settings.size`; see `talking.animation`."""
         return open_animation(open_scene(self.models, person), seed, chunk)
 

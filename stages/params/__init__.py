@@ -72,8 +72,6 @@ class Params(Section):
             )
         if self.teacher.window_share != 1:
             raise ValueError("with wan, teacher.window_share must be 1: single frames are not encoded")
-        if self.attention.stream is not None:
-            raise ValueError("with wan, attention.stream must be null: streaming is not built for the Wan family yet")
         if self.teacher.precision == "auto" or self.student.precision != self.teacher.precision:
             raise ValueError(
                 "with wan, teacher.precision must be bf16 or fp32, which its frozen weights are kept in, and "

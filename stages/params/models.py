@@ -90,7 +90,8 @@ class WanSection(Section):
 
 
 class StreamSection(Section):
-    """The student as a stream; see stages/lib/attention/streaming.py."""
+    """The student as a stream; see stages/lib/attention/streaming.py. With wan frames are latent ones, which hold four
+    video frames, the first one."""
 
     chunk: int = Field(gt=0, description="frames drawn at once")
     frames: int = Field(ge=0, description="past frames whose keys and values are kept")

@@ -92,7 +92,7 @@ def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, rep
     pose = clip.keypoints, clip.confidence
     assert student.chunks is not None
     condition, chunks = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0), student.chunks
-    latents = sample_stream(student.lean, noise, condition, *pose, chunks)
+    latents = sample_stream(student.stream, noise, condition, *pose, chunks)
     expected = decode(student.codec, latents[0])
     assert frames.shape == (40, 64, 64, 3)
     assert_alike(frames, expected, mean=0.1)

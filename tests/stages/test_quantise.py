@@ -11,6 +11,7 @@ from stages.lib.dataset import CellWeights, load_clip
 from stages.lib.evaluation.drawing import decode
 from stages.lib.files import file_digest, read_json
 from stages.lib.media import read_frames
+from stages.lib.nets.lean import LeanStudent
 from stages.lib.preview import psnr
 from stages.lib.report import StageReport
 from stages.lib.speaker import load
@@ -65,14 +66,15 @@ def test_the_export_draws_in_8_bits_what_is_evaluated(quantised: Workspace, repo
 
     speaker, student = load(quantised.model("export")), evaluate.load_samplers(params, quantised)["student"]
     assert isinstance(speaker.models, Models)
-    assert speaker.models.lean.arithmetic.title == student.title == "int8"
+    assert isinstance(speaker.models.stream, LeanStudent)
+    assert speaker.models.stream.arithmetic.title == student.title == "int8"
     clip = load_clip(quantised, "bob-1", "bob", CellWeights(0, 0, 0))
     given = read_frames(quantised.video("bob-1"))[0], (clip.keypoints * 64).astype(np.float32), clip.confidence
     generator = torch.Generator().manual_seed(3)
     noise = torch.stack([torch.randn((1, 4, 8, 8), generator=generator) for _ in range(len(clip))], 2)
     condition, chunks = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0), student.chunks
     assert chunks is not None
-    latents = sample_stream(student.lean, noise, condition, clip.keypoints, clip.confidence, chunks)
+    latents = sample_stream(student.stream, noise, condition, clip.keypoints, clip.confidence, chunks)
     expected = decode(student.codec, latents[0])
     assert expected.std() > 5
     assert psnr(speaker.animate(*given, seed=3), expected).min() > 40  # latents on disk are rounded

@@ -5,7 +5,18 @@ As complex numbers it is one product, which a stream uses; training keeps to rea
 Axes: B batch, M tokens, H heads, D head width.
 """
 
+from typing import Any
+
 import torch
+
+
+def wan_positions(transformer: Any, frames: int, cells: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosine and sine of every token of so many frames, as a Wan transformer of diffusers has them: (T * N, 1, D) each.
+
+    cells: latent cells down and across.
+    """
+    cosine, sine = transformer.rope(torch.empty(1, 1, frames, *cells, device="meta"))
+    return cosine[0], sine[0]
 
 
 def rotate(x_BMHD: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:

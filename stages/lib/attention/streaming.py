@@ -21,6 +21,7 @@ from .gathered import gathered_attention
 from .plan import UPPER_BODY, alignment_error, past_frames
 from .rotary import turn
 from .segments import RegionRows, Segments, make_segments, region_rows
+from .temporal import latent_regions, middle_frames
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,11 @@ class _Kept:
 class StreamPlanner:
     """Plans chunk after chunk from the poses; remembers poses, not features."""
 
-    def __init__(self, memory: Memory, grid: tuple[int, int], device: torch.device | str = "cpu") -> None:
-        self.memory, self.grid, self.device = memory, grid, torch.device(device)
+    def __init__(
+        self, memory: Memory, grid: tuple[int, int], device: torch.device | str = "cpu", stride: int = 1
+    ) -> None:
+        """stride: video frames of a latent frame, the first holds one (`temporal.py`); memory counts latent frames."""
+        self.memory, self.grid, self.device, self._stride = memory, grid, torch.device(device), stride
         self._kept: list[_Kept] = []
         self._frames = 0
         self._width = 0.3
@@ -84,9 +88,17 @@ class StreamPlanner:
         return [frame.number for frame in self._kept]
 
     def advance(self, keypoints: np.ndarray, confidence: np.ndarray) -> ChunkPlan:
-        """The plan of the next T frames. keypoints: (T, 133, 2), x y in 0..1; confidence: (T, 133)."""
-        region_TN = region_tokens(keypoints, confidence, self.grid, self._width)
+        """The plan of the next T latent frames, of F video frames. keypoints: (F, 133, 2), x y in 0..1; confidence:
+        (F, 133).
+
+        Raises:
+            ValueError: frames that do not fill latent frames.
+        """
+        first = self._stride if self._frames else 1
+        region_TN = latent_regions(region_tokens(keypoints, confidence, self.grid, self._width), self._stride, first)
         self._width = float(shoulder_width(keypoints, confidence, self._width)[-1])
+        middle = middle_frames(len(keypoints), self._stride, first)
+        keypoints, confidence = keypoints[middle], confidence[middle]
         rows = region_rows(torch.from_numpy(region_TN), len(REGION_NAMES))
         new = [_keep(self._frames + t, keypoints[t], confidence[t], t, rows) for t in range(len(keypoints))]
         everyone, before = [*self._kept, *new], len(self._kept)

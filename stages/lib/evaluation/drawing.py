@@ -15,13 +15,11 @@ from stages.lib.dataset import Window
 from stages.lib.distillation import token_grid
 from stages.lib.nets.arithmetic import Arithmetic, in_arithmetic, pick_arithmetic
 from stages.lib.nets.codec import Codec
-from stages.lib.nets.denoiser import Denoiser
-from stages.lib.nets.interface import DenoisingNet, VideoCodec
-from stages.lib.nets.lean import LeanStudent
+from stages.lib.nets.interface import DenoisingNet, StreamingNet, VideoCodec
 from stages.lib.nets.precision import Precision, autocast
 from stages.lib.pixels import to_pictures
 from stages.lib.sampling import sample_windows, timesteps
-from stages.lib.streaming import Chunks, sample_stream
+from stages.lib.streaming import Chunks, ready_to_stream, sample_stream
 from stages.lib.training import step_generator
 
 
@@ -53,14 +51,12 @@ class Sampler:
         return (self.arithmetic or pick_arithmetic(self.device, self.precision, {})).title
 
     @cached_property
-    def lean(self) -> LeanStudent:
+    def stream(self) -> StreamingNet:
         """Raises:
-        ValueError: the denoiser cannot stream.
+        ValueError: the denoiser is not a student.
         """
-        if not isinstance(self.denoiser, Denoiser):
-            raise ValueError("streaming is not built for the Wan family yet: set attention.stream to null")
         arithmetic = self.arithmetic or pick_arithmetic(self.device, self.precision, {})
-        return LeanStudent(self.denoiser, timesteps(self.steps, self.shift), arithmetic)
+        return ready_to_stream(self.denoiser, timesteps(self.steps, self.shift), arithmetic)
 
     @property
     def device(self) -> torch.device:
@@ -104,7 +100,7 @@ def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: A
     denoiser, steps, shift, clip = sampler.denoiser, sampler.steps, sampler.shift, stretch.clip
     if sampler.chunks is not None:
         pose = clip.keypoints[stretch.frames], clip.confidence[stretch.frames]
-        return sample_stream(sampler.lean, noise, condition, *pose, sampler.chunks)
+        return sample_stream(sampler.stream, noise, condition, *pose, sampler.chunks, clip.stride)
 
     groups = latent_groups(stretch.stop - stretch.start, clip.stride)
 

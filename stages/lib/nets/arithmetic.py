@@ -33,7 +33,7 @@ _WIDE = 32
 
 
 def load_ranges(path: Path) -> Ranges:
-    """None where there is no file, as in exports of the time before it.
+    """Empty where there is no file, as in exports of the time before it.
 
     Raises:
         ValueError: the file holds something else.

@@ -78,6 +78,11 @@ class Codec(Model):
         self.register_buffer("latent_std", torch.ones(latent_channels))
         self.register_buffer("sensitivity", torch.ones(latent_channels))
 
+    @property
+    def stride(self) -> int:
+        """Video frames of a latent frame."""
+        return 1
+
     def freeze_encoder(self) -> "Codec":
         """Only the decoder learns from now on."""
         for layer in (self.encode_patches, self.encode_in, self.encode_body, self.encode_out):

@@ -161,11 +161,6 @@ class Denoiser(Model):
         out = out.unflatten(0, (B, T)).transpose(1, 2)
         return add_reference(out, condition, C)
 
-    def position_turns(self, frames: int, cells: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosine and sine of the rotary embedding of every token of so many frames: (T * N, 1, D) each."""
-        cosine, sine = self.transformer.rope(torch.empty(1, 1, frames, *cells, device="meta"))
-        return cosine[0], sine[0]
-
     def _enter(self, noisy_BCThw: torch.Tensor, condition: Condition) -> torch.Tensor:
         x = gather_inputs(noisy_BCThw, condition, self.config["reference_warp"])
         x = x.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)

@@ -6,12 +6,14 @@ Axes: B batch, C latent channels, T latent frames, F video frames, S chosen fram
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
+
+from ..attention.streaming import StreamStep
 
 
 class DenoisingNet(nn.Module, ABC):
@@ -31,10 +33,40 @@ class DenoisingNet(nn.Module, ABC):
         """So that it can be loaded again."""
 
 
+class StreamingNet(Protocol):
+    """A student ready to draw as a stream, its times fixed; any number of streams share it."""
+
+    @property
+    def times(self) -> Sequence[float]:
+        """From 1 to 0: one more than steps."""
+
+    @property
+    def steps(self) -> Sequence[Callable[[torch.Tensor, Any, StreamStep], torch.Tensor]]:
+        """Noisy latents of a chunk (1, C, T, h, w), its condition and what of the past was kept, to clean latents."""
+
+    @property
+    def patch(self) -> int: ...
+
+    @property
+    def longest(self) -> int:
+        """Most latent frames that its positions reach."""
+
+    @property
+    def device(self) -> torch.device: ...
+
+    def position_turns(self, frames: int, cells: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine and sine of the rotary embedding of every token of so many frames: (T * N, 1, D) each."""
+
+
 class VideoCodec(nn.Module, ABC):
     """Frames to latents and back. sensitivity: (C,), how much the picture changes with each channel."""
 
     sensitivity: torch.Tensor
+
+    @property
+    @abstractmethod
+    def stride(self) -> int:
+        """Video frames of a latent frame (but the first, which holds one)."""
 
     @abstractmethod
     def decode_video(self, latents_CThw: torch.Tensor) -> torch.Tensor:

@@ -17,13 +17,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..attention.rotary import wan_positions
 from ..attention.streaming import StreamStep
 from .arithmetic import Arithmetic
 from .denoiser import Condition, Denoiser, add_reference, gather_inputs
 
 
 class LeanStudent:
-    """A student at each of its times, ready to draw; any number of streams share it."""
+    """A student at each of its times: a `StreamingNet`."""
 
     def __init__(self, denoiser: Denoiser, times: Sequence[float], arithmetic: Arithmetic) -> None:
         """times: from 1 to 0, as `sampling.timesteps` gives them."""
@@ -31,6 +32,21 @@ class LeanStudent:
         self.steps = [
             LeanStep(denoiser, time, arithmetic, f"student.{index}") for index, time in enumerate(self.times[:-1])
         ]
+
+    @property
+    def patch(self) -> int:
+        return self.denoiser.patch
+
+    @property
+    def longest(self) -> int:
+        return int(self.denoiser.config["max_frames"])
+
+    @property
+    def device(self) -> torch.device:
+        return self.denoiser.device
+
+    def position_turns(self, frames: int, cells: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        return wan_positions(self.denoiser.transformer, frames, cells)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ Axes: B batch, C latent channels, V control channels, T latent frames, L text to
 
 import copy
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +24,8 @@ from torch.utils.checkpoint import checkpoint
 
 from ..attention.plan import AttentionPlan
 from ..attention.processor import WanSelfAttention, set_self_attention
+from ..attention.rotary import wan_positions
+from ..attention.streaming import StreamStep
 from .batched import Batched
 from .interface import DenoisingNet
 
@@ -103,7 +107,7 @@ class WanNet(DenoisingNet):
         config = {name: value for name, value in json.loads(path.read_text()).items() if name != "_name_or_path"}
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
-    def _under(self, plan: AttentionPlan | None, *arguments: Any, **named: Any) -> torch.Tensor:
+    def _under(self, plan: AttentionPlan | StreamStep | None, *arguments: Any, **named: Any) -> torch.Tensor:
         """The transformer's velocity, (B, C, T, h, w) float32."""
         self.self_attention.plan = plan
         try:
@@ -181,13 +185,41 @@ class WanStudent(WanNet):
         noisy_BCThw: torch.Tensor,
         timestep_B: torch.Tensor,
         condition: WanCondition,
-        attention: AttentionPlan | None = None,
+        attention: AttentionPlan | StreamStep | None = None,
     ) -> torch.Tensor:
-        """Clean latents (B, C, T, h, w) float32. attention: over T latent frames; None: dense."""
+        """Clean latents (B, C, T, h, w) float32. attention: over T latent frames, or what of the past a stream kept;
+        None: dense."""
         reference = condition.reference[:, :, None].expand_as(condition.pose)
         x_BCThw = torch.cat([noisy_BCThw, condition.pose.to(noisy_BCThw), reference.to(noisy_BCThw)], 1)
         velocity = self._under(attention, x_BCThw, timestep_B * 1000, condition.text_BLE)
         return noisy_BCThw.float() - timestep_B.view(-1, 1, 1, 1, 1) * velocity
+
+
+class WanStreaming:
+    """A student at each of its times: a `StreamingNet`."""
+
+    def __init__(self, student: WanStudent, times: Sequence[float]) -> None:
+        """times: from 1 to 0, as `sampling.timesteps` gives them."""
+        self.student, self.times = student, tuple(times)
+        self.steps = [partial(self._step, time) for time in self.times[:-1]]
+
+    @property
+    def patch(self) -> int:
+        return self.student.patch
+
+    @property
+    def longest(self) -> int:
+        return int(self.student.transformer.config["rope_max_seq_len"])
+
+    @property
+    def device(self) -> torch.device:
+        return self.student.transformer.device
+
+    def position_turns(self, frames: int, cells: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+        return wan_positions(self.student.transformer, frames, cells)
+
+    def _step(self, time: float, noisy_1CThw: torch.Tensor, condition: WanCondition, step: StreamStep) -> torch.Tensor:
+        return self.student(noisy_1CThw, noisy_1CThw.new_full((1,), time), condition, step)
 
 
 def load_teacher(

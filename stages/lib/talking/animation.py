@@ -56,7 +56,7 @@ class Animation:
             raise ValueError(f"chunks of {self._now} and {self._size} frames: each must have 1 or more")
         self._scene, self._noise = scene, torch.Generator().manual_seed(seed)
         _, height, width = scene.latent_shape
-        self._stream = StudentStream(scene.models.lean, (height, width), chunks.memory)
+        self._stream = StudentStream(scene.models.stream, (height, width), chunks.memory)
         self._keypoints, self._confidence = np.zeros((0, 133, 2), np.float32), np.zeros((0, 133), np.float32)
         half = settings.steps // 2
         self._pipeline = Pipeline(

@@ -11,10 +11,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..attention.plan import MaskPart
-from ..nets.arithmetic import in_arithmetic, load_ranges, pick_arithmetic
+from ..nets.arithmetic import Floating, in_arithmetic, load_ranges, pick_arithmetic
 from ..nets.codec import Codec
 from ..nets.denoiser import Denoiser
-from ..nets.lean import LeanStudent
+from ..nets.interface import StreamingNet
 from ..nets.model import Model
 from ..nets.motion import MotionModel
 from ..nets.pose_encoder import PoseEncoder
@@ -22,7 +22,7 @@ from ..nets.precision import Precision, computed_in
 from ..nets.wan import PROMPTS, WanStudent, load_student
 from ..nets.wan_codec import WanCodec
 from ..sampling import timesteps
-from ..streaming import Chunks
+from ..streaming import Chunks, ready_to_stream
 
 RANGES = "ranges.json"
 """In an export, what the layers take in (`nets/arithmetic.py`); without it all is drawn in floating point."""
@@ -57,17 +57,18 @@ class Settings:
     unseen: Sequence[int]
     rest: Sequence[Sequence[float]]
 
-    def chunks(self) -> Chunks | None:
-        return Chunks.of(self.stream, self.past_frames, self.longest)
+    def chunks(self, stride: int = 1) -> Chunks | None:
+        """stride: video frames of a latent frame."""
+        return Chunks.of(self.stream, self.past_frames, self.longest, stride)
 
 
 @dataclass(frozen=True)
 class Models:
-    """lean: the student as a stream draws it, in the arithmetic that is the fastest here. motion: voice to keypoints;
+    """stream: the student as a stream draws it, in the arithmetic that is the fastest here. motion: voice to keypoints;
     None where the export has none."""
 
     student: Denoiser
-    lean: LeanStudent
+    stream: StreamingNet
     codec: Codec
     pose_encoder: PoseEncoder
     motion: MotionModel | None
@@ -80,6 +81,7 @@ class WanModels:
     """The same with Wan 2.1: the codec also encodes skeletons. text_1LE: the prompt's embedding."""
 
     student: WanStudent
+    stream: StreamingNet
     codec: WanCodec
     text_1LE: torch.Tensor
     motion: MotionModel | None
@@ -107,7 +109,7 @@ def load_models(folder: str | Path, device: torch.device | str = "cpu") -> Model
     arithmetic = pick_arithmetic(where, settings.precision, load_ranges(folder / RANGES))
     return Models(
         student,
-        LeanStudent(student, timesteps(settings.steps, settings.shift), arithmetic),
+        ready_to_stream(student, timesteps(settings.steps, settings.shift), arithmetic),
         in_arithmetic(codec, "codec", arithmetic),
         _network(PoseEncoder, folder / "pose_encoder", where),
         _motion(folder),
@@ -123,7 +125,8 @@ def _load_wan(folder: Path, device: torch.device) -> WanModels:
     student.requires_grad_(False)
     codec = _loaded("Wan codec", folder / "codec", lambda path: WanCodec.from_pretrained(path).to(device))
     prompts = _loaded("prompt", folder / PROMPTS, load_file)
-    return WanModels(student, codec, prompts["positive"][None].to(device), _motion(folder), settings, device)
+    stream = ready_to_stream(student, timesteps(settings.steps, settings.shift), Floating(dtype))
+    return WanModels(student, stream, codec, prompts["positive"][None].to(device), _motion(folder), settings, device)
 
 
 def _motion(folder: Path) -> MotionModel | None:

@@ -135,7 +135,6 @@ def test_windows_are_spread_over_a_clip() -> None:
         ("teacher", {"precision": "auto"}, "found auto and fp32"),
         ("student", {"precision": "bf16"}, "found fp32 and bf16"),
         ("evaluate", {"window": 13}, "wan.frames 9: not so evaluate.window 13"),
-        ("attention", {"stream": {"chunk": 1, "frames": 2, "recent": 1}}, "not built for the Wan family yet"),
         ("codec", {"pretrained": "models/codec"}, "must be null"),
     ],
 )

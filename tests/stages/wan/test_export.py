@@ -35,9 +35,13 @@ def params(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Params
 
 @pytest.fixture(scope="module")
 def exported(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    return exported_in(tmp_path_factory.mktemp("project"), params)
+
+
+def exported_in(folder: Path, params: Params) -> Workspace:
     """A student whose first layer already reads pose and reference, measured and exported."""
     assert params.wan is not None
-    workspace = tiny_run.make_workspace(tmp_path_factory.mktemp("project"))
+    workspace = tiny_run.make_workspace(folder)
     for name in ("codec", "teacher", "student"):
         shutil.rmtree(workspace.model(name))
     student = load_student(params.wan.student)
