@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from stages.lib.artifacts import Curated, Poses
 from stages.lib.evaluation.timing import device_name
 from stages.lib.files import write_json
 from stages.lib.media import iter_frames, read_speech
+from stages.lib.nets.lean import LeanStudent
+from stages.lib.nets.precision import Precision
 from stages.lib.speaker import Person, Speaker, load
 from stages.lib.talking.watch import Watch
 from stages.lib.workspace import Workspace
@@ -159,16 +161,19 @@ def main() -> None:
     parser.add_argument("--chunk", type=int, default=4, help="frames drawn at once")
     parser.add_argument("--first", type=int, default=1, help="frames of the first chunk")
     parser.add_argument("--threads", type=int, default=1, help="of torch, for each of the two that draw")
+    parser.add_argument("--precision", choices=get_args(Precision), help="in place of the export's")
     parser.add_argument("--root", type=Path, default=ROOT, help="project with data/ and models/export")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     workspace = Workspace(options.root)
-    speaker = load(workspace.model("export"))
+    speaker = load(workspace.model("export"), precision=options.precision)
     person, speech, rate = held_out(workspace, options.seconds)
     assert rate == speaker.settings.sample_rate
     how = options.chunk, options.first
     sustained(speaker, person, speech[: 2 * rate], *how)  # warms up
     found: dict[str, Any] = {"device": device_name(torch.device("cpu")), "seconds": options.seconds}
+    if isinstance(speaker.models.stream, LeanStudent):
+        found["arithmetic"] = speaker.models.stream.arithmetic.title
     found |= {"size": speaker.settings.size, "chunk": options.chunk, "first": options.first}
     found |= sustained(speaker, person, speech, *how)
     found["live"] = live(speaker, person, speech, *how)
@@ -179,7 +184,8 @@ def main() -> None:
 
 def table(found: dict[str, Any]) -> str:
     lines = [
-        f"{found['device']}, {found['size']} px, chunks of {found['chunk']}, {found['seconds']:.0f} s of speech",
+        f"{found['device']}, {found.get('arithmetic', 'Wan')}, {found['size']} px, chunks of {found['chunk']}, "
+        f"{found['seconds']:.0f} s of speech",
         f"{found['fps']:.1f} frames a second; {found['processor_ms']:.1f} ms of processor a frame",
         f"a frame: median {found['median_ms']:.1f}, p95 {found['p95_ms']:.1f} ms; "
         f"first frame {found['first_frame_ms']:.0f} ms after the first sample",

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .nets.precision import Precision
 from .talking.animation import Animation, draw_windows
 from .talking.models import Models, Settings, WanModels, load_models
 from .talking.opening import open_animation, open_scene
@@ -17,13 +18,17 @@ from .talking.watch import Watch
 __all__ = ["Person", "Settings", "Speaker", "load"]
 
 
-def load(folder: str | Path, device: torch.device | str = "cpu") -> "Speaker":
+def load(folder: str | Path, device: torch.device | str = "cpu", precision: Precision | None = None) -> "Speaker":
     """The model in an export folder.
+
+    Args:
+        precision: auto takes what is fastest here, whole numbers of 8 bits where the processor has VNNI; fp32 and bf16
+            are floating point; None: as the export says.
 
     Raises:
         ValueError: a part is missing, or the settings are of another version.
     """
-    return Speaker(load_models(folder, device))
+    return Speaker(load_models(folder, device, precision))
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,9 @@ def test_the_export_draws_in_8_bits_what_is_evaluated(quantised: Workspace, repo
     assert isinstance(speaker.models, Models)
     assert isinstance(speaker.models.stream, LeanStudent)
     assert speaker.models.stream.arithmetic.title == student.title == "int8"
+    exact = load(quantised.model("export"), precision="fp32").models.stream
+    assert isinstance(exact, LeanStudent)
+    assert exact.arithmetic.title == "fp32"
     clip = load_clip(quantised, "bob-1", "bob", CellWeights(0, 0, 0))
     given = read_frames(quantised.video("bob-1"))[0], (clip.keypoints * 64).astype(np.float32), clip.confidence
     generator = torch.Generator().manual_seed(3)

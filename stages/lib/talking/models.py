@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -89,8 +89,10 @@ class WanModels:
     device: torch.device
 
 
-def load_models(folder: str | Path, device: torch.device | str = "cpu") -> Models | WanModels:
-    """The models in an export folder.
+def load_models(
+    folder: str | Path, device: torch.device | str = "cpu", precision: Precision | None = None
+) -> Models | WanModels:
+    """The models in an export folder. precision: in place of the export's own.
 
     Raises:
         ValueError: a part is missing, or the settings are of another version.
@@ -102,9 +104,10 @@ def load_models(folder: str | Path, device: torch.device | str = "cpu") -> Model
     if missing:
         raise ValueError(f"{folder} is not a complete export: {', '.join(missing)} missing")
     where = torch.device(device)
-    if wan:
-        return _load_wan(folder, where)
     settings = _settings(folder / "sampling.json")
+    settings = settings if precision is None else replace(settings, precision=precision)
+    if wan:
+        return _load_wan(folder, settings, where)
     student, codec = _network(Denoiser, folder / "student", where), _network(Codec, folder / "codec", where)
     arithmetic = pick_arithmetic(where, settings.precision, load_ranges(folder / RANGES))
     return Models(
@@ -118,8 +121,7 @@ def load_models(folder: str | Path, device: torch.device | str = "cpu") -> Model
     )
 
 
-def _load_wan(folder: Path, device: torch.device) -> WanModels:
-    settings = _settings(folder / "sampling.json")
+def _load_wan(folder: Path, settings: Settings, device: torch.device) -> WanModels:
     dtype = torch.bfloat16 if computed_in(device, settings.precision) == "bf16" else torch.float32
     student = _loaded("Wan transformer", folder / "student", lambda path: load_student(path, dtype).to(device).eval())
     student.requires_grad_(False)
