@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from stages.lib.attention import sparse
 from stages.lib.attention.flex import flex_attention
+from stages.lib.attention.gathered import gathered_attention
 from stages.lib.attention.mask import dense_attention, dense_mask
 from stages.lib.attention.plan import AttentionPlan
 from stages.lib.attention.reference import referred_attention, referred_mask
@@ -82,19 +84,37 @@ def test_gradients_are_those_of_the_function() -> None:
     """Against finite differences, so that both paths cannot be wrong together."""
     plan = with_empty_regions()
     q, k, v, _ = (x.detach().double().requires_grad_() for x in qkv(plan, torch.float32))
-    assert torch.autograd.gradcheck(lambda *x: sparse_attention(*x, plan), (q, k, v), fast_mode=True)
+    assert torch.autograd.gradcheck(lambda *x: sparse_attention(*x, plan, "gathered"), (q, k, v), fast_mode=True)
+
+
+@pytest.mark.parametrize(("frames", "tokens", "gathers"), [(4, 96, False), (5, 100, True)])
+def test_few_tokens_are_masked_and_many_gathered(
+    frames: int, tokens: int, gathers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(frames, tokens, 2)
+    q, k, v = (torch.randn(1, frames * tokens, 2, 16) for _ in range(3))
+    expected = sparse_attention(q, k, v, plan, "masked")
+    called: list[bool] = []
+
+    def watched(*arguments: object) -> torch.Tensor:
+        called.append(True)
+        return gathered_attention(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sparse, "gathered_attention", watched)
+    torch.testing.assert_close(sparse_attention(q, k, v, plan), expected, atol=2e-5, rtol=2e-5)
+    assert bool(called) == gathers
 
 
 def test_a_token_out_of_sight_has_no_influence() -> None:
     """Moving what the mask hides moves nothing; moving what it shows does."""
     plan = PLANS["equal sets"]
     q, k, v, _ = qkv(plan, torch.float32)
-    before = sparse_attention(q, k, v, plan)[0, 4]  # frame 1, token 0: region 2, sees token 3 of frame 0
+    before = sparse_attention(q, k, v, plan, "gathered")[0, 4]  # frame 1, token 0: region 2, sees token 3 of frame 0
     hidden, shown = v.detach().clone(), v.detach().clone()
     hidden[0, :3] += 5
     shown[0, 3] += 5
-    torch.testing.assert_close(sparse_attention(q, k, hidden, plan)[0, 4], before)
-    assert (sparse_attention(q, k, shown, plan)[0, 4] - before).abs().max() > 0.01
+    torch.testing.assert_close(sparse_attention(q, k, hidden, plan, "gathered")[0, 4], before)
+    assert (sparse_attention(q, k, shown, plan, "gathered")[0, 4] - before).abs().max() > 0.01
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -118,7 +138,9 @@ def deterministic() -> Iterator[None]:
 def test_two_runs_give_equal_gradients(device: str) -> None:
     plan = make_plan(6, 32, 2, batch=2).to(device)
     q, k, v, upstream = qkv(plan, torch.bfloat16)
-    first, second = (torch.autograd.grad(sparse_attention(q, k, v, plan), (q, k, v), upstream) for _ in range(2))
+    first, second = (
+        torch.autograd.grad(sparse_attention(q, k, v, plan, "gathered"), (q, k, v), upstream) for _ in range(2)
+    )
     assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
 
 

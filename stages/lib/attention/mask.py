@@ -1,16 +1,20 @@
-"""The mask of eq. 3, arXiv 2510.02617, written out for every pair: for checking by eye and by test, not for speed.
+"""The mask of eq. 3, arXiv 2510.02617, written out for every pair: for checking by eye and by test, and for few tokens.
 
 Axes: B batch, T frames, N tokens of a frame, M = T*N tokens, H heads, D head width.
 """
+
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 
 from ..regions import BACKGROUND
-from .plan import AttentionPlan
+
+if TYPE_CHECKING:
+    from .plan import AttentionPlan
 
 
-def dense_mask(plan: AttentionPlan) -> torch.Tensor:
+def dense_mask(plan: "AttentionPlan") -> torch.Tensor:
     """(B, M, M) bool, True where query (row) attends to key (column): M = Mglobal + Mlocal, eq. 2 and 3."""
     batch, frames, tokens = plan.region_BTN.shape
     device = plan.region_BTN.device
@@ -28,9 +32,8 @@ def dense_mask(plan: AttentionPlan) -> torch.Tensor:
 
 
 def dense_attention(
-    q_BMHD: torch.Tensor, k_BMHD: torch.Tensor, v_BMHD: torch.Tensor, plan: AttentionPlan
+    q_BMHD: torch.Tensor, k_BMHD: torch.Tensor, v_BMHD: torch.Tensor, plan: "AttentionPlan"
 ) -> torch.Tensor:
     """softmax(q k^T / sqrt(D) + M) v over all pairs: (B, M, H, D)."""
     q, k, v = (x.transpose(1, 2) for x in (q_BMHD, k_BMHD, v_BMHD))
-    mask_B1MM = dense_mask(plan)[:, None]
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask_B1MM).transpose(1, 2)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=plan.mask[:, None]).transpose(1, 2)

@@ -13,6 +13,7 @@ import torch
 
 from ..regions import BACKGROUND, BODY, REGION_NAMES, RestPose, deformed_regions, region_tokens
 from .flex import plan_blocks
+from .mask import dense_mask
 from .segments import Segments, make_segments, region_rows
 from .temporal import latent_regions, middle_frames
 
@@ -70,6 +71,11 @@ class AttentionPlan:
         window_X1 = np.arange(len(past_XK))[:, None] // frames * frames
         rows = region_rows(self.region_BTN.flatten(0, 1), len(REGION_NAMES))
         return make_segments(np.where(past_XK >= 0, past_XK + window_X1, -1), rows, rows, packed)
+
+    @cached_property
+    def mask(self) -> torch.Tensor:
+        """Eq. 3 for every pair, (B, M, M) bool, made once a plan."""
+        return dense_mask(self)
 
     @cached_property
     def blocks(self) -> "tuple[torch.Tensor, BlockMask]":

@@ -28,7 +28,7 @@ class WanSelfAttention:
     reference picture that is not in the plan, and that all see.
     """
 
-    def __init__(self, method: Method = "gathered", reference: bool = False) -> None:
+    def __init__(self, method: Method = "auto", reference: bool = False) -> None:
         self._here = threading.local()
         self.method: Method = method
         self.reference = reference
