@@ -25,8 +25,9 @@ import torch
 from benchmarks.wan_random import save_random_pipelines
 from stages.lib.artifacts import Curated
 from stages.lib.attention.plan import Mask
+from stages.lib.cell_weights import CellWeights
 from stages.lib.context import Context
-from stages.lib.dataset import CellWeights, Window, middle_window
+from stages.lib.dataset import Window, middle_window
 from stages.lib.evaluation.drawing import Sampler, draw, now
 from stages.lib.family import pick_family
 from stages.lib.files import write_json

@@ -7,10 +7,11 @@ import torch
 
 from stages.lib.artifacts import Curated
 from stages.lib.attention.plan import Mask, kept_share
+from stages.lib.cell_weights import CellWeights
 from stages.lib.checkpoint import Checkpoint, run_digest
 from stages.lib.context import Context
 from stages.lib.curves import save_loss_curve
-from stages.lib.dataset import CellWeights, Clip, collate, draw_windows, middle_window
+from stages.lib.dataset import Clip, collate, draw_windows, middle_window
 from stages.lib.device import pick_device
 from stages.lib.distillation import plan_windows
 from stages.lib.family import Family, pick_family

@@ -10,10 +10,11 @@ from stages.lib.artifacts import Curated, Targets
 from stages.lib.attention.picture import attention_sheet
 from stages.lib.attention.plan import AttentionPlan, Mask, kept_share
 from stages.lib.attention.temporal import middle_frames
+from stages.lib.cell_weights import CellWeights
 from stages.lib.checkpoint import Checkpoint, run_digest
 from stages.lib.context import Context
 from stages.lib.curves import save_loss_curve
-from stages.lib.dataset import CellWeights, Clip, Window, middle_window
+from stages.lib.dataset import Clip, Window, middle_window
 from stages.lib.device import pick_device
 from stages.lib.distillation import Trajectory, attach, plan_windows, token_grid
 from stages.lib.evaluation.drawing import Drawn, Sampler, draw

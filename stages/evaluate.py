@@ -8,8 +8,9 @@ from typing import Any
 
 from stages.lib.artifacts import Curated
 from stages.lib.attention.plan import Mask
+from stages.lib.cell_weights import CellWeights
 from stages.lib.context import Context
-from stages.lib.dataset import CellWeights, Clip, longest_window
+from stages.lib.dataset import Clip, longest_window
 from stages.lib.device import pick_device
 from stages.lib.evaluation.drawing import Sampler, draw
 from stages.lib.evaluation.gestures import all_motion, gesture_tables, train_encoder

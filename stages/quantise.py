@@ -7,8 +7,9 @@ import numpy as np
 
 from stages.lib.artifacts import Curated
 from stages.lib.attention.plan import Mask
+from stages.lib.cell_weights import CellWeights
 from stages.lib.context import Context
-from stages.lib.dataset import CellWeights, Window, middle_window
+from stages.lib.dataset import Window, middle_window
 from stages.lib.device import pick_device
 from stages.lib.evaluation.drawing import Drawn, Sampler, draw
 from stages.lib.family import pick_family

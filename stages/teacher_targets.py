@@ -11,9 +11,10 @@ import torch
 
 from stages.lib.artifacts import Curated, Targets
 from stages.lib.attention.plan import Mask
+from stages.lib.cell_weights import CellWeights
 from stages.lib.checkpoint import run_digest
 from stages.lib.context import Context
-from stages.lib.dataset import CellWeights, Clip, Window, collate
+from stages.lib.dataset import Clip, Window, collate
 from stages.lib.device import pick_device
 from stages.lib.distillation import plan_windows
 from stages.lib.family import pick_family

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from stages.lib.artifacts import Curated
+from stages.lib.cell_weights import CellWeights
 from stages.lib.checkpoint import Checkpoint, run_digest
 from stages.lib.context import Context
 from stages.lib.curves import save_loss_curve
-from stages.lib.dataset import CellWeights, Window, collate, draw_windows, middle_window
+from stages.lib.dataset import Window, collate, draw_windows, middle_window
 from stages.lib.device import pick_device
 from stages.lib.family import Family, pick_family
 from stages.lib.files import atomic_path

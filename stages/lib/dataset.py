@@ -11,21 +11,12 @@ import numpy as np
 import torch
 
 from stages.lib.artifacts import Curated, Latents, Poses
+from stages.lib.cell_weights import CellWeights, cell_weights
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Condition
 from stages.lib.nets.warp import Warper
-from stages.lib.pose import skeleton
 from stages.lib.team import ALONE, Team
 from stages.lib.workspace import Workspace
-
-
-@dataclass(frozen=True)
-class CellWeights:
-    """How much more than 1 the error of a latent cell counts near these points; lips add to face."""
-
-    hands: float
-    face: float
-    lips: float
 
 
 class Clip(Protocol):
@@ -272,35 +263,3 @@ def collate(windows: Sequence[Window]) -> Batch:
         type(conditions[0]).join(conditions),
         torch.stack([window.clip.weights(window.frames) for window in windows]),
     )
-
-
-_NEAR, _NEAR_LIPS = 1.6, 1.2
-"""Cells within which a point makes an error count more."""
-
-
-def cell_weights(
-    keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int], weights: CellWeights
-) -> np.ndarray:
-    """(T, h, w) float32, 1 far from hands and face.
-
-    Args:
-        keypoints: (T, 133, 2) in 0..1. confidence: (T, 133); points of confidence 0 count for nothing.
-    """
-    near_hand = _near(keypoints[:, skeleton.HANDS], confidence[:, skeleton.HANDS], grid, _NEAR)
-    near_face = _near(keypoints[:, skeleton.FACE], confidence[:, skeleton.FACE], grid, _NEAR)
-    near_lips = _near(keypoints[:, skeleton.MOUTH], confidence[:, skeleton.MOUTH], grid, _NEAR_LIPS)
-    face = near_face & ~near_hand
-    return (1 + weights.hands * near_hand + weights.face * face + weights.lips * near_lips).astype(np.float32)
-
-
-def _near(points: np.ndarray, confidence: np.ndarray, grid: tuple[int, int], cells: float) -> np.ndarray:
-    """(T, h, w) bool: the middle of the cell lies within `cells` cells of a seen point."""
-    height, width = grid
-    middle_y, middle_x = np.arange(height) + 0.5, np.arange(width) + 0.5
-    near = np.zeros((len(points), height, width), bool)
-    for index in range(points.shape[1]):
-        across = middle_x - points[:, index, :1] * width
-        down = middle_y - points[:, index, 1:] * height
-        inside = across[:, None, :] ** 2 + down[:, :, None] ** 2 < cells**2
-        near |= inside & (confidence[:, index] > 0)[:, None, None]
-    return near

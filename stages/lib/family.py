@@ -14,7 +14,8 @@ import numpy as np
 import torch
 
 from stages.lib.artifacts import Curated, Latents
-from stages.lib.dataset import CellWeights, Clip, load_clip, load_clips
+from stages.lib.cell_weights import CellWeights
+from stages.lib.dataset import Clip, load_clip, load_clips
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.interface import DenoisingNet, VideoCodec

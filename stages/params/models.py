@@ -90,8 +90,8 @@ class WanSection(Section):
 
 
 class StreamSection(Section):
-    """The student as a stream; see stages/lib/attention/streaming.py. With wan frames are latent ones, which hold four
-    video frames, the first one."""
+    """The student as a stream; see stages/lib/attention/streaming.py. With wan these are latent frames, of four
+    video frames each, the first of one."""
 
     chunk: int = Field(gt=0, description="frames drawn at once")
     frames: int = Field(ge=0, description="past frames whose keys and values are kept")

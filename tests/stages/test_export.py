@@ -11,8 +11,9 @@ import torch
 
 from stages import evaluate, export
 from stages.lib.artifacts import Poses
+from stages.lib.cell_weights import CellWeights
 from stages.lib.consent import Revocation, save_revocations
-from stages.lib.dataset import CellWeights, load_clip
+from stages.lib.dataset import load_clip
 from stages.lib.evaluation.drawing import decode
 from stages.lib.exporting.closure import import_closure
 from stages.lib.files import file_digest, read_json, write_json

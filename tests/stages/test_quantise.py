@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from stages import evaluate, export, quantise
-from stages.lib.dataset import CellWeights, load_clip
+from stages.lib.cell_weights import CellWeights
+from stages.lib.dataset import load_clip
 from stages.lib.evaluation.drawing import decode
 from stages.lib.files import file_digest, read_json
 from stages.lib.media import read_frames

@@ -7,7 +7,8 @@ import torch
 
 from stages.lib.artifacts import Curated, Latents, Poses
 from stages.lib.artifacts.tables import CURATED_COLUMNS
-from stages.lib.dataset import CellWeights, Window, cell_weights, collate, draw_windows, load_clips
+from stages.lib.cell_weights import CellWeights, cell_weights
+from stages.lib.dataset import Window, collate, draw_windows, load_clips
 from stages.lib.pose import skeleton
 from stages.lib.training import step_generator
 from stages.lib.workspace import Workspace

@@ -209,18 +209,25 @@ def pick_arithmetic(device: torch.device, precision: Precision, ranges: Ranges) 
 
 
 def in_arithmetic(network: Network, prefix: str, arithmetic: Arithmetic) -> Network:
-    """A copy of a network that is only to draw: its convolutions of stride 1 are made by `arithmetic`, called `prefix`
-    and their own name. In floating point the network itself, for autocast sees to it."""
+    """A copy of a network that is only to draw: its convolutions that keep the size are made by `arithmetic`, called
+    `prefix` and their own name. In floating point the network itself, for autocast sees to it."""
     if isinstance(arithmetic, Floating):
         return network
     copy = deepcopy(network).requires_grad_(False)
     for name, module in list(copy.named_modules()):
-        if isinstance(module, nn.Conv2d) and module.stride == (1, 1):
+        if isinstance(module, nn.Conv2d) and _keeps_size(module):
             assert module.bias is not None
             parent, _, child = name.rpartition(".")
             layer = arithmetic.convolution(f"{prefix}.{name}", module.weight, module.bias)
             setattr(copy.get_submodule(parent), child, _Made(layer))
     return copy
+
+
+def _keeps_size(layer: nn.Conv2d) -> bool:
+    """What `Arithmetic.convolution` makes: of stride 1, nought around the picture, nothing else."""
+    around = layer.kernel_size[0] // 2
+    found = layer.stride, layer.padding, layer.dilation, layer.groups, layer.padding_mode
+    return found == ((1, 1), (around, around), (1, 1), 1, "zeros")
 
 
 class _Made(nn.Module):

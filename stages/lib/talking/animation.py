@@ -18,6 +18,7 @@ from ..sampling import sample_windows
 from ..streaming import StudentStream
 from .pipeline import Pipeline
 from .scene import Scene
+from .waiting import PoseQueue
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Animation:
         self._scene, self._noise = scene, torch.Generator().manual_seed(seed)
         _, height, width = scene.latent_shape
         self._stream = StudentStream(scene.models.stream, (height, width), chunks.memory)
-        self._keypoints, self._confidence = np.zeros((0, 133, 2), np.float32), np.zeros((0, 133), np.float32)
+        self._waiting = PoseQueue()
         half = settings.steps // 2
         self._pipeline = Pipeline(
             [partial(self._begin, steps=range(half)), partial(self._complete, steps=range(half, settings.steps))]
@@ -73,10 +74,9 @@ class Animation:
 
         keypoints: (T, 133, 2), pixels of the model's picture. confidence: (T, 133).
         """
-        self._keypoints = np.concatenate([self._keypoints, keypoints])
-        self._confidence = np.concatenate([self._confidence, confidence])
-        while len(self._keypoints) >= self._now:
-            self._put(self._now)
+        self._waiting.put(keypoints, confidence)
+        while len(self._waiting) >= self._now:
+            self._pipeline.put(self._waiting.take(self._now))
             self._now = self._size
 
     def take(self) -> np.ndarray:
@@ -85,8 +85,8 @@ class Animation:
 
     def finish(self) -> np.ndarray:
         """All frames that are left, once they are drawn."""
-        if len(self._keypoints):
-            self._put(len(self._keypoints))
+        if len(self._waiting):
+            self._pipeline.put(self._waiting.take(len(self._waiting)))
         return self._joined(self._pipeline.finish())
 
     def close(self) -> None:
@@ -102,10 +102,6 @@ class Animation:
     def memory_bytes(self) -> int:
         """Of all keys and values kept."""
         return self._stream.memory_bytes()
-
-    def _put(self, count: int) -> None:
-        self._pipeline.put((self._keypoints[:count], self._confidence[:count]))
-        self._keypoints, self._confidence = self._keypoints[count:], self._confidence[count:]
 
     def _begin(self, poses: tuple[np.ndarray, np.ndarray], steps: range) -> _Chunk:
         keypoints, confidence = poses

@@ -15,6 +15,7 @@ from ..nets.wan_codec import join_control
 from ..pixels import to_pictures, to_tensor
 from .models import WanModels
 from .scene import Person, draw_skeletons, shown
+from .waiting import PoseQueue
 from .wan_drawing import Drawer, InStream, InWindows, Seen
 from .watch import Watch
 
@@ -62,8 +63,7 @@ class WanAnimation:
         if self._size < 1 or latents < 1:
             raise ValueError(f"chunks of {latents} and {self._size} latent frames: each must have 1 or more")
         self._now = 1 + (latents - 1) * models.codec.stride
-        self._begun = False
-        self._keypoints, self._confidence = np.zeros((0, 133, 2), np.float32), np.zeros((0, 133), np.float32)
+        self._begun, self._waiting = False, PoseQueue()
         self._encoder, self._decoder = models.codec.part_encoder(), models.codec.part_decoder()
         self._drawn: list[np.ndarray] = []
 
@@ -77,9 +77,8 @@ class WanAnimation:
 
         keypoints: (F, 133, 2), pixels of the model's picture. confidence: (F, 133).
         """
-        self._keypoints = np.concatenate([self._keypoints, keypoints])
-        self._confidence = np.concatenate([self._confidence, shown(confidence, self._scene.models.settings)])
-        while len(self._keypoints) >= self._now:
+        self._waiting.put(keypoints, shown(confidence, self._scene.models.settings))
+        while len(self._waiting) >= self._now:
             self._put(self._now)
             self._now = self._size * self._scene.models.codec.stride
 
@@ -91,12 +90,10 @@ class WanAnimation:
 
     def finish(self) -> np.ndarray:
         """All frames that are left. Those that do not fill a latent frame are drawn as if the last stood still."""
-        left, stride = len(self._keypoints), self._scene.models.codec.stride
-        missing = -left % stride if self._begun else (1 - left) % stride if left else 0
-        if missing:
-            self._keypoints = np.concatenate([self._keypoints, self._keypoints[-1:].repeat(missing, 0)])
-            self._confidence = np.concatenate([self._confidence, self._confidence[-1:].repeat(missing, 0)])
+        left, missing = len(self._waiting), 0
         if left:
+            missing = (int(not self._begun) - left) % self._scene.models.codec.stride
+            self._waiting.hold(missing)
             self._put(left + missing)
         if self._begun:
             with self._scene.watch.part("denoise", 0), self._autocast():
@@ -123,8 +120,7 @@ class WanAnimation:
         stride, seen = self._scene.models.codec.stride, list[Seen]()
         while frames:
             count = stride if self._begun else 1
-            seen.append(self._see(self._keypoints[:count], self._confidence[:count]))
-            self._keypoints, self._confidence = self._keypoints[count:], self._confidence[count:]
+            seen.append(self._see(*self._waiting.take(count)))
             self._begun, frames = True, frames - count
         pose_CThw = torch.stack([each.pose_Chw for each in seen], 1)
         noise = [torch.randn((1, *each.pose_Chw.shape), generator=self._noise) for each in seen]

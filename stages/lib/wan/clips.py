@@ -12,7 +12,7 @@ import torch
 
 from stages.lib.artifacts import Poses, Prompts, WindowLatents
 from stages.lib.attention.temporal import latent_groups
-from stages.lib.dataset import CellWeights, cell_weights
+from stages.lib.cell_weights import CellWeights, cell_weights
 from stages.lib.nets.wan import WanCondition
 from stages.lib.nets.wan_codec import WanCodec, join_control
 from stages.lib.pixels import to_tensor

@@ -10,7 +10,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
 from stages.lib.artifacts import Curated, Poses, Prompts, WindowLatents
-from stages.lib.dataset import CellWeights
+from stages.lib.cell_weights import CellWeights
 from stages.lib.family import WanSettings
 from stages.lib.nets.interface import DenoisingNet
 from stages.lib.nets.lora import add_lora

@@ -5,7 +5,8 @@ import torch
 
 from stages.lib.artifacts import Curated
 from stages.lib.attention.plan import Mask
-from stages.lib.dataset import CellWeights, middle_window
+from stages.lib.cell_weights import CellWeights
+from stages.lib.dataset import middle_window
 from stages.lib.evaluation import drawing
 from stages.lib.region_loss import Judges
 from stages.lib.student import Few, Matching

@@ -21,7 +21,8 @@ from stages import (
     train_codec,
     train_teacher,
 )
-from stages.lib.dataset import CellWeights, Window
+from stages.lib.cell_weights import CellWeights
+from stages.lib.dataset import Window
 from stages.lib.distillation import plan_windows
 from stages.lib.evaluation.drawing import Sampler, draw
 from stages.lib.files import read_json

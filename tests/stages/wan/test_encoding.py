@@ -14,7 +14,8 @@ from stages import (
     train_codec,
 )
 from stages.lib.artifacts import Prompts, WindowLatents
-from stages.lib.dataset import CellWeights, Window, longest_window, middle_window
+from stages.lib.cell_weights import CellWeights
+from stages.lib.dataset import Window, longest_window, middle_window
 from stages.lib.family import pick_family
 from stages.lib.media import read_frames
 from stages.lib.nets.wan_codec import WanCodec

@@ -11,7 +11,8 @@ from flows.production import candidate_rows, production_rows
 from stages import encode_latents, evaluate, export, train_codec
 from stages.cli import main
 from stages.lib.attention.temporal import latent_groups
-from stages.lib.dataset import CellWeights, Window
+from stages.lib.cell_weights import CellWeights
+from stages.lib.dataset import Window
 from stages.lib.evaluation import drawing
 from stages.lib.family import pick_family
 from stages.lib.files import read_json

@@ -8,7 +8,7 @@ import torch
 
 from stages import evaluate
 from stages.lib.attention.temporal import latent_groups
-from stages.lib.dataset import CellWeights
+from stages.lib.cell_weights import CellWeights
 from stages.lib.evaluation.drawing import decode
 from stages.lib.family import pick_family
 from stages.lib.files import read_json
