@@ -11,6 +11,9 @@ UV := $(VENV)/bin/uv
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$p && break; done)
 
+# files in the order of tests/conftest.py, each by one process
+TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
+
 export PATH := $(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(VENV)
 # nobody is called home (flows/environment.py says the same to everything that python starts)
@@ -42,7 +45,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-demo: env ## the whole pipeline on the embedded corpus, with the dashboard: 16 to 27 minutes on 2 cores
+demo: env ## the whole pipeline on the embedded corpus, with the dashboard: 16 to 30 minutes on 2 cores
 	@python -m flows.demo
 
 run: env ## dvc repro as one flow run, with your params.yaml
@@ -58,11 +61,10 @@ schedule: env ## retrain by the clock, as prefect.yaml says, until ended (Ctrl-C
 	@python -m flows.schedule
 
 test: env ## all tests, the whole pipeline on params/smoke.yaml included
-	@python -m pytest -n 2 --dist loadfile -m "not e2e" $(PYTEST)
-	@python -m pytest -n 2 --dist loadfile -m e2e $(PYTEST)
+	@python -m pytest $(TWO_AT_A_TIME) $(PYTEST)
 
 test-fast: env ## the tests without the whole pipeline
-	@python -m pytest -n 2 --dist loadfile -m "not e2e" $(PYTEST)
+	@python -m pytest $(TWO_AT_A_TIME) -m "not e2e" $(PYTEST)
 
 lint: env ## style, types, import rules, parameter files, the DVC graph
 	@ruff check
@@ -90,7 +92,7 @@ corpus: env ## draw the embedded corpus (data/demo) anew; long, and not needed t
 ablate: env ## the rows of the paper's Table 2 on the held-out clips; after a run, half an hour on 2 cores
 	@python -m dvc repro ablation/dvc.yaml
 
-pretrain: env ## draw hundreds of people and train models/pretrained on them; an hour or more, resumable
+pretrain: env ## draw hundreds of people and train models/pretrained on them; hours, resumable
 	@python -m flows.pretrain
 
 clean: env ## remove what runs have made (not .venv, data/demo, the DVC cache)

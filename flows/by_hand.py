@@ -19,6 +19,7 @@ from flows.command import run_command
 from flows.parents import record
 from flows.processes import GRACE_SECONDS, alive, identity
 from flows.runs import close_left
+from flows.undone import undone
 from stages.lib.files import write_json
 
 LOOK_SECONDS = 0.25
@@ -28,7 +29,7 @@ def watch(root: Path, dvc: psutil.Process) -> None:
     """Be the run of this dvc until it has ended; ends it when this is ended.
 
     Raises:
-        ValueError: a stage failed, or dvc ended before it had written down what a stage made.
+        ValueError: a stage failed, or dvc ended before it had written down what a stage made, or before the last one.
         SystemExit: a stage was ended from outside, or dvc while a stage ran.
     """
     from prefect.context import FlowRunContext
@@ -36,7 +37,7 @@ def watch(root: Path, dvc: psutil.Process) -> None:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:  # the server went away meanwhile
         return
-    path = record(root, dvc)
+    path, command = record(root, dvc), _command(root, dvc)
     write_json(path, {"run": str(context.flow_run.id), "dvc": identity(dvc)})
     try:
         while alive(dvc):
@@ -49,6 +50,16 @@ def watch(root: Path, dvc: psutil.Process) -> None:
         path.unlink(missing_ok=True)
     written = [lock.stat().st_mtime for lock in [*root.glob("dvc.lock"), *root.glob("*/dvc.lock")]]
     judge(_stages_under(root, context.flow_run.id), max(written, default=0.0))
+    if left := undone(root, command):
+        raise ValueError(f"dvc ended before {', '.join(left)} had run")
+
+
+def _command(root: Path, dvc: psutil.Process) -> list[str]:
+    """Its command line; [] if it is gone or works elsewhere, where its targets mean something else."""
+    try:
+        return dvc.cmdline() if Path(dvc.cwd()) == root else []
+    except psutil.Error:
+        return []
 
 
 def _stages_under(root: Path, run: UUID) -> list[Any]:

@@ -10,9 +10,10 @@ from flows.server import stop
 
 
 def clean(root: Path) -> list[Path]:
-    """Delete every output that dvc.yaml names, and the scratch of unfinished training; returns what was deleted."""
+    """Delete every output that dvc.yaml names, ablation, scratch of unfinished training; returns what it deleted."""
     removed = []
-    for path in [*outputs(root), state_folder(root) / "scratch"]:
+    ablation = [root / "reports/ablation", root / "reports/ablation.json", state_folder(root) / "ablation"]
+    for path in [*outputs(root), *ablation, state_folder(root) / "scratch"]:
         if path.is_dir():
             shutil.rmtree(path)
         elif path.is_file():

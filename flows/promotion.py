@@ -1,6 +1,7 @@
 """Train on what there is now, compare with the model in production, promote or keep; all of it written down."""
 
 import logging
+import shutil
 from pathlib import Path
 
 from flows.pipeline import reproduce
@@ -64,6 +65,7 @@ def _compare(params: Params, context: Context, registry: Registry) -> Decision:
     if version is None:
         return decide(candidate, None, gate_of(params))
     bundle = context.workspace.scratch / "promoted"
+    shutil.rmtree(bundle, ignore_errors=True)
     registry.fetch(version, bundle)
     try:
         production = production_rows(bundle, params, context)

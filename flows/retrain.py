@@ -21,7 +21,9 @@ def alone(root: Path) -> AbstractContextManager[None]:
 
 
 def retrain_once(root: Path, footage: str | None) -> tuple[Decision, str | None]:
-    """As flows.promotion has it."""
+    """As flows.promotion has it; ValueError where there is no project."""
+    if not (root / "dvc.yaml").is_file():
+        raise ValueError(f"{root} has no dvc.yaml; run this in a project folder")
     from flows import promotion  # torch and all: not for a run that is skipped
 
     return promotion.retrain_once(root, footage)

@@ -28,8 +28,13 @@ from stages.params import Params, load_params
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 Stage = Callable[[Params, Context], StageReport]
-SHARED = ("train_teacher", "adapt_teacher", "distill_student")
-"""Stages that several processes may run together: `accelerate launch -m flows.stage NAME`, or torchrun."""
+SHARED = {
+    "train_teacher": ("teacher.batch", "teacher.window_batch"),
+    "adapt_teacher": ("adapt.batch",),
+    "distill_student": ("student.batch",),
+}
+"""Stages that several processes may run together, `accelerate launch -m flows.stage NAME` or torchrun, and the batches
+that they share out."""
 
 logger = logging.getLogger("stages.runner")
 
@@ -48,6 +53,7 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
         os.environ.setdefault("HF_HUB_OFFLINE", "0" if params.audio.hub or (params.wan and params.wan.hub) else "1")
         if launched() > 1 and name not in SHARED:
             raise ValueError(f"{name} runs in one process, {launched()} were launched; start it without a launcher")
+        check_batches(name, params)
         learner = params.student if name == "distill_student" else params.teacher
         team = join_team(params.compute.device, learner.precision)
         if not team.first:  # the first holds the lock, shows the run and writes
@@ -70,6 +76,17 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
         _say(f"{name}: interrupted")
         return 130
     return 0
+
+
+def check_batches(name: str, params: Params) -> None:
+    """Raises ValueError where a batch cannot be shared out: at once, not when training comes to it."""
+    for key in SHARED.get(name, ()):
+        section, field = key.split(".")
+        batch = getattr(getattr(params, section), field)
+        if batch % launched():
+            raise ValueError(
+                f"{key} is {batch}, which {launched()} processes cannot share; make it a multiple of {launched()}"
+            )
 
 
 def _reported(stage: Stage, params: Params, context: Context) -> StageReport:

@@ -21,10 +21,11 @@ from stages.lib.evaluation.drawing import Drawn, Sampler, draw
 from stages.lib.family import Family, pick_family
 from stages.lib.files import atomic_path
 from stages.lib.media import read_frames, save_png
+from stages.lib.metrics.pictures import psnr
 from stages.lib.nets.face import load_face_net
 from stages.lib.nets.interface import DenoisingNet, VideoCodec
 from stages.lib.nets.lpips import load_lpips
-from stages.lib.preview import psnr, save_sheet
+from stages.lib.preview import save_sheet
 from stages.lib.region_loss import Judges
 from stages.lib.regions import REGION_NAMES
 from stages.lib.report import Figure, StageReport

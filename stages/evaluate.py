@@ -30,9 +30,7 @@ from stages.lib.nets.arithmetic import load_ranges, pick_arithmetic
 from stages.lib.nets.interface import VideoCodec
 from stages.lib.nets.motion import MotionModel
 from stages.lib.parallel import available_cores
-from stages.lib.pose.detectors import Options
-from stages.lib.pose.dwpose import DwposeOptions
-from stages.lib.pose.mediapipe import MediaPipeOptions
+from stages.lib.pose.detectors import options_of
 from stages.lib.provenance.identity import load_identity
 from stages.lib.provenance.samples import STUDENT, sign_samples
 from stages.lib.report import Figure, StageReport
@@ -154,16 +152,10 @@ def _take(
     drawn: DrawnSet,
     codec: VideoCodec,
 ) -> list[dict[str, Take]]:
-    detector = params.poses.backend, _detector_options(params)
+    detector = params.poses.backend, options_of(params.poses.backend, params.poses.model_dump())
     jobs = len(clips) * (len(drawn.drawn) + 1)
     with context.progress("poses of generated frames", jobs) as bar, context.executor() as executor:
         return take_all(clips, stretches, drawn.drawn, codec, detector, executor, bar)
-
-
-def _detector_options(params: Params) -> Options:
-    if params.poses.backend == "dwpose":
-        return DwposeOptions(**params.poses.dwpose.model_dump())
-    return MediaPipeOptions(**params.poses.mediapipe.model_dump())
 
 
 def _load_motion(workspace: Workspace) -> MotionModel | None:

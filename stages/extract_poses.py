@@ -11,11 +11,9 @@ from stages.lib.extraction import extract_clips
 from stages.lib.files import file_digest
 from stages.lib.media import contact_sheet, read_frames, save_png
 from stages.lib.pose import skeleton as sk
-from stages.lib.pose.detectors import Options
+from stages.lib.pose.detectors import options_of
 from stages.lib.pose.drawing import draw_skeleton, overlay
-from stages.lib.pose.dwpose import DwposeOptions
 from stages.lib.pose.extract import POSES_FILE, PoseJob, extract_clip, salt
-from stages.lib.pose.mediapipe import MediaPipeOptions
 from stages.lib.report import Figure, StageReport
 from stages.lib.store import ClipStore
 from stages.lib.workspace import Workspace
@@ -48,14 +46,9 @@ def run(params: Params, context: Context) -> StageReport:
     return report
 
 
-def _options(params: Params) -> Options:
-    if params.poses.backend == "dwpose":
-        return DwposeOptions(**params.poses.dwpose.model_dump())
-    return MediaPipeOptions(**params.poses.mediapipe.model_dump())
-
-
 def _jobs(params: Params, workspace: Workspace, ledger: Ledger) -> list[PoseJob]:
-    backend, options = params.poses.backend, _options(params)
+    backend = params.poses.backend
+    options = options_of(backend, params.poses.model_dump())
     store = ClipStore(workspace.store, STAGE, salt(backend, options))
     frames = ledger.table.set_index("clip")["frames"]
     jobs = []

@@ -15,8 +15,9 @@ from stages.lib.evaluation.drawing import Drawn, Sampler, draw
 from stages.lib.family import pick_family
 from stages.lib.files import write_json
 from stages.lib.media import read_frames
+from stages.lib.metrics.pictures import psnr
 from stages.lib.nets.arithmetic import Measuring, pick_arithmetic
-from stages.lib.preview import psnr, save_sheet
+from stages.lib.preview import save_sheet
 from stages.lib.report import Figure, StageReport
 from stages.lib.streaming import Chunks
 from stages.lib.workspace import Workspace

@@ -20,10 +20,11 @@ from stages.lib.distillation import plan_windows
 from stages.lib.family import pick_family
 from stages.lib.files import atomic_path, folder_digest
 from stages.lib.media import read_frames
+from stages.lib.metrics.pictures import psnr
 from stages.lib.nets.precision import autocast
 from stages.lib.parallel import ClipFailure, map_clips
 from stages.lib.pixels import to_pictures
-from stages.lib.preview import psnr, save_sheet
+from stages.lib.preview import save_sheet
 from stages.lib.report import Figure, StageReport
 from stages.lib.sampling import OnState, sample, timesteps
 from stages.lib.training import step_generator
@@ -34,10 +35,6 @@ from stages.params import Params, dumped
 def run(params: Params, context: Context) -> StageReport:
     """Writes data/targets/CLIP-START.safetensors, one a window."""
     workspace, section = context.workspace, params.targets
-    if params.teacher.steps % section.states:
-        raise ValueError(
-            f"targets.states is {section.states}, which does not divide the {params.teacher.steps} steps of the teacher"
-        )
     curated = Curated.load(workspace.curated)
     family = pick_family(dumped(params.wan), params.teacher.precision, params.seed)
     clips = family.clips(workspace, curated, "train", CellWeights(**params.teacher.weights.model_dump()))

@@ -17,13 +17,14 @@ from stages.lib.curves import save_loss_curve
 from stages.lib.device import pick_device
 from stages.lib.files import atomic_path
 from stages.lib.media import read_frames
+from stages.lib.metrics.pictures import psnr
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.pose_encoder import PoseEncoder
 from stages.lib.nets.precision import autocast
 from stages.lib.nets.pretrained import require_config
 from stages.lib.pixels import to_pictures, to_tensor
 from stages.lib.pose.drawing import draw_skeleton
-from stages.lib.preview import psnr, save_sheet
+from stages.lib.preview import save_sheet
 from stages.lib.report import Figure, StageReport
 from stages.lib.training import Optimisation, seeded, train
 from stages.lib.workspace import Workspace

@@ -18,12 +18,13 @@ from stages.lib.family import Family, pick_family
 from stages.lib.files import atomic_path
 from stages.lib.losses import channel_weights, denoising_loss
 from stages.lib.media import read_frames
+from stages.lib.metrics.pictures import psnr
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.interface import DenoisingNet, VideoCodec
 from stages.lib.nets.precision import autocast
 from stages.lib.nets.pretrained import require_config
 from stages.lib.pixels import to_pictures
-from stages.lib.preview import psnr, save_sheet
+from stages.lib.preview import save_sheet
 from stages.lib.report import Figure, StageReport
 from stages.lib.sampling import sample
 from stages.lib.training import Optimisation, Trained, seeded, train

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # before anything numeric is imported: tests run two at a time on two cores
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 import pytest  # noqa: E402
+from xdist.scheduler import LoadFileScheduling  # noqa: E402
 
 from flows.environment import PRIVATE  # noqa: E402
 from tests.s3 import CREDENTIALS, S3Server, serve_s3  # noqa: E402
@@ -16,6 +18,41 @@ from tests.s3 import CREDENTIALS, S3Server, serve_s3  # noqa: E402
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.update(PRIVATE, HF_HUB_OFFLINE="1", PREFECT_HOME=str(ROOT / ".cospeech/tests/prefect"))
 (ROOT / ".cospeech/tests").mkdir(parents=True, exist_ok=True)
+
+
+STORIES = {
+    "the whole pipeline": ("tests/e2e/test_pipeline.py",),
+    "a Prefect server": tuple(
+        f"tests/flows/test_{name}.py" for name in ["by_hand", "dashboard", "deploy", "observed", "retrain"]
+    ),
+    "Wan": ("tests/stages/wan",),
+}
+"""Files that share what is dear to make; one process tests all of a story."""
+ORDER = (
+    *(place for places in STORIES.values() for place in places),
+    "tests/flows",
+    "tests/stages",
+    "tests/e2e",
+    "tests",
+)
+"""Long files first, so that of two processes that test neither is left alone with one at the end; between the first
+story and the files that wait for its run there is enough for the other process."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = [ROOT / name for name in ORDER]
+    items.sort(key=lambda item: next(rank for rank, place in enumerate(places) if item.path.is_relative_to(place)))
+
+
+class ByStory(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return next(
+            (name for name, places in STORIES.items() if nodeid.startswith(places)), super()._split_scope(nodeid)
+        )
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByStory:
+    return ByStory(config, log)
 
 
 @pytest.fixture(scope="session")

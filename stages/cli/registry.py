@@ -30,7 +30,7 @@ def add_commands(commands: Commands) -> None:
     rollback.set_defaults(command=take_back)
 
     fetch = commands.add_parser("fetch", help="copy the model in production out of the registry")
-    fetch.add_argument("folder", type=Path, help="where it appears, whole or not at all")
+    fetch.add_argument("folder", type=Path, help="a new one; it appears whole or not at all")
     fetch.add_argument("--version", default=None, help="such as v0003; default: the one in production")
     add_root(fetch)
     fetch.set_defaults(command=fetch_model)

@@ -78,7 +78,7 @@ def serve_page(options: argparse.Namespace) -> int:
     from stages.lib.device import pick_device
     from stages.lib.parallel import available_cores
     from stages.lib.provenance.xmp import describe_origin
-    from stages.lib.serving.guard import check_token
+    from stages.lib.serving.guard import check_certificate, check_token
     from stages.lib.serving.limits import Limits
     from stages.lib.serving.offered import offered_people
     from stages.lib.serving.server import Address, serve
@@ -88,6 +88,7 @@ def serve_page(options: argparse.Namespace) -> int:
     workspace, device = Workspace(options.root), pick_device(options.device)
     address = Address(options.host, options.port, options.certificate, options.key)
     check_token(address.host, options.token)  # before the models are read
+    check_certificate(address.certificate, address.key)
     demo = options.root / "data/demo"
     folder = options.people or (demo if demo.is_dir() else None)
     model = options.model or workspace.model("export")
@@ -97,7 +98,7 @@ def serve_page(options: argparse.Namespace) -> int:
         offered_people(folder, load_revocations(workspace.revoked)) if folder else [],
         address,
         options.token,
-        options.talks or max(1, available_cores() // 2),
+        max(1, available_cores() // 2) if options.talks is None else options.talks,
         Limits(voice_seconds=options.longest, hold_seconds=3 * options.longest),
         origin,
         lambda line: print(line, flush=True),
@@ -129,6 +130,8 @@ def verify_provenance(options: argparse.Namespace) -> int:
         found = read_credentials(options.path)
         if found is None:
             raise ValueError(f"{options.path}: carries no content credentials")
+        if "reference" not in found.claims:
+            raise ValueError(f"{options.path}: signed by {found.signer}, but not drawn by cospeech")
         told, signer, problems = f"picture of {found.claims['reference']['clip']}", found.signer, found.problems
     for problem in problems:
         print(f"{options.path}: {problem}", file=sys.stderr)

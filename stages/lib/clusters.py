@@ -52,9 +52,7 @@ class _DaskExecutor(_ClusterExecutor):
         try:
             from distributed import Client
         except ImportError as error:
-            raise ValueError(
-                "compute.cluster names a Dask scheduler; install it: pip install 'cospeech[dask]'"
-            ) from error
+            raise ValueError("compute.cluster names a Dask scheduler; install it: pip install -e '.[dask]'") from error
         try:
             self._client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except OSError as error:
@@ -79,7 +77,7 @@ class _RayExecutor(_ClusterExecutor):
         try:
             import ray
         except ImportError as error:
-            raise ValueError("compute.cluster names a Ray cluster; install it: pip install 'cospeech[ray]'") from error
+            raise ValueError("compute.cluster names a Ray cluster; install it: pip install -e '.[ray]'") from error
         self._ray = ray
         try:
             place = "auto" if address == "ray:auto" else address

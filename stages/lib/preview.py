@@ -8,12 +8,6 @@ import numpy as np
 from stages.lib.media import contact_sheet, save_png
 
 
-def psnr(made: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Peak signal-to-noise ratio of each picture, dB: (T, H, W, 3) uint8 twice -> (T,)."""
-    error = np.square(made.astype(np.float64) - truth.astype(np.float64)).mean((1, 2, 3))
-    return 10 * np.log10(255**2 / np.maximum(error, 1e-4))
-
-
 def save_sheet(path: Path, columns: Sequence[np.ndarray]) -> Path:
     """A row an index: the index-th picture of each of `columns` (each (N, H, W, 3) uint8) side by side."""
     rows = np.stack(columns, 1)

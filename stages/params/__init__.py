@@ -54,6 +54,30 @@ class Params(Section):
     gate: GateSection
 
     @model_validator(mode="after")
+    def _steps_divide(self) -> "Params":
+        """A student's steps end where the states of the teacher's path were kept."""
+        teacher, states, student = self.teacher.steps, self.targets.states, self.student.steps
+        if teacher % states:
+            raise ValueError(f"targets.states is {states}, which does not divide the {teacher} of teacher.steps")
+        if states % student:
+            raise ValueError(f"student.steps is {student}, which does not divide the {states} of targets.states")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_are_reached(self) -> "Params":
+        if self.wan is not None:
+            return self
+        lengths = {
+            "teacher.window": self.teacher.window, "adapt.frames": self.adapt.frames,
+            "targets.frames": self.targets.frames, "evaluate.window": self.evaluate.window,
+        }  # fmt: skip
+        if wrong := [f"{name} {found}" for name, found in lengths.items() if found > self.teacher.max_frames]:
+            raise ValueError(
+                f"windows may have teacher.max_frames {self.teacher.max_frames} frames: {', '.join(wrong)}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _wan_windows(self) -> "Params":
         """All of Wan's windows have one length: the first frame of each is encoded otherwise than the rest."""
         if self.wan is None:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from stages.lib.metrics.catalogue import MEASURES
 from stages.params.section import Section
 
 
@@ -82,6 +83,13 @@ class GateSection(Section):
     confidence: float = Field(gt=0.5, lt=1, description="of the interval of the gain")
     resamples: int = Field(ge=100, description="of the bootstrap over clips")
     clips: int = Field(ge=1, description="least number of held-out clips that both were measured on")
+
+    @model_validator(mode="after")
+    def _measures_are_known(self) -> "GateSection":
+        known = [measure.key for measure in MEASURES]
+        if unknown := sorted(set(self.measures) - set(known)):
+            raise ValueError(f"measures: {', '.join(unknown)}: evaluate has {', '.join(known)}")
+        return self
 
     @model_validator(mode="after")
     def _something_must_gain(self) -> "GateSection":

@@ -1,6 +1,7 @@
 """A clone of HEAD to run the pipeline in."""
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import yaml
 
+from tests.footage import run_ffmpeg
+
 NOBODY = "http://127.0.0.1:9/api"
-TRAIN, TEST = 3, 1
-"""Clips of a small clone."""
+TRAIN, TEST, SECONDS = 3, 1, 3
+"""Clips of a small clone, and how much of each is used."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,12 @@ class Clone:
     rows: list[dict[str, str]]
 
     def use(self, rows: list[dict[str, str]], folder: Path | None = None) -> None:
-        """Write a manifest and bring the files that it names; into `folder`, or else as the clone's own footage."""
-        footage, corpus = folder or self.root / "footage", self.root / "data/demo"
+        """Write a manifest and bring the beginnings of what it names; into `folder`, or else as the clone's footage.
+
+        What the clone has comes to the folder as it is.
+        """
+        own, corpus = self.root / "footage", self.root / "data/demo"
+        footage = folder or own
         footage.mkdir(exist_ok=True)
         with (footage / "manifest.csv").open("w", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, list(self.rows[0]))
@@ -33,7 +40,10 @@ class Clone:
             writer.writerows(rows)
         for name in {row[column] for row in rows for column in ("uri", "alignment") if row.get(column)}:
             (footage / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(corpus / name, footage / name)
+            if (own / name).exists() and footage != own:
+                shutil.copy(own / name, footage / name)
+            else:
+                _shorten(corpus / name, footage / name)
 
     def start(self, *command: str, log: Path | None = None, **variables: str) -> "subprocess.Popen[str]":
         """`python -m COMMAND` in the clone; its output comes through a pipe, or goes to the file `log`."""
@@ -68,6 +78,19 @@ class Clone:
         """What dvc.lock says of the outputs of a stage."""
         lock = yaml.safe_load((self.root / "dvc.lock").read_text(encoding="utf-8"))
         return {out["path"]: out["md5"] for out in lock["stages"][stage]["outs"]}
+
+
+def _shorten(source: Path, target: Path) -> None:
+    """The first SECONDS of a video, or of its alignment."""
+    if source.suffix == ".mp4":
+        run_ffmpeg("-i", str(source), "-t", str(SECONDS), str(target))
+        return
+    kinds = json.loads(source.read_text(encoding="utf-8"))
+    kept = {
+        kind: [span | {"end": min(span["end"], SECONDS)} for span in spans if span["start"] < SECONDS]
+        for kind, spans in kinds.items()
+    }
+    target.write_text(json.dumps(kept), encoding="utf-8")
 
 
 def make_clone(repository: Path, root: Path) -> Clone:

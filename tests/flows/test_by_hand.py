@@ -90,6 +90,22 @@ def test_killed_it_is_crashed_and_nobody_is_left(
     assert not any(alive(each) for each in family)
 
 
+def test_killed_between_two_stages_it_has_failed(
+    client: Any, prefect_server: str, start_pipeline: Any, project: Path, new_runs: Any
+) -> None:
+    """What is killed there is no stage of ours, so that only dvc knows of it."""
+    process = start_pipeline("ok", *REPRO, PREFECT_API_URL=prefect_server, between="touch holding; exec sleep 60")
+    assert wait_for((project / "holding").exists, 240)
+    between = psutil.Process(process.pid).children()
+    for each in [process, *between]:
+        each.kill()
+    process.wait()
+    run, stages = _closed(client, new_runs, project)
+    assert run.state.is_failed(), run.state
+    assert run.state.message == "dvc ended before between, second had run"
+    assert set(stages) == {"first"}
+
+
 def test_cancelled_on_the_dashboard_it_ends_dvc_and_stage(
     client: Any, prefect_server: str, start_pipeline: Any, project: Path, new_runs: Any
 ) -> None:

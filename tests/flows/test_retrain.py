@@ -117,6 +117,7 @@ def test_a_second_run_in_this_folder_is_skipped_and_says_so(
     with exclusive(project / ".cospeech/locks", "retrain"):
         assert retrain_main([]) == 0
     assert f"skipped, retrain: already being run by process {os.getpid()} since" in capsys.readouterr().err
+    (project / "dvc.yaml").touch()
     text = (project / "params.yaml").read_text()
     (project / "params.yaml").write_text(text.replace("source: data/demo", "source: s3://takes/may"))
     assert retrain_main(["--footage", "s3://takes/june"]) == 1

@@ -4,13 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import yaml
 
+from flows.stage import check_batches
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.report import StageReport
+from stages.params import load_params
 from tests.stages.tiny_project import make_project
 
 pytestmark = pytest.mark.timeout(900)
@@ -59,3 +62,14 @@ def test_a_stage_that_does_not_train_together_says_so(root: Path) -> None:
     ran = start(root, *TWO, stage="encode_latents")
     assert ran.returncode != 0
     assert "encode_latents runs in one process, 2 were launched" in ran.stderr
+
+
+@pytest.mark.parametrize(("batch", "said"), [(1, "adapt.batch is 1, which 3 processes cannot share"), (6, None)])
+def test_a_batch_is_looked_at_before_training(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, batch: int, said: str | None
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    params = load_params(repository / "params.yaml")
+    params = params.model_copy(update={"adapt": params.adapt.model_copy(update={"batch": batch})})
+    with pytest.raises(ValueError, match=said) if said else nullcontext():
+        check_batches("adapt_teacher", params)

@@ -166,6 +166,7 @@ def test_every_row_of_the_manifest_stays_with_every_score_and_threshold(project:
     report = StageReport.load(project.workspace.stage_report("curate"))
     assert (report.figures["named"], report.figures["kept"], report.figures["refused"]) == (3, 2, 1)
     assert report.figures["refused_ingest"] == 1
+    assert report.pictures
     assert all(path.is_file() for path in report.pictures.values())
 
 

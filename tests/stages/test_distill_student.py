@@ -1,5 +1,6 @@
 """The student: the adapted teacher's weights under sparse attention, taught by its paths and by the truth."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,28 @@ def workspace(params: Params, tmp_path_factory: pytest.TempPathFactory) -> Works
     return workspace
 
 
+@dataclass(frozen=True)
+class Run:
+    """weights: of the student. files: digests of student and report."""
+
+    report: StageReport
+    weights: dict[str, torch.Tensor]
+    files: list[str]
+
+
+@pytest.fixture(scope="module")
+def full(params: Params, workspace: Workspace) -> Run:
+    """All terms on, not interrupted."""
+    return run(params, workspace)
+
+
+def run(params: Params, workspace: Workspace) -> Run:
+    report = distill_student.run(params, context_of(workspace.root))
+    folders = (workspace.model("student"), workspace.stage_report("distill_student"))
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    return Run(report, weights(workspace), [file_digest(path) for path in files])
+
+
 def changed(params: Params, **student: object) -> Params:
     section = StudentSection.model_validate({**params.student.model_dump(), **student})
     return params.model_copy(update={"student": section})
@@ -42,49 +65,40 @@ def weights(workspace: Workspace, model: str = "student") -> dict[str, torch.Ten
 
 
 def test_it_trains_a_student_and_says_how_good_it_is(params: Params, workspace: Workspace) -> None:
-    report = distill_student.run(params, context_of(workspace.root))
-    student, teacher = weights(workspace), weights(workspace, "adapted_teacher")
+    made = run(params, workspace)
+    report, student, teacher = made.report, made.weights, weights(workspace, "adapted_teacher")
     assert student.keys() == teacher.keys()
     assert any(not torch.equal(student[name], teacher[name]) for name in student)
     assert {"psnr_seen_1_steps", "psnr_seen_2_steps", "psnr_unseen_4_steps"} <= report.figures.keys()
     assert 0 < float(report.figures["attended_share"] or 0) < 1
     assert {"student_fps", "teacher_fps", "ratio"} == report.timings.keys()
+    assert report.pictures
     assert all(path.is_file() for path in report.pictures.values())
     assert StageReport.load(workspace.stage_report("distill_student")).figures == report.figures
     assert not list(workspace.scratch.iterdir())
 
 
-def test_two_runs_give_equal_files(params: Params, workspace: Workspace) -> None:
-    def outputs() -> list[str]:
-        distill_student.run(params, context_of(workspace.root))
-        folders = (workspace.model("student"), workspace.stage_report("distill_student"))
-        return [file_digest(path) for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-
-    assert outputs() == outputs()
+def test_two_runs_give_equal_files(params: Params, workspace: Workspace, full: Run) -> None:
+    assert run(params, workspace).files == full.files
 
 
 @pytest.mark.parametrize("stop_after", [2, 6], ids=["regression", "matching"])
 def test_an_interrupted_run_goes_on_to_the_same_weights(
-    params: Params, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, stop_after: int
+    params: Params, workspace: Workspace, full: Run, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
-    distill_student.run(params, context_of(workspace.root))
-    whole = weights(workspace)
     monkeypatch.setattr("stages.lib.checkpoint.Checkpoint.due", lambda self: True)
     with pytest.raises(KeyboardInterrupt):
         distill_student.run(params, context_of(workspace.root, Bar(stop_after=stop_after)))
     assert list(workspace.scratch.iterdir())
     distill_student.run(params, context_of(workspace.root))
     again = weights(workspace)
-    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    assert all(torch.equal(full.weights[name], again[name]) for name in full.weights)
 
 
 @pytest.mark.parametrize("off", ["regression", "dmd", "region"])
-def test_each_term_can_be_switched_off_and_matters(params: Params, workspace: Workspace, off: str) -> None:
-    distill_student.run(params, context_of(workspace.root))
-    full = weights(workspace)
-    distill_student.run(changed(params, **{off: 0.0}), context_of(workspace.root))
-    without = weights(workspace)
-    assert any(not torch.equal(full[name], without[name]) for name in full)
+def test_each_term_can_be_switched_off_and_matters(params: Params, workspace: Workspace, full: Run, off: str) -> None:
+    without = run(changed(params, **{off: 0.0}), workspace).weights
+    assert any(not torch.equal(full.weights[name], without[name]) for name in without)
 
 
 def losses(workspace: Workspace, name: str) -> list[float]:

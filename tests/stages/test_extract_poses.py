@@ -103,6 +103,7 @@ def test_processes_give_the_bytes_of_a_plain_loop(params: Params, workspace: Wor
     assert sorted(digests(workspace)) == ["clip-0.safetensors", "clip-1.safetensors"]
     assert report.figures["frames"] == 2 * FRAMES
     assert report.figures["face_share"] == 1
+    assert report.pictures
     assert all(path.is_file() for path in report.pictures.values())
     assert StageReport.load(workspace.stage_report("extract_poses")).figures == report.figures
 

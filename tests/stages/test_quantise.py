@@ -12,8 +12,8 @@ from stages.lib.dataset import load_clip
 from stages.lib.evaluation.drawing import decode
 from stages.lib.files import file_digest, read_json
 from stages.lib.media import read_frames
+from stages.lib.metrics.pictures import psnr
 from stages.lib.nets.lean import LeanStudent
-from stages.lib.preview import psnr
 from stages.lib.report import StageReport
 from stages.lib.speaker import load
 from stages.lib.streaming import sample_stream

@@ -49,6 +49,7 @@ def test_states_are_those_of_the_teacher(params: Params, workspace: Workspace) -
         noise, half, result = (state.astype(np.float32) for state in each.states)
         assert np.abs(half - result).mean() < np.abs(noise - result).mean()
     assert StageReport.load(workspace.stage_report("teacher_targets")).figures == report.figures
+    assert report.pictures
     assert all(path.is_file() for path in report.pictures.values())
     assert not list(workspace.scratch.iterdir())
 

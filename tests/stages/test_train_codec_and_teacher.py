@@ -15,10 +15,10 @@ from stages.lib.artifacts.tables import CURATED_COLUMNS
 from stages.lib.context import Context
 from stages.lib.files import file_digest
 from stages.lib.media import read_frames, write_video
+from stages.lib.metrics.pictures import psnr
 from stages.lib.nets.codec import Codec
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.pixels import to_pictures
-from stages.lib.preview import psnr
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
 from stages.params import Params, load_params

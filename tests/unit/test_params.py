@@ -39,6 +39,22 @@ def test_a_wrong_value_is_named_and_shown(tmp_path: Path) -> None:
         load_params(broken(tmp_path, lambda values: values["media"].update(size=100)))
 
 
+@pytest.mark.parametrize(
+    ("section", "values", "said"),
+    [
+        ("gate", {"measures": {"pnsr": {"better": "higher", "margin": 0}}}, r"gate: .*pnsr: evaluate has psnr, ssim"),
+        ("targets", {"states": 3}, r"targets\.states is 3, which does not divide the 20 of teacher\.steps"),
+        ("student", {"steps": 3}, r"student\.steps is 3, which does not divide the 4 of targets\.states"),
+        ("evaluate", {"window": 65}, r"teacher\.max_frames 64 frames: evaluate\.window 65"),
+    ],
+)
+def test_what_could_not_work_is_said_before_any_training(
+    tmp_path: Path, section: str, values: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ParamsError, match=said):
+        load_params(broken(tmp_path, lambda params: params[section].update(values)))
+
+
 def test_an_absent_or_unreadable_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="no such file"):
         load_params(tmp_path / "none.yaml")

@@ -14,7 +14,7 @@ import torch
 _ABSENT = -1e30
 """Added to the score of a key that is not there. Finite, so that a block of absent keys alone makes no NaN."""
 _ATEN: Any = torch.ops.aten
-_ALIGN = 32
+ALIGN = 32
 """CUDA's memory-efficient kernel wants rows of its log-sum-exp at multiples of this."""
 
 
@@ -131,7 +131,7 @@ def takes_efficient(q: torch.Tensor) -> bool:
 
 def aligned(lse_BHQ: torch.Tensor) -> torch.Tensor:
     """As the memory-efficient kernel's backward pass takes it."""
-    return torch.nn.functional.pad(lse_BHQ, (0, -lse_BHQ.shape[2] % _ALIGN), value=math.inf).contiguous()
+    return torch.nn.functional.pad(lse_BHQ, (0, -lse_BHQ.shape[2] % ALIGN), value=math.inf).contiguous()
 
 
 def no_dropout(device: torch.device) -> torch.Tensor:

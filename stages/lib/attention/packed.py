@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from .kernels import attend, attend_backward, no_dropout, takes_efficient, takes_flash
+from .kernels import ALIGN, attend, attend_backward, no_dropout, takes_efficient, takes_flash
 
 _ATEN: Any = torch.ops.aten
 
@@ -78,7 +78,7 @@ def attend_packed_backward(
         return dq, dk, dv
     if takes_efficient(q_QHD):
         seed = no_dropout(q_QHD.device)
-        longest = -(-lengths.queries // 32) * 32
+        longest = -(-lengths.queries // ALIGN) * ALIGN
         lse_SLH = lse_QH.new_full((len(lengths.query_end) - 1, longest, lse_QH.shape[1]), math.inf)
         lse_SLH[_places(lengths, len(q_QHD))] = lse_QH
         found = _ATEN._efficient_attention_backward(

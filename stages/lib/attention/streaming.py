@@ -36,7 +36,9 @@ class Memory:
 
     def __post_init__(self) -> None:
         if self.past_frames < 0 or self.longest < 1:
-            raise ValueError(f"streaming: past_frames {self.past_frames} must be 0 or more, longest {self.longest} 1")
+            raise ValueError(
+                f"streaming: past_frames is {self.past_frames}, 0 or more is needed; longest {self.longest}, 1 or more"
+            )
         if not 0 <= self.recent <= self.frames:
             raise ValueError(
                 f"streaming: {self.recent} recent of {self.frames} kept frames; it cannot be more than all"

@@ -66,7 +66,7 @@ def permission(consent: str | None, licence: str | None) -> list[str]:
     said = (consent or "").strip()
     if not said or said.lower() in {"no", "none", "false", "0", "unknown", "nan"}:
         reasons.append(f"consent: the manifest's column consent says {said or 'nothing'!r}")
-    if not (licence or "").strip() or str(licence).strip().lower() in {"none", "unknown", "nan"}:
+    if not (licence or "").strip() or str(licence).strip().lower() in {"no", "none", "unknown", "nan"}:
         reasons.append(f"licence: the manifest's column licence says {(licence or 'nothing').strip()!r}")
     return reasons
 

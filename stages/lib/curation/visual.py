@@ -9,6 +9,7 @@ import numpy as np
 
 from stages.lib.artifacts import Poses
 from stages.lib.files import write_json
+from stages.lib.pose import skeleton as sk
 from stages.lib.pose.faces import count_faces
 from stages.lib.store import ClipStore
 
@@ -25,8 +26,6 @@ RETURN = 0.5
 """A corner followed there and back must come home within so many pixels: across a cut, or under a hand, none does."""
 CELLS = 4
 """They must also lie in this many of the 4 x 4 parts of the picture: one moving thing is no camera."""
-_SHOULDERS = slice(5, 7)
-_FACE = slice(23, 91)
 _PERSON = [*range(13), *range(23, 133)]
 """All but the legs."""
 _HAIR = 0.7
@@ -124,7 +123,7 @@ def background_mask(poses: Poses, frames: tuple[int, ...], side: int) -> np.ndar
     person = np.zeros((side, side), np.uint8)
     for index in frames:
         body = poses.keypoints[index][_PERSON] * scale  # where they were guessed too: rather too much than too little
-        face = poses.keypoints[index][_FACE] * scale
+        face = poses.keypoints[index][sk.FACE] * scale
         low, high = face.min(0), face.max(0)
         crown = np.array(
             [
@@ -132,7 +131,7 @@ def background_mask(poses: Poses, frames: tuple[int, ...], side: int) -> np.ndar
                 for x in (1.25 * low[0] - 0.25 * high[0], 1.25 * high[0] - 0.25 * low[0])
             ]
         )
-        below = poses.keypoints[index][_SHOULDERS] * scale * np.array([1, 0]) + np.array([0, side])
+        below = poses.keypoints[index][sk.SHOULDERS] * scale * np.array([1, 0]) + np.array([0, side])
         hull = cv2.convexHull(np.concatenate([body, crown, below]).clip(-side, 2 * side).astype(np.float32))
         cv2.fillConvexPoly(person, hull.round().astype(np.int32), 255)
     margin = math.ceil(0.08 * side)

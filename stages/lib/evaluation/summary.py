@@ -7,7 +7,7 @@ import numpy as np
 
 from stages.lib.evaluation.measure import Measured, Value
 from stages.lib.evaluation.stretches import SPLITS
-from stages.lib.metrics.catalogue import MEASURES, SET_MEASURES, UNAVAILABLE, WEIGHTS
+from stages.lib.metrics.catalogue import ABSOLUTE, MEASURES, SET_MEASURES, UNAVAILABLE, WEIGHTS
 from stages.lib.metrics.distributions import frechet_distance
 from stages.lib.metrics.uncertainty import estimate, paired_difference
 
@@ -102,7 +102,7 @@ def _values(rows: Rows, key: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _value(row: Mapping[str, Value], key: str) -> float:
     value = float(row[key])  # type: ignore[arg-type]
-    return abs(value) if key == "sync_offset" else value
+    return abs(value) if key in ABSOLUTE else value
 
 
 def _weight(row: Mapping[str, Value], key: str) -> float:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.lib.pose import skeleton as sk
+
 _SEEN = 0.3
 _HEAD_ROOM = 0.6
 """Above the topmost face point (a brow), in heights of the face points: forehead, hair and some air."""
@@ -26,7 +28,7 @@ class Crop:
 
 def shows_face(confidence: np.ndarray) -> bool:
     """Whether a detection, confidence (133,), has a face; without one its head cannot be placed."""
-    return bool(confidence[23:91].max() > _SEEN)
+    return bool(confidence[sk.FACE].max() > _SEEN)
 
 
 def find_crop(people: Sequence[tuple[np.ndarray, np.ndarray]], width: int, height: int) -> Crop:
@@ -54,6 +56,6 @@ def _box(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
     """(4,) left, top, right, bottom of the seen upper body with head room."""
     chosen = _UPPER_BODY[confidence[_UPPER_BODY] > _SEEN]
     points = keypoints[chosen] if len(chosen) else keypoints[_UPPER_BODY]
-    face = keypoints[23:91]
+    face = keypoints[sk.FACE]
     top = face[:, 1].min() - _HEAD_ROOM * np.ptp(face[:, 1])
     return np.array([points[:, 0].min(), min(top, points[:, 1].min()), *points.max(0)])

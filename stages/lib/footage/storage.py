@@ -90,7 +90,13 @@ def _local(uri: str) -> Path:
 
 @contextmanager
 def explained(uri: str, setting: str = "ingest.endpoint_url") -> Iterator[None]:
-    """S3 failures in words that say what to do. `setting`: where params.yaml names the service."""
+    """Failures in words that say what to do. `setting`: where params.yaml names the S3 service."""
+    if not is_remote(uri):
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(f"{uri}: {(error.strerror or str(error)).lower()}") from error
+        return
     from botocore.exceptions import BotoCoreError, NoCredentialsError
 
     bucket = uri.removeprefix(_S3).split("/", 1)[0]

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from stages.lib.nets.tensors import load_tensors
+
 
 def load_state(path: Path, key: str) -> dict[str, torch.Tensor]:
     """The tensors of a .safetensors, or of a .pth or .pt that torch reads with weights_only=True.
@@ -17,9 +19,10 @@ def load_state(path: Path, key: str) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise ValueError(f"{key}: {path}: no such file; give the official weights, or null to leave the measure out")
     if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
+        try:
+            return load_tensors(path)
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from error
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:

@@ -32,6 +32,9 @@ MEASURES = (
     Measure("face_missing", "faces not found", "share", "lower", 3),
 )
 
+ABSOLUTE = frozenset({"sync_offset"})
+"""Measures that clips have with a sign, and of which the size alone is good or bad."""
+
 SET_MEASURES = (Measure("fid", "FID", "", "lower", 2), Measure("fvd", "FVD", "", "lower", 1))
 """Of all frames or stretches of a model together; a clip has none."""
 

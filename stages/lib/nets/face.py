@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import nn
 
 from ..pose import skeleton as sk
+from .tensors import load_tensors
 
 SIDE = 112
 """Pixels a side of an aligned face."""
@@ -83,7 +83,7 @@ def load_face_net(path: Path) -> FaceNet:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; it should hold ArcFace weights as safetensors (docs/metrics.md)")
-    weights = load_file(path)
+    weights = load_tensors(path)
     try:
         net = FaceNet(*_shape(weights))
         net.load_state_dict(weights)

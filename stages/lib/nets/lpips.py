@@ -9,8 +9,9 @@ it. From torchvision:
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
+
+from .tensors import load_tensors
 
 _NETS = {64 * 3 * 11 * 11: "alex", 64 * 3 * 3 * 3: "vgg"}
 """By the size of the first convolution."""
@@ -38,7 +39,7 @@ def load_lpips(path: Path) -> Lpips:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; it should hold an LPIPS backbone as safetensors (docs/metrics.md)")
-    weights = {name: weight for name, weight in load_file(path).items() if name.startswith("features.")}
+    weights = {name: weight for name, weight in load_tensors(path).items() if name.startswith("features.")}
     first = weights.get("features.0.weight")
     net = _NETS.get(first.numel()) if first is not None else None
     if net is None:

@@ -1,6 +1,7 @@
 """Detectors of 133 keypoints, one interface. Heavy libraries are loaded when a detector is built."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,6 +22,11 @@ class Detector(Protocol):
         """(133, 2) pixels and (133,) confidence of the person in a picture (H, W, 3) uint8 RGB; None if nobody is."""
 
     def close(self) -> None: ...
+
+
+def options_of(backend: str, settings: Mapping[str, Any]) -> Options:
+    """settings: the section `poses` of the parameters, plain; only those of `backend` are looked at."""
+    return DwposeOptions(**settings["dwpose"]) if backend == "dwpose" else MediaPipeOptions(**settings["mediapipe"])
 
 
 def build_detector(backend: str, options: Options | None = None) -> Detector:

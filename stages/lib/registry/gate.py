@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from stages.lib.metrics.catalogue import ABSOLUTE
 from stages.lib.metrics.uncertainty import estimate
 
 Rows = Mapping[str, Mapping[str, float | None]]
@@ -128,8 +129,13 @@ def read_rows(path: Path, model: str) -> dict[str, dict[str, float | None]]:
     if table.empty:
         raise ValueError(f"{path}: no clip measured for {model}")
     numbers = table.set_index("clip").select_dtypes("number")
-    return {str(clip): {str(k): _value(v) for k, v in row.items()} for clip, row in numbers.to_dict("index").items()}
+    return {
+        str(clip): {str(key): _value(str(key), value) for key, value in row.items()}
+        for clip, row in numbers.to_dict("index").items()
+    }
 
 
-def _value(value: Any) -> float | None:
-    return None if pd.isna(value) else float(value)
+def _value(key: str, value: Any) -> float | None:
+    if pd.isna(value):
+        return None
+    return abs(float(value)) if key in ABSOLUTE else float(value)

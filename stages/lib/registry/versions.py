@@ -96,11 +96,13 @@ class Registry:
             return dict(json.loads(self._fs.cat_file(place)))
 
     def fetch(self, version: str, folder: Path) -> None:
-        """Copy a version to `folder`, which appears whole or not at all.
+        """Copy a version to `folder`, which must not be there and appears whole or not at all.
 
         Raises:
-            ValueError: a file is missing or is not what was promoted.
+            ValueError: the folder is there, or a file is missing or is not what was promoted.
         """
+        if folder.exists():
+            raise ValueError(f"{folder} exists already, and nothing there is overwritten; name a new folder")
         files = self.index(version)["files"]
         with atomic_path(folder) as temporary:
             for name, digest in files.items():

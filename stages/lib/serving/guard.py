@@ -2,9 +2,11 @@
 
 import hmac
 import ipaddress
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
@@ -53,6 +55,25 @@ def check_token(host: str, token: str | None) -> None:
         )
     if token is not None and len(token) < SHORTEST_TOKEN:
         raise InputError(f"a token of {len(token)} characters can be guessed; at least {SHORTEST_TOKEN} are needed")
+
+
+def check_certificate(certificate: Path | None, key: Path | None) -> None:
+    """
+    Raises:
+        InputError: not a certificate in PEM form with its private key, in a file of its own or the same.
+    """
+    if certificate is None:
+        if key is not None:
+            raise InputError(f"--key {key} is of no use alone: https needs --certificate too")
+        return
+    for path in (certificate, key):
+        if path is not None and not path.is_file():
+            raise InputError(f"{path}: no such file; https needs a certificate and its private key (PEM)")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        both = " and ".join(str(path) for path in (certificate, key) if path is not None)
+        raise InputError(f"{both}: no certificate with its private key as PEM ({error.reason or error})") from error
 
 
 @dataclass(frozen=True)

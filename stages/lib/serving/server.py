@@ -58,7 +58,10 @@ def serve(
 
     check_token(address.host, token)
     if speaker.models.motion is None or speaker.settings.stream is None:
-        raise InputError("this export cannot talk live: it needs a motion model, and attention.streamed in params.yaml")
+        raise InputError(
+            "this export cannot talk live: it needs a motion model, and in params.yaml "
+            "attention.stream, with attention.mask [global, local]"
+        )
     torch.set_num_threads(1)  # a talk has threads of its own
     for someone in people[:1]:
         warm_up(speaker, find_person_in(someone.picture))

@@ -2,7 +2,7 @@
 
     visitor: {"person": id, "voice": "microphone" | "file", "rate": Hz}      the greeting
     server:  {"kind": "place", "place": n}                                   in line, n - 1 are before you
-             {"kind": "ready", "mime": ..., "fps": ...}                      your turn: speak, or send the file
+             {"kind": "ready", "mime": ...}                                  your turn: speak, or send the file
     visitor: pieces of sound (16-bit PCM of the microphone, or of the file), {"kind": "end"} after the last;
              {"kind": "here"} every few seconds
     server:  pieces of the film; in the end {"kind": "end" | "error", "message": ...}

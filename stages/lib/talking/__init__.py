@@ -1,9 +1,10 @@
 """A voice and one picture to talking video, chunk by chunk.
 
     speaker = load("models/export")                       # stages.lib.speaker
-    person = read_portrait("person.png", speaker.size)    # portrait.py: found, checked, cropped
+    detector = build_detector("mediapipe")                # pose/detectors.py
+    person = read_portrait(Path("person.png"), detector)  # portrait.py: found, checked, cropped
     with speaker.start(person, seed=0) as session:
-        for samples in microphone:                        # float32 mono at speaker.sample_rate
+        for samples in microphone:                        # float32 mono at speaker.settings.sample_rate
             show(session.push(samples))                   # the frames that are done by now, maybe none
         show(session.finish())                            # the rest
 

@@ -10,8 +10,9 @@ from stages.lib.artifacts import Curated
 from stages.lib.family import WanSettings
 from stages.lib.files import atomic_path
 from stages.lib.media import read_frames
+from stages.lib.metrics.pictures import psnr
 from stages.lib.pixels import to_pictures, to_tensor
-from stages.lib.preview import psnr, save_sheet
+from stages.lib.preview import save_sheet
 from stages.lib.report import Figure, StageReport
 from stages.lib.wan.family import WanFamily
 from stages.lib.workspace import Workspace

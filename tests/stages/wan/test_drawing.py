@@ -37,17 +37,6 @@ from tests.stages import tiny_run
 from tests.stages.wan.support import changed, family_of
 
 
-def test_evaluation_measures_both_and_shows_them(params: Params, distilled: Workspace) -> None:
-    report = evaluate.run(params, tiny_run.context_of(distilled))
-    metrics = read_json(distilled.metrics)
-    assert {"teacher", "student", "copy_reference", "codec"} <= metrics.keys()
-    assert metrics["student"]["psnr"] > 0
-    assert metrics["speed"]["student_fps"] > 0
-    assert report.figures["clips"] == 2
-    whole = next(path for path in distilled.samples.iterdir() if "student" in path.name)
-    assert len(read_frames(whole)) == 37  # of 40: 1 and a multiple of 4
-
-
 def sampler_of(params: Params, workspace: Workspace, name: str, **changes: int) -> Sampler:
     return replace(evaluate.load_samplers(params, workspace)[name], **changes)  # type: ignore[arg-type]
 
@@ -94,13 +83,20 @@ def test_a_window_that_covers_all_is_the_single_window(params: Params, distilled
     assert (draw(replace(sampler, window=9, overlap=4), stretch, 0, 0).frames != single).any()
 
 
-def test_evaluation_draws_stretches_longer_than_a_window(params: Params, distilled: Workspace, tmp_path: Path) -> None:
+def test_evaluation_draws_stretches_longer_than_a_window_measures_and_shows_them(
+    params: Params, distilled: Workspace, tmp_path: Path
+) -> None:
     workspace = Workspace(tmp_path)
     shutil.copytree(distilled.root, workspace.root, dirs_exist_ok=True)
     report = evaluate.run(changed(params, "evaluate", frames=21), tiny_run.context_of(workspace))
+    assert report.figures["clips"] == 2
     assert report.figures["frames"] == 2 * 21
+    metrics = read_json(workspace.metrics)
+    assert {"teacher", "student", "copy_reference", "codec"} <= metrics.keys()
+    assert metrics["student"]["psnr"] > 0
+    assert metrics["speed"]["student_fps"] > 0
     whole = next(path for path in workspace.samples.iterdir() if "student" in path.name)
-    assert len(read_frames(whole)) == 37
+    assert len(read_frames(whole)) == 37  # of 40: 1 and a multiple of 4
 
 
 def test_a_second_of_footage_goes_all_the_way(params: Params, repository: Path, tmp_path: Path) -> None:

@@ -70,6 +70,7 @@ def test_every_clip_is_encoded_in_windows_of_its_own(params: Params, encoded: Wo
         assert np.abs(found.latents[1] - found.pose[1]).max() > 0.01
     report = StageReport.load(encoded.stage_report("encode_latents"))
     assert report.figures == {"clips": 3, "frames": 120, "latent_channels": 16}
+    assert report.pictures
     assert all(path.is_file() for path in report.pictures.values())
 
 

@@ -35,6 +35,7 @@ def test_the_teacher_learns_low_rank_updates_and_is_saved_merged(
         assert moved == {"blocks", "vace_blocks"}
         report = StageReport.load(taught.stage_report(f"{'train' if name == 'teacher' else 'adapt'}_teacher"))
         assert report.figures["loss"] is not None
+        assert report.pictures
         assert all(path.is_file() for path in report.pictures.values())
     figures = StageReport.load(taught.stage_report("adapt_teacher")).figures
     assert figures["loss_masked"] != figures["loss_dense"]

@@ -143,6 +143,14 @@ def test_what_is_no_weights_is_an_error_for_people(load: Callable[..., object], 
         load(wrong, CPU, "evaluate.weights.x")
 
 
+@pytest.mark.parametrize("load", [Lpips, I3D, Inception, ArcFace])
+def test_a_checkpoint_of_another_kind_is_an_error_for_people(load: Callable[..., object], tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    torch.save({"a": torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match=r"evaluate.weights.x: .*weights.safetensors: no safetensors file"):
+        load(path, CPU, "evaluate.weights.x")
+
+
 @pytest.mark.parametrize("load", [I3D, Inception])
 def test_what_is_no_file_of_tensors_is_an_error_too(load: Callable[..., object], tmp_path: Path) -> None:
     (tmp_path / "wrong.pth").write_bytes(b"hello")

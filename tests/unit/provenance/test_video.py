@@ -49,6 +49,14 @@ def test_a_signed_video_says_what_it_is_and_looks_the_same(
     assert "picture of ann-1" in capsys.readouterr().out
 
 
+def test_a_video_that_others_signed_is_not_called_ours(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sign_video(video, load_identity(tmp_path / "signing", None, None), GENERATED, {}, tmp_path / "store")
+    assert main(["verify", str(video)]) != 0
+    assert "but not drawn by cospeech" in capsys.readouterr().err
+
+
 def test_a_changed_picture_is_noticed(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sign(video, tmp_path)
     data = bytearray(video.read_bytes())

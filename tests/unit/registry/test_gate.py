@@ -81,6 +81,12 @@ def test_more_confidence_asks_for_more() -> None:
     assert lows[1] < lows[0]  # type: ignore[operator]
 
 
+def test_sound_early_is_no_better_than_sound_late(tmp_path: Path) -> None:
+    path = tmp_path / "clips.csv"
+    path.write_text("clip,model,sync_offset\na-1,student,-10\na-2,student,2\n")
+    assert read_rows(path, "student") == {"a-1": {"sync_offset": 10.0}, "a-2": {"sync_offset": 2.0}}
+
+
 def test_rows_come_from_the_table_of_evaluate(tmp_path: Path) -> None:
     path = tmp_path / "clips.csv"
     path.write_text("clip,speaker,model,psnr,lmd\na-1,ann,student,26.5,\na-1,ann,teacher,27,0.1\n")

@@ -53,6 +53,9 @@ def test_promote_fetch_roll_back(registry: Registry, tmp_path: Path) -> None:
     names = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*"))
     assert names == ["provenance.json", *(f"student/part{index}.safetensors" for index in range(3))]
     assert (tmp_path / "out/student/part1.safetensors").read_text().startswith("three 1")
+    with pytest.raises(ValueError, match="exists already, and nothing there is overwritten"):
+        registry.fetch("v0002", tmp_path / "out")
+    assert (tmp_path / "out/student/part1.safetensors").read_text().startswith("three 1")
     assert registry.rollback(ENTRY) == "v0002"
     assert registry.rollback(ENTRY) == "v0001"
     with pytest.raises(ValueError, match="no usable version before v0001"):
@@ -125,6 +128,11 @@ def test_a_promotion_killed_in_the_middle_leaves_the_old_model_whole(
     assert registry.promote(bundle(tmp_path, "newer", files=2), ENTRY) == expected
     registry.fetch(expected, tmp_path / "again")
     assert (tmp_path / "again/student/part1.safetensors").read_text().startswith("newer 1")
+
+
+def test_what_a_folder_lacks_is_not_told_of_s3(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"v0009/version\.json: no such file or directory$"):
+        Registry(str(tmp_path / "models/registry"), None).index("v0009")
 
 
 def test_a_registry_that_cannot_be_reached_is_an_error_never_an_empty_one(

@@ -63,7 +63,10 @@ def test_it_serves_and_ends(running: "subprocess.Popen[str]") -> None:
         (["--model", "nowhere"], "no export"),
         (["--people", "nowhere"], "nowhere: no such folder of people"),
         (["--host", "203.0.113.7", "--token", "a secret of some length"], "cannot be opened"),
-        (["--talks", "-1"], "at least 1 visitor"),
+        (["--talks", "0"], "at least 1 visitor"),
+        (["--key", "key.pem"], "--key key.pem is of no use alone"),
+        (["--certificate", "nowhere.pem", "--key", "key.pem"], "nowhere.pem: no such file"),
+        (["--certificate", __file__], "no certificate with its private key as PEM"),
     ],
 )
 def test_what_it_refuses(

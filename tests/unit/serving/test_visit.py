@@ -11,7 +11,6 @@ import av
 import numpy as np
 import pytest
 
-from stages.lib.serving.limits import Limits
 from stages.lib.serving.visit import Studio, read_wish, receive_visitor
 from tests.unit.serving.scene import LIMITS, ORIGIN, FakeSocket, make_studio
 from tests.unit.serving.test_voice import tone, wav
@@ -228,4 +227,3 @@ async def test_no_threads_are_left() -> None:
 def test_a_greeting() -> None:
     wish = read_wish('{"person": "7", "voice": "file", "rate": 44100}')
     assert (wish.person, wish.live, wish.rate) == ("7", False, 48000)
-    assert Limits().waiting > 0
