@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -18,16 +18,17 @@ from stages.lib.curation.seen import measure_poses
 from stages.lib.curation.split import Kept, assign_split, counts
 from stages.lib.curation.verdict import CHECKS, Score, frequent, judge, permission
 from stages.lib.curation.visual import VisualJob, measure_clip
-from stages.lib.device import pick_device
 from stages.lib.extraction import extract_clips
 from stages.lib.files import code_digest, file_digest, read_json, value_digest
-from stages.lib.judges.lipsync import Sound, SyncJudge, load_judge
 from stages.lib.media import read_frames, read_speech
 from stages.lib.pose import faces
 from stages.lib.report import StageReport
 from stages.lib.store import ClipStore
 from stages.lib.workspace import Workspace
 from stages.params import Params
+
+if TYPE_CHECKING:
+    from stages.lib.judges.lipsync import SyncJudge
 
 STAGE = "curate"
 SPOKEN = 0.5
@@ -87,25 +88,31 @@ def _visual_scores(job: VisualJob, workspace: Workspace) -> Path:
     return workspace.scratch / STAGE / f"{job.clip}.json"
 
 
-def _load_judge(params: Params) -> SyncJudge | None:
+def _load_judge(params: Params) -> "SyncJudge | None":
+    """Without an expert nothing here needs torch, whose import would take longer than the stage."""
     path, media = params.curate.sync_expert, params.media
     if path is None:
         return None
+    from stages.lib.device import pick_device
+    from stages.lib.judges.lipsync import load_judge
+
     device = pick_device(params.compute.device)
     return load_judge(path, device, media.fps, media.sample_rate, "curate.sync_expert")
 
 
 def _offset(
-    job: VisualJob, workspace: Workspace, features: AudioFeatures, poses: Poses, judge: SyncJudge | None
+    job: VisualJob, workspace: Workspace, features: AudioFeatures, poses: Poses, judge: "SyncJudge | None"
 ) -> tuple[int | None, float]:
     """Frames by which the sound is late, and the evidence: by the expert if there is one."""
     if judge is None:
         return av_offset(mouth_opening(poses), voice_energy(features))
+    from stages.lib.judges.lipsync import Sound
+
     lips = judge.lips(read_frames(job.video), poses.keypoints)
     return expert_offset(lips, judge.speech(Sound(features.mel, *read_speech(workspace.speech(job.clip)))))
 
 
-def _scores(job: VisualJob, workspace: Workspace, fps: float, judge: SyncJudge | None) -> dict[str, Score]:
+def _scores(job: VisualJob, workspace: Workspace, fps: float, judge: "SyncJudge | None") -> dict[str, Score]:
     poses, features = Poses.load(job.poses), AudioFeatures.load(workspace.audio(job.clip))
     if len(features.voice) != len(poses.confidence):
         raise ValueError(

@@ -49,7 +49,8 @@ class Bucket:
     def made(self, stage: str) -> set[str]:
         """Clips that the last run of a stage did not take from the store."""
         record = pd.read_parquet(record_path(Workspace(self.clone.root).store, stage))
-        return set(record["clip"][~record["reused"].astype(bool)])
+        clips = record["clip"][~record["reused"].astype(bool)]
+        return {clip.rsplit("-", 1)[0] for clip in clips}  # without the hash of the source
 
 
 @pytest.fixture(scope="module")

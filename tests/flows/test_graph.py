@@ -1,5 +1,7 @@
 """dvc.yaml says what the code needs, stage by stage."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,19 @@ def test_the_entry_agrees_with_the_code(repository: Path, stage: str) -> None:
 @pytest.mark.parametrize("stage", ["ingest", "extract_poses", "extract_audio", "curate"])
 def test_a_change_in_a_net_does_not_rerun_extraction(repository: Path, stage: str) -> None:
     """But for the lip-sync expert, which curate may ask; that costs it seconds, for pixels are in the store."""
-    asked = {"stages/lib/nets/sync.py", "stages/lib/nets/model.py"} if stage == "curate" else set()
+    expert = {f"stages/lib/nets/{name}.py" for name in ("sync", "model", "tensors")}
+    asked = expert if stage == "curate" else set()
     closure = library_closure(repository, stage) - asked
     assert not [path for path in closure if path.startswith(("stages/lib/nets", "stages/lib/attention"))]
+
+
+def test_stages_import_no_more_than_they_need(repository: Path) -> None:
+    """Sixteen processes a run: what each of them imports is waited for."""
+    script = (
+        "import sys, stages.curate; assert 'torch' not in sys.modules\n"
+        "import stages.encode_latents, stages.export; assert 'diffusers.models.transformers' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=repository, check=True)
 
 
 def test_closure_follows_every_form_of_import(tmp_path: Path) -> None:

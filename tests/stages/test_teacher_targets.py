@@ -100,12 +100,6 @@ def test_a_teacher_that_only_copies_is_the_same_at_any_number_of_steps(params: P
     assert float(figures["psnr"] or 0) < float(figures["psnr_copy"] or 0)  # by what the codec loses
 
 
-def test_states_must_divide_the_steps(params: Params, workspace: Workspace) -> None:
-    wrong = params.model_copy(update={"targets": params.targets.model_copy(update={"states": 3})})
-    with pytest.raises(ValueError, match=r"targets.states is 3, .* 4 steps"):
-        teacher_targets.run(wrong, context_of(workspace.root))
-
-
 def clip(name: str, frames: int) -> ClipTensors:
     latents = torch.zeros(frames, 1, 2, 2)
     points = np.zeros((frames, 133, 2), np.float32)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from diffusers.configuration_utils import register_to_config
-from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 from torch import nn
 
 from ..attention.plan import AttentionPlan
@@ -91,6 +90,8 @@ class Denoiser(Model):
         max_frames: int = 64,
         reference_warp: bool = False,
     ) -> None:
+        from diffusers.models.transformers.transformer_wan import WanTransformer3DModel  # takes as long as torch
+
         super().__init__()
         if width % heads:
             raise ValueError(f"width {width} is not a multiple of heads {heads}")

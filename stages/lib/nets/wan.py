@@ -13,12 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
-from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
@@ -28,6 +26,10 @@ from ..attention.rotary import wan_positions
 from ..attention.streaming import StreamStep
 from .batched import Batched
 from .interface import DenoisingNet
+
+if TYPE_CHECKING:  # with all transformers of diffusers, which take as long as torch
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+    from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
 
 PROMPTS = "prompts.safetensors"
 """The encoded prompts beside a codec of Wan's and in an export of its student; other exports have none."""
@@ -140,7 +142,7 @@ class WanTeacher(WanNet):
 
     guidance: float
 
-    def __init__(self, transformer: WanVACETransformer3DModel, guidance: float = 1.0) -> None:
+    def __init__(self, transformer: "WanVACETransformer3DModel", guidance: float = 1.0) -> None:
         super().__init__(transformer)
         self.guidance = guidance
         self.self_attention.reference = True
@@ -226,11 +228,15 @@ def load_teacher(
     source: Path | str, guidance: float, dtype: torch.dtype = torch.float32, hub: bool = False
 ) -> WanTeacher:
     """From a `WanVACEPipeline` of diffusers, such as Wan-AI/Wan2.1-VACE-1.3B-diffusers, or from what was saved here."""
+    from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
+
     return WanTeacher(_load(WanVACETransformer3DModel, source, dtype, hub), guidance)
 
 
 def load_student(source: Path | str, dtype: torch.dtype = torch.float32, hub: bool = False) -> WanStudent:
     """From a `WanPipeline` of diffusers (its transformer is widened), or from what was saved here."""
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+
     base = _load(WanTransformer3DModel, source, dtype, hub)
     widened = base.config["in_channels"] == 3 * base.config["out_channels"]
     return WanStudent(base if widened else widen(base))
@@ -244,7 +250,7 @@ def _load(kind: type, source: Path | str, dtype: torch.dtype, hub: bool) -> Any:
 
 
 @torch.no_grad()
-def widen(base: WanTransformer3DModel) -> WanTransformer3DModel:
+def widen(base: "WanTransformer3DModel") -> "WanTransformer3DModel":
     """The same transformer with three times the input channels. The new ones weigh nothing yet: it starts as it was."""
     old = base.patch_embedding
     wide = nn.Conv3d(3 * old.in_channels, old.out_channels, old.kernel_size, old.stride).to(old.weight)

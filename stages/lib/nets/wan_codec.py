@@ -8,24 +8,29 @@ Axes: B batch, C latent channels, V control channels, T latent frames, F video f
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
 from ..attention.temporal import latent_groups
 from .interface import VideoCodec
+
+if TYPE_CHECKING:  # with more of diffusers than most need, which takes as long as torch
+    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
 
 class WanCodec(VideoCodec):
     """Frozen. All channels count alike: their latents have unit variance and no decoder of ours says more."""
 
-    def __init__(self, vae: AutoencoderKLWan) -> None:
+    def __init__(self, vae: "AutoencoderKLWan") -> None:
         super().__init__()
         self.vae = vae.eval().requires_grad_(False)
         self.register_buffer("sensitivity", torch.ones(vae.config["z_dim"]), persistent=False)
 
     @classmethod
     def from_pretrained(cls, folder: Path) -> "WanCodec":
+        from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
+
         return cls(AutoencoderKLWan.from_pretrained(folder))
 
     def save_pretrained(self, folder: Path) -> None:
@@ -87,7 +92,7 @@ class WanCodec(VideoCodec):
 class PartEncoder:
     """`encode_video` of a video that comes in parts; keeps what its causal convolutions look back at."""
 
-    def __init__(self, vae: AutoencoderKLWan) -> None:
+    def __init__(self, vae: "AutoencoderKLWan") -> None:
         self._vae = vae
         self._kept: list[object] = [None] * vae._cached_conv_counts["encoder"]
 
@@ -103,7 +108,7 @@ class PartEncoder:
 class PartDecoder:
     """`decode_video` of latents that come in parts."""
 
-    def __init__(self, vae: AutoencoderKLWan) -> None:
+    def __init__(self, vae: "AutoencoderKLWan") -> None:
         self._vae, self._first = vae, True
         self._kept: list[object] = [None] * vae._cached_conv_counts["decoder"]
 
@@ -118,7 +123,7 @@ class PartDecoder:
 
 
 @torch.no_grad()
-def encode_video(vae: AutoencoderKLWan, video_B3FHW: torch.Tensor) -> torch.Tensor:
+def encode_video(vae: "AutoencoderKLWan", video_B3FHW: torch.Tensor) -> torch.Tensor:
     """Frames in -1..1 to latents (B, C, T, h, w) of unit variance; T is 1 + (F - 1) / 4, h and w an eighth of H and W.
 
     Raises:
@@ -131,13 +136,13 @@ def encode_video(vae: AutoencoderKLWan, video_B3FHW: torch.Tensor) -> torch.Tens
     return (vae.encode(video_B3FHW.to(vae.dtype)).latent_dist.mode().float() - mean) / deviation
 
 
-def decode_video(vae: AutoencoderKLWan, latents_BCThw: torch.Tensor) -> torch.Tensor:
+def decode_video(vae: "AutoencoderKLWan", latents_BCThw: torch.Tensor) -> torch.Tensor:
     """Latents to frames (B, 3, F, H, W) in -1..1; gradients pass."""
     mean, deviation = _statistics(vae)
     return vae.decode((latents_BCThw * deviation + mean).to(vae.dtype), return_dict=False)[0].float()
 
 
-def _statistics(vae: AutoencoderKLWan) -> tuple[torch.Tensor, torch.Tensor]:
+def _statistics(vae: "AutoencoderKLWan") -> tuple[torch.Tensor, torch.Tensor]:
     def shaped(values: list[float]) -> torch.Tensor:
         return torch.tensor(values, device=vae.device).view(1, -1, 1, 1, 1)
 
@@ -158,7 +163,7 @@ def join_control(
     return torch.cat([first, torch.cat([kept_BCThw, redrawn_BCThw, mask], 1)], 2)
 
 
-def encode_control(vae: AutoencoderKLWan, poses_B3FHW: torch.Tensor, reference_B3HW: torch.Tensor) -> torch.Tensor:
+def encode_control(vae: "AutoencoderKLWan", poses_B3FHW: torch.Tensor, reference_B3HW: torch.Tensor) -> torch.Tensor:
     """`join_control` of a skeleton video and a picture."""
     kept, redrawn = encode_video(vae, torch.zeros_like(poses_B3FHW)), encode_video(vae, poses_B3FHW)
     still = encode_video(vae, reference_B3HW[:, :, None])[:, :, 0]
