@@ -148,6 +148,7 @@ def _terminal_shows_our_logs_only() -> None:
     """Prefect's account of a run goes to the dashboard; its warnings still reach the terminal."""
     for name in ("prefect.flow_runs", "prefect.task_runs", "stages"):
         logging.getLogger(name).propagate = False
+    logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # warns that it is at work whenever a run ends
 
 
 def _tell(failure: str, call: Callable[[], object]) -> None:
