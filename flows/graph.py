@@ -29,12 +29,16 @@ def load_graph(root: Path) -> dict[str, dict[str, Any]]:
 
 def outputs(root: Path) -> list[Path]:
     """Every output and metrics file of every stage."""
-    entries = [
-        next(iter(entry)) if isinstance(entry, dict) else entry
-        for stage in load_graph(root).values()
+    return [root / path for path in made_by(root)]
+
+
+def made_by(root: Path) -> dict[str, str]:
+    """Path as written, to the stage whose output or metrics file it is."""
+    return {
+        next(iter(entry)) if isinstance(entry, dict) else entry: name
+        for name, stage in load_graph(root).items()
         for entry in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
-    ]
-    return [root / entry for entry in entries]
+    }
 
 
 def library_closure(root: Path, stage: str) -> set[str]:

@@ -80,7 +80,8 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
 
 def check_batches(name: str, params: Params) -> None:
     """Raises ValueError where a batch cannot be shared out: at once, not when training comes to it."""
-    for key in SHARED.get(name, ()):
+    unused = {0.0: "teacher.window_batch", 1.0: "teacher.batch"}.get(params.teacher.window_share)
+    for key in set(SHARED.get(name, ())) - {unused}:
         section, field = key.split(".")
         batch = getattr(getattr(params, section), field)
         if batch % launched():

@@ -1,43 +1,36 @@
 """What a `dvc repro` that has ended should still have run; its exit status is known to nobody but who started it."""
 
-import json
-import logging
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from flows.graph import load_graph, outputs
+import yaml
+
+from flows.graph import load_graph, made_by
 
 INDIFFERENT = {"targets", "force", "quiet", "verbose", "pull", "no_run_cache"}
 """Options that do not change which stages belong to the run."""
-
-logger = logging.getLogger("stages.flow")
 
 
 def undone(root: Path, command: Sequence[str]) -> list[str]:
     """Stages of that command line which do not stand on what those before them have made, in the order of dvc.yaml.
 
-    A parameter or a file of code that is edited meanwhile does not count: that is for the next run. Nothing is said of
-    a command that picks stages in another way than by target (`--downstream`, `--single-item`).
+    By dvc.lock alone, without dvc, which would hold up the user's next command. A parameter or a file of code that is
+    edited meanwhile does not count: that is for the next run. Nothing is said of a command that picks stages in another
+    way than by their names (`--downstream`, another dvc.yaml).
     """
-    targets = targets_of(command)
-    if targets is None:
+    graph, targets = load_graph(root), targets_of(command)
+    if targets is None or not graph.keys() >= set(targets):
         return []
-    answer = subprocess.run(
-        [sys.executable, "-m", "dvc", "status", "--json", "--with-deps", *targets],
-        cwd=root, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if answer.returncode != 0:
-        logger.warning("whether the run is complete is not known, dvc status ended so: %s", answer.stderr[-500:])
-        return []
-    changed, made = json.loads(answer.stdout), outputs(root)
-    order = [*load_graph(root), *sorted(changed)]
-    return sorted((stage for stage, found in changed.items() if _stale(root, found, made)), key=order.index)
+    path = root / "dvc.lock"
+    lock = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"] if path.is_file() else {}
+    made = {out["path"]: out.get("md5") for entry in lock.values() for out in entry.get("outs", [])}
+    wanted = _with_those_before(graph, made_by(root), targets or list(graph))
+    return [stage for stage in graph if stage in wanted and not _stands(lock.get(stage), made)]
 
 
 def targets_of(command: Sequence[str]) -> list[str] | None:
-    """Of `dvc repro`; None if this is another command, or has options that are not INDIFFERENT."""
+    """Of `dvc repro`; [] for all. None if this is another command, or has options that are not INDIFFERENT."""
     from dvc.cli import parse_args
 
     if "repro" not in command:
@@ -46,10 +39,21 @@ def targets_of(command: Sequence[str]) -> list[str] | None:
     given = vars(parse_args(list(command[command.index("repro") :])))
     if any(given[name] != value for name, value in plain.items() if name not in INDIFFERENT):
         return None
-    return [*given["targets"]] or ["dvc.yaml"]
+    return [target for target in given["targets"] if target != "dvc.yaml"]
 
 
-def _stale(root: Path, found: Sequence[object], made: Sequence[Path]) -> bool:
-    """Whether a dependency that changed since is, or lies in, the output of a stage."""
-    changed = [path for each in found if isinstance(each, dict) for path in each.get("changed deps", {})]
-    return any((root / path).is_relative_to(output) for path in changed for output in made)
+def _with_those_before(graph: Mapping[str, Any], makers: Mapping[str, str], targets: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(targets)
+    while waiting:
+        stage = waiting.pop()
+        if stage not in found:
+            found.add(stage)
+            waiting += [makers[dep] for dep in graph[stage].get("deps", []) if dep in makers]
+    return found
+
+
+def _stands(entry: Mapping[str, Any] | None, made: Mapping[str, str | None]) -> bool:
+    """Whether a stage has run, and on what there is now of what others make."""
+    deps = [] if entry is None else entry.get("deps", [])
+    return entry is not None and all(made.get(dep["path"], dep.get("md5")) == dep.get("md5") for dep in deps)

@@ -73,3 +73,15 @@ def test_a_batch_is_looked_at_before_training(
     params = params.model_copy(update={"adapt": params.adapt.model_copy(update={"batch": batch})})
     with pytest.raises(ValueError, match=said) if said else nullcontext():
         check_batches("adapt_teacher", params)
+
+
+def test_a_batch_that_is_not_used_may_be_any(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    params = load_params(repository / "params.yaml")
+    only_windows = params.teacher.model_copy(update={"batch": 1, "window_batch": 3, "window_share": 1.0})
+    check_batches("train_teacher", params.model_copy(update={"teacher": only_windows}))
+    with pytest.raises(ValueError, match=r"teacher\.batch is 1"):
+        check_batches(
+            "train_teacher",
+            params.model_copy(update={"teacher": only_windows.model_copy(update={"window_share": 0.5})}),
+        )

@@ -10,8 +10,8 @@ from flows.undone import targets_of, undone
 
 GRAPH = """
 stages:
-  draw: {cmd: "mkdir -p made; date > made/drawn", outs: [made], always_changed: true}
-  count: {cmd: "wc made/drawn > counted", deps: [made/drawn, code], outs: [counted]}
+  draw: {cmd: "mkdir -p made; date +%N > made/drawn", outs: [made], always_changed: true}
+  count: {cmd: "wc made/drawn > counted", deps: [made, code], outs: [counted]}
   tell: {cmd: "cat counted > told", deps: [counted], outs: [told]}
 """
 REPRO = ["python", "-m", "dvc", "repro"]
@@ -30,12 +30,16 @@ def test_what_was_left_is_named_and_what_was_edited_is_not(tmp_path: Path) -> No
     dvc("repro")
     (tmp_path / "code").write_text("second")
     assert undone(tmp_path, REPRO) == []
+    dvc("repro", "count", "--single-item")
+    (tmp_path / "made/drawn").unlink()
+    dvc("repro", "draw")
+    assert undone(tmp_path, REPRO) == ["count"]
 
 
 @pytest.mark.parametrize(
     ("command", "targets"),
     [
-        ("dvc repro", ["dvc.yaml"]),
+        ("dvc repro", []),
         ("python -m dvc repro -f -v draw count", ["draw", "count"]),
         ("dvc repro ablation/dvc.yaml", ["ablation/dvc.yaml"]),
         ("dvc repro --downstream draw", None),

@@ -16,7 +16,8 @@ LEAST = 128
 """Pixels a side of the square that shows the person, at least: below, no face can be told."""
 LARGEST = 2048
 """Pixels of a picture's longer side; larger ones are reduced to it."""
-_MOST_PIXELS = 150_000_000
+_MOST_PIXELS = 178_956_970
+"""Above, Pillow refuses by itself."""
 _SEEN = 0.3
 _HANDS = (("left", sk.LEFT_HAND), ("right", sk.RIGHT_HAND))
 _WHOLE = 0.8
@@ -37,7 +38,7 @@ def read_picture(path: Path) -> np.ndarray:
     """(H, W, 3) uint8 RGB, its longer side at most `LARGEST`; what is transparent is white.
 
     Raises:
-        InputError: absent, no picture, damaged, or beyond 150 million pixels.
+        InputError: absent, no picture, damaged, or beyond 178 million pixels.
     """
     from PIL import Image, ImageOps
 

@@ -2,7 +2,7 @@
 
 const LEAD = 0.2;             // seconds in hand before it plays; twice as many after each time that it ran dry
 const MOST_LEAD = { true: 0.8, false: 2 };     // live, and not
-const LATE = 0.3, HASTE = 0.1, MOST_HASTE = 0.3; // live: with so much more in hand it hurries, by a share of it a second
+const LATE = 0.3, HASTE = 0.3; // live: with so much more in hand it hurries, the more the faster, by HASTE at most
 const TOO_LATE = 4;            // and with so much more it skips
 
 export class Player {
@@ -89,7 +89,7 @@ export class Player {
     }
     if (this.live && this.began) {
       const spare = this.ended ? 0 : this.inHand() - this.lead;
-      this.video.playbackRate = spare > LATE ? 1 + Math.min(HASTE + spare / 5, MOST_HASTE) : 1;
+      this.video.playbackRate = spare > LATE ? 1 + Math.min(spare / 3, HASTE) : 1;
       if (spare > TOO_LATE) this.video.currentTime += spare;
     }
   }
