@@ -77,7 +77,7 @@ format: env ## put the code in the project's style
 	@ruff check --fix
 	@ruff format
 
-deps: env ## write into dvc.yaml which code each stage depends on
+deps: env ## write into dvc.yaml and sources/dvc.yaml which code each stage depends on
 	@python -m flows.graph
 
 lock: ## renew requirements.lock from pyproject.toml

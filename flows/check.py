@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from flows.graph import load_graph, problems
+from flows.graph import load_files, problems
 from stages.params import Params, ParamsError, load_params
 
 
@@ -15,13 +15,14 @@ def check(root: Path) -> list[str]:
             load_params(path)
         except ParamsError as error:
             found.append(str(error))
-    for stage, entry in load_graph(root).items():
-        strange = sorted(set(entry.get("params", [])) - set(Params.model_fields))
-        found += [f"dvc.yaml: {stage}: params: there is no section {name}" for name in strange]
-        if (root / f"stages/{stage}.py").is_file():
-            found += problems(root, stage)
-        else:
-            found.append(f"dvc.yaml: {stage}: stages/{stage}.py does not exist")
+    for file, stages in load_files(root).items():
+        for stage, entry in stages.items():
+            strange = sorted(set(entry.get("params", [])) - set(Params.model_fields))
+            found += [f"{file}: {stage}: params: there is no section {name}" for name in strange]
+            if (root / f"stages/{stage}.py").is_file():
+                found += problems(root, stage)
+            else:
+                found.append(f"{file}: {stage}: stages/{stage}.py does not exist")
     return found
 
 

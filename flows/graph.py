@@ -1,4 +1,6 @@
-"""What dvc.yaml must say of each stage, read from the code: the library files it imports and the sections it reads.
+"""What DVC's graph must say of each stage, read from the code: the library files it imports and the sections it reads.
+
+The graph is dvc.yaml, and sources/dvc.yaml for the stage that always runs (docs/decisions/080-sources-apart.md).
 
 DVC reruns a stage when a dependency changes, so a library file that is missing there gives stale results, and a file
 too many gives runs for nothing. `make deps` (`python -m flows.graph`) writes these lists; `make lint` compares.
@@ -21,10 +23,25 @@ FRAME = frozenset(
 """Files that carry results and do not make them: a change there, or in what only they import, makes nothing stale."""
 
 
-def load_graph(root: Path) -> dict[str, dict[str, Any]]:
-    """The `stages` of dvc.yaml."""
-    graph: dict[str, dict[str, Any]] = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    return graph
+def load_files(root: Path) -> dict[str, dict[str, Any]]:
+    """The `stages` of each file of the graph, by its path as written: what sources/dvc.yaml has comes first."""
+    paths = [*root.glob("sources/dvc.yaml"), root / "dvc.yaml"]
+    return {path.relative_to(root).as_posix(): _stages(path) for path in paths}
+
+
+def load_graph(root: Path) -> dict[str, Any]:
+    """The stages of all files of the graph."""
+    return {name: stage for stages in load_files(root).values() for name, stage in stages.items()}
+
+
+def load_lock(root: Path) -> dict[str, Any]:
+    """By stage, what DVC has written down of its last run."""
+    locks = [root / file.replace(".yaml", ".lock") for file in reversed(load_files(root))]
+    return {name: stage for path in locks if path.is_file() for name, stage in _stages(path).items()}
+
+
+def _stages(path: Path) -> dict[str, Any]:
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
 
 
 def outputs(root: Path) -> list[Path]:
@@ -133,26 +150,26 @@ def stage_params(root: Path, stage: str) -> list[str]:
 
 
 def problems(root: Path, stage: str) -> list[str]:
-    """Sentences on what the entry of `stage` in dvc.yaml lacks or has too much of."""
-    entry = load_graph(root)[stage]
+    """Sentences on what the entry of `stage` lacks or has too much of."""
+    file, entry = next((file, stages[stage]) for file, stages in load_files(root).items() if stage in stages)
     lists = {
         "deps": ({dep for dep in entry["deps"] if dep.startswith("stages/")}, set(stage_deps(root, stage))),
         "params": (set(entry.get("params", [])), sections(root, stage)),
     }
     found = []
     for key, (listed, needed) in lists.items():
-        found += [f"dvc.yaml: {stage}: {key}: add {name}" for name in sorted(needed - listed)]
-        found += [f"dvc.yaml: {stage}: {key}: drop {name}" for name in sorted(listed - needed)]
+        found += [f"{file}: {stage}: {key}: add {name}" for name in sorted(needed - listed)]
+        found += [f"{file}: {stage}: {key}: drop {name}" for name in sorted(listed - needed)]
     return found
 
 
-def rewrite(root: Path) -> str:
-    """The text of dvc.yaml with the code under `deps`, and `params`, of each stage as they should be.
+def rewrite(root: Path, file: str) -> str:
+    """The text of a file of the graph with the code under `deps`, and `params`, of each stage as they should be.
 
     Only lists in block style are touched, one entry a line; comments and all else stay as they are.
     """
-    text = (root / "dvc.yaml").read_text(encoding="utf-8")
-    for stage in load_graph(root):
+    text = (root / file).read_text(encoding="utf-8")
+    for stage in load_files(root)[file]:
         if not (root / f"stages/{stage}.py").is_file():
             continue
         start = re.search(rf"^  {stage}:\n", text, re.MULTILINE)
@@ -169,9 +186,10 @@ def rewrite(root: Path) -> str:
 
 def main() -> None:
     root = Path.cwd()
-    text = rewrite(root)
-    with atomic_path(root / "dvc.yaml") as path:
-        path.write_text(text, encoding="utf-8")
+    for file in load_files(root):
+        text = rewrite(root, file)
+        with atomic_path(root / file) as path:
+            path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

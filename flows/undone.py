@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from flows.graph import load_graph, made_by
+from flows.graph import load_graph, load_lock, made_by
 
 INDIFFERENT = {"targets", "force", "quiet", "verbose", "pull", "no_run_cache"}
 """Options that do not change which stages belong to the run."""
@@ -15,15 +13,14 @@ INDIFFERENT = {"targets", "force", "quiet", "verbose", "pull", "no_run_cache"}
 def undone(root: Path, command: Sequence[str]) -> list[str]:
     """Stages of that command line which do not stand on what those before them have made, in the order of dvc.yaml.
 
-    By dvc.lock alone, without dvc, which would hold up the user's next command. A parameter or a file of code that is
-    edited meanwhile does not count: that is for the next run. Nothing is said of a command that picks stages in another
-    way than by their names (`--downstream`, another dvc.yaml).
+    By the lock files alone, without dvc, which would hold up the user's next command. A parameter or a file of code
+    that is edited meanwhile does not count: that is for the next run. Nothing is said of a command that picks stages in
+    another way than by their names (`--downstream`, another dvc.yaml).
     """
     graph, targets = load_graph(root), targets_of(command)
     if targets is None or not graph.keys() >= set(targets):
         return []
-    path = root / "dvc.lock"
-    lock = yaml.safe_load(path.read_text(encoding="utf-8"))["stages"] if path.is_file() else {}
+    lock = load_lock(root)
     made = {out["path"]: out.get("md5") for entry in lock.values() for out in entry.get("outs", [])}
     wanted = _with_those_before(graph, made_by(root), targets or list(graph))
     return [stage for stage in graph if stage in wanted and not _stands(lock.get(stage), made)]

@@ -10,8 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from flows.graph import load_lock
 from tests.footage import run_ffmpeg
 
 NOBODY = "http://127.0.0.1:9/api"
@@ -75,9 +74,8 @@ class Clone:
         path.write_text(text.replace(before, after), encoding="utf-8")
 
     def hashes(self, stage: str) -> dict[str, str]:
-        """What dvc.lock says of the outputs of a stage."""
-        lock = yaml.safe_load((self.root / "dvc.lock").read_text(encoding="utf-8"))
-        return {out["path"]: out["md5"] for out in lock["stages"][stage]["outs"]}
+        """What DVC's lock files say of the outputs of a stage."""
+        return {out["path"]: out["md5"] for out in load_lock(self.root)[stage]["outs"]}
 
 
 def _shorten(source: Path, target: Path) -> None:

@@ -42,18 +42,18 @@ def test_every_stage_leaves_what_it_promises(clone: Clone) -> None:
     assert list(Workspace(clone.root).samples.rglob("*.mp4"))
 
 
-def test_nothing_but_the_lock_file_is_new_for_git(clone: Clone) -> None:
+def test_nothing_but_the_lock_files_is_new_for_git(clone: Clone) -> None:
     status = subprocess.run(
         ["git", "status", "--porcelain"], cwd=clone.root, check=True, capture_output=True, text=True
     ).stdout
     changed = {line[3:] for line in status.splitlines()}
-    assert changed == {"dvc.lock", "params.yaml", "footage/"}
+    assert changed == {"dvc.lock", "sources/dvc.lock", "params.yaml", "footage/"}
 
 
 def test_a_second_run_has_nothing_to_do(clone: Clone) -> None:
     started = time.monotonic()
     output = clone.run("dvc", "repro")
-    assert re.findall(r"Running stage '(\w+)'", output) == ["list_sources"]
+    assert re.findall(r"Running stage '(\S+)'", output) == ["sources/dvc.yaml:list_sources"]
     assert time.monotonic() - started < 15  # about 2 s on an idle machine
 
 

@@ -44,7 +44,7 @@ class Bucket:
 
     def repro(self) -> set[str]:
         """The stages that ran."""
-        return set(re.findall(r"Running stage '(\w+)'", self.clone.run("dvc", "repro", "curate")))
+        return set(re.findall(r"Running stage '(?:sources/dvc.yaml:)?(\w+)'", self.clone.run("dvc", "repro", "curate")))
 
     def made(self, stage: str) -> set[str]:
         """Clips that the last run of a stage did not take from the store."""

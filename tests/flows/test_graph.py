@@ -1,4 +1,4 @@
-"""dvc.yaml says what the code needs, stage by stage."""
+"""The files of the graph say what the code needs, stage by stage."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.graph import library_closure, load_graph, problems, sections
+from flows.graph import library_closure, load_files, load_graph, problems, rewrite, sections
 
 STAGES = list(load_graph(Path(__file__).parents[2]))
 
@@ -14,6 +14,15 @@ STAGES = list(load_graph(Path(__file__).parents[2]))
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_entry_agrees_with_the_code(repository: Path, stage: str) -> None:
     assert problems(repository, stage) == []
+
+
+def test_the_files_are_as_they_would_be_written(repository: Path) -> None:
+    """And the one with the stage that always runs is the first, and short."""
+    files = load_files(repository)
+    assert [*files] == ["sources/dvc.yaml", "dvc.yaml"]
+    assert [*files["sources/dvc.yaml"]] == ["list_sources"]
+    for file in files:
+        assert rewrite(repository, file) == (repository / file).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("stage", ["ingest", "extract_poses", "extract_audio", "curate"])
