@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from stages.lib.device import processor_says
 from stages.lib.evaluation.drawing import Drawn, now
 from stages.lib.evaluation.stretches import Stretch
 from stages.lib.family import PoseInput
@@ -107,9 +108,5 @@ def device_name(device: torch.device) -> str:
     """The name of the GPU, or of the processor and how many of its cores are used."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    name = processor_says("model name") or platform.processor() or platform.machine()
     return f"{name}, {torch.get_num_threads()} threads"

@@ -1,19 +1,29 @@
-"""What is computed in, on a device that has bfloat16 and on one that imitates it."""
+"""What is computed in, on a device that is faster in bfloat16 and on one that is not."""
 
 import pytest
 import torch
 
+from stages.lib.nets import precision
 from stages.lib.nets.precision import Precision, autocast, computed_in
 
 CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize(
-    ("avx512", "amx", "expected"), [(True, False, "bf16"), (False, True, "bf16"), (False, False, "fp32")]
+    ("vendor", "avx512", "amx", "expected"),
+    [
+        ("AuthenticAMD", True, False, "bf16"),
+        ("AuthenticAMD", False, False, "fp32"),
+        ("GenuineIntel", True, False, "fp32"),
+        ("GenuineIntel", True, True, "bf16"),
+        ("GenuineIntel", False, False, "fp32"),
+        ("", False, False, "fp32"),
+    ],
 )
-def test_auto_is_bfloat16_only_where_the_processor_has_it(
-    monkeypatch: pytest.MonkeyPatch, avx512: bool, amx: bool, expected: str
+def test_auto_is_bfloat16_only_where_the_processor_is_faster_in_it(
+    monkeypatch: pytest.MonkeyPatch, vendor: str, avx512: bool, amx: bool, expected: str
 ) -> None:
+    monkeypatch.setattr(precision, "processor_says", {"vendor_id": vendor}.__getitem__)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     assert computed_in(CPU, "auto") == expected
@@ -22,9 +32,9 @@ def test_auto_is_bfloat16_only_where_the_processor_has_it(
     assert made.dtype == (torch.bfloat16 if expected == "bf16" else torch.float32)
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp32"])
-def test_what_is_asked_for_is_taken(precision: Precision) -> None:
-    assert computed_in(CPU, precision) == precision
+@pytest.mark.parametrize("asked", ["bf16", "fp32"])
+def test_what_is_asked_for_is_taken(asked: Precision) -> None:
+    assert computed_in(CPU, asked) == asked
 
 
 @pytest.mark.parametrize(("native", "expected"), [(True, "bf16"), (False, "fp32")])
