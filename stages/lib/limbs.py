@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 
-from .mls import deform_rigidly, squared
+from .mls import deform_rigidly
 from .pose import skeleton as sk
 
 _SHOULDERS = (5, 6)
@@ -50,26 +50,26 @@ def arm_layer(point_N: torch.Tensor, still: Pose, posed: Pose, upper: bool = Tru
     pairs = [*(_UPPER if upper else ()), *_FOREARM]
     radii = [*([_UPPER_RADIUS] * 2 if upper else ()), *[_FOREARM_RADIUS] * 2]
     first, second = (list(each) for each in zip(*pairs, strict=True))
-    source_BNL, distance_BNL = _along_bones(point_N, still, posed, first, second)
-    distance_BNL = distance_BNL / shoulder_width(posed) - torch.tensor(radii, device=point_N.device)
+    source_BLN, distance_BLN = _along_bones(point_N, still, posed, first, second)
+    distance_BLN = distance_BLN / shoulder_width(posed) - torch.tensor(radii, device=point_N.device)[:, None]
     seen_BL = _both(still, posed, first) & _both(still, posed, second)
-    return _nearest(source_BNL, distance_BNL, seen_BL)
+    return _nearest(source_BLN, distance_BLN, seen_BL)
 
 
 def hand_layer(point_N: torch.Tensor, still: Pose, posed: Pose) -> Layer:
     """Both hands."""
-    shape = (len(posed), len(point_N), 2)
-    source_BNL = torch.zeros(shape, dtype=point_N.dtype, device=point_N.device)
-    distance_BNL = torch.full(shape, _FAR, device=point_N.device)
+    shape = (len(posed), 2, len(point_N))
+    source_BLN = torch.zeros(shape, dtype=point_N.dtype, device=point_N.device)
+    distance_BLN = torch.full(shape, _FAR, device=point_N.device)
     seen = []
     for side, hand in enumerate((sk.LEFT_HAND, sk.RIGHT_HAND)):
         keys = hand.tolist()
         hand_BK, both_BK = posed.points_BK[:, keys], _both(still, posed, keys)
         near = _near(point_N, hand_BK, shoulder_width(posed)).nonzero()[:, 0]
-        source_BNL[:, near, side] = deform_rigidly(point_N[near], hand_BK, still.points_BK[:, keys], both_BK.float())
-        distance_BNL[:, near, side] = _to_hand(point_N[near], hand_BK, shoulder_width(posed))
+        source_BLN[:, side, near] = deform_rigidly(point_N[near], hand_BK, still.points_BK[:, keys], both_BK.float())
+        distance_BLN[:, side, near] = _to_hand(point_N[near], hand_BK, shoulder_width(posed))
         seen.append(both_BK.all(1))
-    return _nearest(source_BNL, distance_BNL, torch.stack(seen, -1))
+    return _nearest(source_BLN, distance_BLN, torch.stack(seen, -1))
 
 
 def _near(point_N: torch.Tensor, hand_BK: torch.Tensor, unit_B11: torch.Tensor) -> torch.Tensor:
@@ -86,19 +86,29 @@ def _along_bones(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Points carried back bone by bone: stretched between the joints, moved rigidly across and beyond.
 
-    (B, N, L) complex, and their distances to the bones in picture sides.
+    (B, L, N) complex, and their distances to the bones in picture sides.
     """
-    start_BL, bone_BL = posed.points_BK[:, first], posed.points_BK[:, second] - posed.points_BK[:, first]
-    still_start_BL = still.points_BK[:, first]
-    still_bone_BL = still.points_BK[:, second] - still_start_BL
-    length_BL, still_length_BL = bone_BL.abs().clamp(min=1e-6), still_bone_BL.abs().clamp(min=1e-6)
-    # in the bone's own frame: along it, and across
-    local = (point_N[None, :, None] - start_BL[:, None]) * (bone_BL / length_BL).conj()[:, None]
-    inside = torch.minimum(local.real.clamp(min=0), length_BL[:, None])
-    beyond = local.real - inside
-    along = inside * (still_length_BL / length_BL)[:, None] + beyond
-    source = still_start_BL[:, None] + torch.complex(along, local.imag) * (still_bone_BL / still_length_BL)[:, None]
-    return source, (beyond.square() + local.imag.square()).sqrt()
+    start_BL1, end_BL1 = posed.points_BK[:, first, None], posed.points_BK[:, second, None]
+    still_start_BL1, still_end_BL1 = still.points_BK[:, first, None], still.points_BK[:, second, None]
+    length_BL1, still_length_BL1 = (
+        (end - start).abs().clamp(min=1e-6) for start, end in ((start_BL1, end_BL1), (still_start_BL1, still_end_BL1))
+    )
+    along_BLN, across_BLN = _in_frame(point_N, start_BL1, (end_BL1 - start_BL1) / length_BL1)
+    inside_BLN = torch.minimum(along_BLN.clamp(min=0), length_BL1)
+    beyond_BLN = along_BLN - inside_BLN
+    stretched_BLN = torch.addcmul(beyond_BLN, inside_BLN, still_length_BL1 / length_BL1)
+    still_direction_BL1 = (still_end_BL1 - still_start_BL1) / still_length_BL1
+    source_BLN = still_start_BL1 + torch.complex(stretched_BLN, across_BLN) * still_direction_BL1
+    return source_BLN, torch.addcmul(beyond_BLN.square(), across_BLN, across_BLN).sqrt()
+
+
+def _in_frame(
+    point_N: torch.Tensor, origin_BL1: torch.Tensor, direction_BL1: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Points along a direction, and across it, each (B, L, N)."""
+    right, down = point_N.real.contiguous() - origin_BL1.real, point_N.imag.contiguous() - origin_BL1.imag
+    cos, sin = direction_BL1.real, direction_BL1.imag
+    return torch.addcmul(right * cos, down, sin), torch.addcmul(down * cos, right, sin, value=-1)
 
 
 def _to_hand(point_N: torch.Tensor, hand_BK: torch.Tensor, unit_B11: torch.Tensor) -> torch.Tensor:
@@ -107,22 +117,22 @@ def _to_hand(point_N: torch.Tensor, hand_BK: torch.Tensor, unit_B11: torch.Tenso
     radii = [_PALM_RADIUS if pair in _PALM else _FINGER_RADIUS for pair in pairs]
     first, second = (list(each) for each in zip(*pairs, strict=True))
     distance = to_segments(point_N, hand_BK[:, first], hand_BK[:, second]) / unit_B11
-    return (distance - torch.tensor(radii, device=distance.device)).amin(-1)
+    return (distance - torch.tensor(radii, device=distance.device)[:, None]).amin(1)
 
 
 def to_segments(point_N: torch.Tensor, start_BL: torch.Tensor, end_BL: torch.Tensor) -> torch.Tensor:
-    """Distances (B, N, L) of points to straight lines from `start_BL` to `end_BL`."""
-    line_BL = end_BL - start_BL
-    away = point_N[None, :, None] - start_BL[:, None]
-    share = (away * line_BL.conj()[:, None]).real / line_BL.abs().square().clamp(min=1e-12)[:, None]
-    return squared(away - share.clamp(0, 1) * line_BL[:, None]).sqrt()
+    """Distances (B, L, N) of points to straight lines from `start_BL` to `end_BL`."""
+    length_BL1 = (end_BL - start_BL).abs().clamp(min=1e-6)[..., None]
+    along, across = _in_frame(point_N, start_BL[..., None], (end_BL - start_BL)[..., None] / length_BL1)
+    beyond = along - torch.minimum(along.clamp(min=0), length_BL1)
+    return torch.addcmul(beyond.square(), across, across).sqrt()
 
 
-def _nearest(source_BNL: torch.Tensor, distance_BNL: torch.Tensor, seen_BL: torch.Tensor) -> Layer:
+def _nearest(source_BLN: torch.Tensor, distance_BLN: torch.Tensor, seen_BL: torch.Tensor) -> Layer:
     """One layer of several limbs: each point belongs to the nearest that was seen."""
-    distance_BNL = torch.where(seen_BL[:, None], distance_BNL, _FAR)
-    weight = torch.softmax(-distance_BNL / _BLEND, -1)
-    return (source_BNL * weight).sum(-1), distance_BNL.amin(-1)
+    distance_BLN = torch.where(seen_BL[..., None], distance_BLN, _FAR)
+    weight_BLN = torch.softmax(-distance_BLN / _BLEND, 1)
+    return (source_BLN * weight_BLN).sum(1), distance_BLN.amin(1)
 
 
 def _both(still: Pose, posed: Pose, keys: list[int]) -> torch.Tensor:

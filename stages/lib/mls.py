@@ -9,9 +9,11 @@ _FINEST = 0.01
 """Distance, in picture sides, below which a control point's pull grows no more; then it falls with the third power."""
 
 
-def squared(number: torch.Tensor) -> torch.Tensor:
-    """|z|^2; `abs` of complex tensors takes three times as long on a processor, for it guards against overflow."""
-    return number.real.square() + number.imag.square()
+def squared_distance(point_N: torch.Tensor, other_BM: torch.Tensor) -> torch.Tensor:
+    """|z - w|^2 of all pairs, (B, M, N). In real numbers, which a processor goes through several times as fast."""
+    across = point_N.real.contiguous() - other_BM.real[..., None]
+    down = point_N.imag.contiguous() - other_BM.imag[..., None]
+    return torch.addcmul(across * across, down, down)
 
 
 def deform_rigidly(
@@ -22,12 +24,20 @@ def deform_rigidly(
     Points are x + i y in picture sides. weight_BM: how much each control point counts, 0 for not at all.
     Near each point the motion is the rotation and shift that fit the control points best, the near ones above all.
     """
-    near_BNM = squared(point_N[None, :, None] - control_BM[:, None]) + _FINEST**2
-    w_BNM = weight_BM[:, None] / (near_BNM * near_BNM.sqrt())
-    w_BNM = w_BNM / w_BNM.sum(2, keepdim=True).clamp(min=1e-12)
-    mixed = torch.complex(w_BNM, torch.zeros_like(w_BNM))
-    p_BN, q_BN = ((mixed @ x[..., None])[..., 0] for x in (control_BM, moved_BM))
+    near_BMN = squared_distance(point_N, control_BM) + _FINEST**2
+    w_BMN = weight_BM[..., None] / (near_BMN * near_BMN.sqrt())
     # eq. 8 of the paper in complex numbers: the best rotation is the direction of the weighted correlation
-    turn = (mixed @ (control_BM.conj() * moved_BM)[..., None])[..., 0] - p_BN.conj() * q_BN
-    turn = turn / turn.abs().clamp(min=1e-9)
-    return q_BN + (point_N - p_BN) * turn
+    p_BN, q_BN, both_BN = _means(w_BMN, control_BM, moved_BM, control_BM.conj() * moved_BM)
+    turn_BN = both_BN - p_BN.conj() * q_BN
+    turn_BN = turn_BN / turn_BN.abs().clamp(min=1e-9)
+    return q_BN + (point_N - p_BN) * turn_BN
+
+
+def _means(w_BMN: torch.Tensor, *numbers_BM: torch.Tensor) -> list[torch.Tensor]:
+    """Weighted means over M of complex numbers, each (B, N): one product for all of them and the sum of the weights."""
+    columns = [torch.view_as_real(each.resolve_conj()) for each in numbers_BM]
+    columns_BMC = torch.cat([*columns, torch.ones_like(columns[0][..., :1])], -1)
+    with torch.autocast(w_BMN.device.type, enabled=False):  # bfloat16 has not the digits for a place
+        sums_BCN = columns_BMC.mT @ w_BMN
+    means_BCN = sums_BCN[:, :-1] / sums_BCN[:, -1:].clamp(min=1e-12)
+    return [torch.complex(*pair_B2N.unbind(1)) for pair_B2N in means_BCN.split(2, 1)]

@@ -32,6 +32,12 @@ class _Residual(nn.Module):
         return x_BCHW + self.second(F.silu(self.first(F.silu(x_BCHW))))
 
 
+def _unshuffled(frames_BCHW: torch.Tensor) -> torch.Tensor:
+    """`F.pixel_unshuffle`, channels last: by one copy, in half of its time on a processor."""
+    cells = frames_BCHW.permute(0, 2, 3, 1).unflatten(2, (-1, _HALFWAY)).unflatten(1, (-1, _HALFWAY))
+    return cells.permute(0, 1, 3, 5, 2, 4).flatten(3).permute(0, 3, 1, 2)
+
+
 def _silence(layer: nn.Conv2d) -> None:
     for weight in layer.parameters():
         nn.init.zeros_(weight)
@@ -114,8 +120,7 @@ class Codec(Model):
     def encode_features(self, frames_BCHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """What the encoder sees at a quarter of the resolution, (B, width, H/4, W/4), and the raw latents of it."""
         x = frames_BCHW.contiguous(memory_format=torch.channels_last)
-        detail = self.encode_in(F.pixel_unshuffle(x, _HALFWAY).contiguous(memory_format=torch.channels_last))
-        detail = self.encode_body(detail)
+        detail = self.encode_body(self.encode_in(_unshuffled(x)))
         return detail, self.encode_patches(x) + self.encode_out(detail)
 
     def decode_raw(self, raw_BChw: torch.Tensor) -> torch.Tensor:

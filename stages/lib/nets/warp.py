@@ -9,6 +9,7 @@ guess, and where a hand shows another side; the denoiser decides what to take.
 Axes: B pictures, T frames, K keypoints, M control points, N points, C channels, H W pixels, h w latent cells.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from ..limbs import Pose, arm_layer, hand_layer, shoulder_width, to_segments
-from ..mls import deform_rigidly, squared
+from ..mls import deform_rigidly, squared_distance
 from .codec import Codec
 
 _BODY_CELLS, _LIMB_CELLS = 32, 48
@@ -76,26 +77,32 @@ class Layers:
 def warp_picture(layers: Layers, still: Pose, posed: Pose) -> torch.Tensor:
     """Pictures (B, C, H, W) of a person moved from pose `still` to the B poses `posed`."""
     still = still.expand(len(posed))
+    centres = _centres(_LIMB_CELLS, posed.points_BK.device)
     made_BCHW = _sample(layers.armless_1CHW, body_field(still, posed, _BODY_CELLS))
-    made_BHWC = made_BCHW.permute(0, 2, 3, 1).contiguous()
-    centres = _centres(_LIMB_CELLS, made_BHWC.device)
-    _lay_over(made_BHWC, layers.handless_1CHW, *arm_layer(centres, still, posed), _ARM_EDGE)
-    _lay_over(made_BHWC, layers.picture_1CHW, *hand_layer(centres, still, posed), _HAND_EDGE)
-    return made_BHWC.permute(0, 3, 1, 2)
+    _lay_over(made_BCHW, layers.handless_1CHW, *arm_layer(centres, still, posed), _ARM_EDGE)
+    _lay_over(made_BCHW, layers.picture_1CHW, *hand_layer(centres, still, posed), _HAND_EDGE)
+    return made_BCHW
 
 
 def _lay_over(
-    made_BHWC: torch.Tensor, picture_1CHW: torch.Tensor, field_BN: torch.Tensor, distance_BN: torch.Tensor, edge: float
+    made_BCHW: torch.Tensor, picture_1CHW: torch.Tensor, field_BN: torch.Tensor, distance_BN: torch.Tensor, edge: float
 ) -> None:
-    """A layer over `made_BHWC`, worked out only where it shows: arms and hands are a tenth of the picture."""
-    size = made_BHWC.shape[1:3]
-    shown = (0.5 - _stretch(_square(distance_BN), size).flatten() / edge).clamp(0, 1)
-    where = shown.nonzero()[:, 0]
-    place = [_stretch(_square(part), size).flatten()[where] for part in (field_BN.real, field_BN.imag)]
-    grid = torch.stack(place, -1)[None, None] * 2 - 1
-    colour = F.grid_sample(picture_1CHW, grid, padding_mode="border", align_corners=False)[0, :, 0].T
-    made = made_BHWC.view(-1, made_BHWC.shape[-1])
-    made[where] = torch.lerp(made[where], colour, shown[where, None])
+    """A layer over `made_BCHW`, worked out only in the part of the pictures where it shows."""
+    distance_Bhw, size = _square(distance_BN), made_BCHW.shape[-2:]
+    part = _around((distance_Bhw < edge / 2).any(0), size)
+    shown = (0.5 - _stretch(distance_Bhw, size, part) / edge).clamp(0, 1)
+    made_BCHW[(..., *part)].lerp_(_sample(picture_1CHW, _square(field_BN), part), shown[:, None])
+
+
+def _around(cells_hw: torch.Tensor, size: torch.Size) -> tuple[slice, slice]:
+    """Rows and columns of pixels to which these cells, stretched to `size` pixels, give anything."""
+    parts = []
+    for axis, pixels in enumerate(size):
+        where = cells_hw.any(1 - axis).nonzero()[:, 0].tolist() or [-2]
+        pixels_a_cell = pixels / cells_hw.shape[axis]
+        first, last = where[0] - 1, where[-1] + 2
+        parts.append(slice(max(int(first * pixels_a_cell), 0), max(min(math.ceil(last * pixels_a_cell), pixels), 0)))
+    return parts[0], parts[1]
 
 
 def take_apart(picture_1CHW: torch.Tensor, still: Pose) -> Layers:
@@ -149,8 +156,8 @@ def _person(point_N: torch.Tensor, pose: Pose) -> torch.Tensor:
     local = (point_N - middle[:, None]) * across.conj()[:, None]
     torso = torch.hypot((local.real.abs() - unit_B1 / 2).clamp(min=0), local.imag.clamp(max=0))
     head = torch.cat([pose.points_BK[:, _HEAD], _crown(pose.points_BK)], 1)
-    neck = to_segments(point_N, pose.points_BK[:, _CHIN, None], middle[:, None])[..., 0]
-    around = torch.minimum(squared(point_N[None, :, None] - head[:, None]).amin(-1).sqrt(), neck)
+    neck = to_segments(point_N, pose.points_BK[:, _CHIN, None], middle[:, None])[:, 0]
+    around = torch.minimum(squared_distance(point_N, head).amin(1).sqrt(), neck)
     share = (1 - torch.minimum(torso, around - _HAIR * unit_B1) / (_OUTLINE * unit_B1)).clamp(0, 1)
     return share.square() * (3 - 2 * share)
 
@@ -199,26 +206,25 @@ def _square(field_BN: torch.Tensor) -> torch.Tensor:
     return field_BN.unflatten(1, (round(field_BN.shape[1] ** 0.5), -1))
 
 
-def _stretch(cells_BChw: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    """Bilinear interpolation, as two small matrix products: several times as fast as `F.interpolate` on a processor."""
-    height, width = cells_BChw.shape[-2:]
+def _stretch(
+    cells_Bhw: torch.Tensor, size: torch.Size, part: tuple[slice, slice] = (slice(None), slice(None))
+) -> torch.Tensor:
+    """Bilinear interpolation to `size` pixels, the part `part` of it: as two small matrix products, several times as
+    fast as `F.interpolate` on a processor."""
     down, across = (
-        F.interpolate(torch.eye(few, device=cells_BChw.device)[None], size=many, mode="linear", align_corners=False)[0]
-        for few, many in ((height, size[0]), (width, size[1]))
+        F.interpolate(torch.eye(few, device=cells_Bhw.device)[None], size=many, mode="linear", align_corners=False)[0]
+        for few, many in zip(cells_Bhw.shape[-2:], size, strict=True)
     )
-    with torch.autocast(cells_BChw.device.type, enabled=False):  # bfloat16 has not the digits for a place
-        return down.T @ cells_BChw @ across
+    with torch.autocast(cells_Bhw.device.type, enabled=False):  # bfloat16 has not the digits for a place
+        return down[:, part[0]].T @ cells_Bhw @ across[:, part[1]]
 
 
-def _grid(field_Bhw: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    """What grid_sample takes: (B, H, W, 2) in -1..1."""
+def _sample(
+    picture_1CHW: torch.Tensor, field_Bhw: torch.Tensor, part: tuple[slice, slice] = (slice(None), slice(None))
+) -> torch.Tensor:
+    """The picture where `field_Bhw`, stretched to its size, says: the part `part` of it, (B, C, rows, columns). The
+    border repeats outside."""
     field_B2hw = torch.stack([field_Bhw.real, field_Bhw.imag], 1)
-    return _stretch(field_B2hw, size).permute(0, 2, 3, 1) * 2 - 1
-
-
-def _sample(picture_1CHW: torch.Tensor, field_Bhw: torch.Tensor) -> torch.Tensor:
-    """The picture where `field_Bhw` says, (B, C, H, W); the border repeats outside."""
+    grid_BHW2 = _stretch(field_B2hw, picture_1CHW.shape[-2:], part).permute(0, 2, 3, 1) * 2 - 1
     pictures = picture_1CHW.expand(len(field_Bhw), -1, -1, -1)
-    return F.grid_sample(
-        pictures, _grid(field_Bhw, picture_1CHW.shape[-2:]), padding_mode="border", align_corners=False
-    )
+    return F.grid_sample(pictures, grid_BHW2, padding_mode="border", align_corners=False)

@@ -4,7 +4,7 @@ import torch
 
 from stages.lib.limbs import Pose
 from stages.lib.nets.codec import Codec
-from stages.lib.nets.warp import Layers, Warper, body_field, fill, take_apart, warp_picture
+from stages.lib.nets.warp import Layers, Warper, _around, _stretch, body_field, fill, take_apart, warp_picture
 from tests.unit.people import person, pose, turned_forearm
 
 CELLS, SIZE = 8, 64
@@ -153,6 +153,27 @@ def test_reference_latents_are_deformed_frame_by_frame(frames):
     alone = Warper(codec, reference, still, np.ones(133)).warp(moved[-1:], np.ones((1, 133)))
     torch.testing.assert_close(warped[:, -1:], alone, atol=1e-4, rtol=1e-4)
     assert frames == 1 or (warped[:, -1] - warped[:, 0]).abs().mean() > 0.05
+
+
+@pytest.mark.parametrize("size", [(64, 64), (50, 33)])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_part_of_a_picture_that_is_worked_out_has_all_that_a_layer_shows(seed, size):
+    rng = torch.Generator().manual_seed(seed)
+    distance = 1 + torch.rand(2, 12, 12, generator=rng)
+    for _ in range(3):
+        row, column = torch.randint(12, (2,), generator=rng).tolist()
+        distance[seed % 2, row, column] = -torch.rand(1, generator=rng).item()
+    size = torch.Size(size)
+    whole, part = _stretch(distance, size), _around((distance < 0).any(0), size)
+    inside = torch.zeros(size, dtype=torch.bool)
+    inside[part] = True
+    assert not (whole[:, ~inside] < 0).any()
+    torch.testing.assert_close(_stretch(distance, size, part), whole[(..., *part)])
+
+
+def test_a_layer_that_shows_nowhere_changes_nothing():
+    nowhere = _around(torch.zeros(12, 12, dtype=torch.bool), torch.Size((64, 64)))
+    assert torch.zeros(64, 64)[nowhere].numel() == 0
 
 
 def test_places_are_exact_under_mixed_precision():
