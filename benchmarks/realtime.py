@@ -24,7 +24,7 @@ from stages.lib.files import write_json
 from stages.lib.media import iter_frames, read_speech
 from stages.lib.nets.lean import LeanStudent
 from stages.lib.nets.precision import Precision
-from stages.lib.speaker import Person, Speaker, load
+from stages.lib.speaker import Person, Speaker, keep_freed_memory, load
 from stages.lib.talking.watch import Watch
 from stages.lib.workspace import Workspace
 
@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=ROOT, help="project with data/ and models/export")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    keep_freed_memory()
     workspace = Workspace(options.root)
     speaker = load(workspace.model("export"), precision=options.precision)
     person, speech, rate = held_out(workspace, options.seconds)

@@ -18,6 +18,7 @@ from flows.importing import import_large
 from flows.locks import exclusive
 from flows.observed import USER_ERRORS, observed_progress, run_observed
 from flows.processes import end_with_dvc, exit_on_sigterm
+from stages.lib.allocator import keep_freed_memory
 from stages.lib.clusters import open_executor
 from stages.lib.context import Context, no_progress, terminal_progress
 from stages.lib.parallel import process_pool
@@ -48,6 +49,7 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
     exit_on_sigterm()
     end_with_dvc()
     log_to_terminal()
+    keep_freed_memory()
     try:
         params = load_params(root / "params.yaml")
         os.environ.setdefault("HF_HUB_OFFLINE", "0" if params.audio.hub or (params.wan and params.wan.hub) else "1")

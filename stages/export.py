@@ -145,7 +145,7 @@ def _copy_part(source: Path, target: Path) -> None:
 
 
 def write_runtime(folder: Path, closure: Closure) -> None:
-    """The package: copies of the modules, and an __init__ that offers `load` and `Speaker`."""
+    """The package: copies of the modules, and an __init__ that offers what `speaker` does."""
     for path in closure.files:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -154,8 +154,8 @@ def write_runtime(folder: Path, closure: Closure) -> None:
         (folder / package / "__init__.py").touch()
     (folder / "__init__.py").write_text(
         '"""Runs the model that lies beside this package: `load(folder)`, then `start` or `animate`."""\n\n'
-        "from .speaker import Person, Speaker, load\n\n"
-        '__all__ = ["Person", "Speaker", "load"]\n',
+        "from .speaker import Person, Speaker, keep_freed_memory, load\n\n"
+        '__all__ = ["Person", "Speaker", "keep_freed_memory", "load"]\n',
         encoding="utf-8",
     )
 

@@ -55,6 +55,7 @@ def generate_video(options: argparse.Namespace) -> int:
     import torch
     from tqdm import tqdm
 
+    from stages.lib.allocator import keep_freed_memory
     from stages.lib.device import pick_device
     from stages.lib.talking.generate import Request, generate
     from stages.lib.workspace import Workspace
@@ -63,6 +64,7 @@ def generate_video(options: argparse.Namespace) -> int:
     model = options.model or workspace.model("export")
     request = Request(options.audio, options.image, options.out, options.pose, model, options.seed, device)
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))  # two chunks are drawn at a time
+    keep_freed_memory()
     frames = generate(
         request,
         _signer(workspace),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any, TypeVar
 
+from stages.lib.allocator import keep_freed_memory
 from stages.lib.context import Progress
 
 Item = TypeVar("Item")
@@ -113,6 +114,7 @@ def _prepare_worker() -> None:
         os.environ[name] = "1"
     os.environ["GLOG_minloglevel"] = "2"  # noqa: SIM112 - mediapipe, TensorFlow Lite: errors only
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends the pool
     parent = multiprocessing.parent_process()
     if parent is not None:

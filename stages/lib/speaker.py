@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from .allocator import keep_freed_memory
 from .nets.precision import Precision
 from .talking.animation import Animation, draw_windows
 from .talking.models import Models, Settings, WanModels, load_models
@@ -15,7 +16,7 @@ from .talking.session import Session
 from .talking.wan import WanAnimation
 from .talking.watch import Watch
 
-__all__ = ["Person", "Settings", "Speaker", "load"]
+__all__ = ["Person", "Settings", "Speaker", "keep_freed_memory", "load"]
 
 
 def load(folder: str | Path, device: torch.device | str = "cpu", precision: Precision | None = None) -> "Speaker":

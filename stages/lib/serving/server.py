@@ -17,7 +17,7 @@ from stages.lib.serving.limits import Limits
 from stages.lib.serving.offered import Offered
 from stages.lib.serving.seats import Seats
 from stages.lib.serving.visit import Studio
-from stages.lib.speaker import Person, Speaker
+from stages.lib.speaker import Person, Speaker, keep_freed_memory
 from stages.lib.talking.inputs import InputError
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def serve(
             "attention.stream, with attention.mask [global, local]"
         )
     torch.set_num_threads(1)  # a talk has threads of its own
+    keep_freed_memory()
     for someone in people[:1]:
         warm_up(speaker, find_person_in(someone.picture))
     studio = Studio(speaker, Gallery(people, find_person_in, limits), Seats(talks, limits.waiting), limits, origin)

@@ -1,0 +1,36 @@
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+FAULTS = """
+import resource, sys, torch
+from stages.lib.allocator import keep_freed_memory
+if sys.argv[1] == "kept":
+    print(keep_freed_memory())
+def use():
+    tensors = [torch.ones(2_000_000) for _ in range(20)]
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+use()
+before = use()
+print(use() - before)
+"""
+
+
+def run(way: str, **variables: str) -> list[str]:
+    environment = {**os.environ, **variables}
+    command = [sys.executable, "-c", FAULTS, way]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what glibc does")
+def test_memory_that_was_freed_is_used_again():
+    kept, faults = run("kept")
+    assert kept == "True"
+    assert int(faults) < int(run("given back")[0]) / 20
+
+
+def test_a_user_who_has_set_it_is_left_alone():
+    assert run("kept", MALLOC_TRIM_THRESHOLD_="131072")[0] == "False"
