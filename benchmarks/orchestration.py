@@ -1,7 +1,9 @@
 """What orchestration costs: a no-op `dvc repro`, Prefect around a stage, `cospeech --help`.
 
 Medians of wall and of processor time, with the machine's load beside them: on a busy machine the latter is what counts.
-Run it in a project where `dvc repro` has nothing to do. Limits: 3 s, 1.5 s, 0.3 s.
+Prefect around a stage: `prefect` under the run of a pipeline, as every stage of a `dvc repro` has it, `prefect_alone`
+for a stage that somebody starts by itself, which gets a deployment too. Run it in a project where `dvc repro` has
+nothing to do. Limits: 3 s, 1.5 s, 0.3 s.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from flows import server
-from flows.environment import prepare_environment
+from flows.environment import PARENT_RUN, prepare_environment
 from stages.lib.files import write_json
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +31,13 @@ from pathlib import Path
 from flows.stage import execute
 from stages.lib.report import StageReport
 sys.exit(execute("nothing", lambda: lambda params, context: StageReport("nothing", "done", {}), Path.cwd()))
+"""
+PIPELINE_RUN = """
+from prefect import Flow
+from prefect.client.orchestration import get_client
+from prefect.states import Running
+with get_client(sync_client=True) as client:
+    print(client.create_flow_run(Flow(lambda: None, name="pipeline"), state=Running()).id)
 """
 
 
@@ -44,10 +53,12 @@ def timed(run: Callable[[], object], times: int) -> dict[str, float]:
     return {"seconds": statistics.median(walls[1:]), "processor_seconds": statistics.median(processors[1:])}
 
 
-def command(*arguments: str, folder: Path = ROOT, **variables: str) -> None:
-    subprocess.run(
-        [sys.executable, *arguments], cwd=folder, env={**os.environ, **variables}, check=True, capture_output=True
+def command(*arguments: str, folder: Path = ROOT, **variables: str) -> str:
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, check=True, capture_output=True, text=True
     )
+    return done.stdout
 
 
 def keep_bytecode(folder: Path) -> None:
@@ -63,19 +74,30 @@ def measure(times: int, project: Path | None) -> dict[str, object]:
         keep_bytecode(Path(name) / "bytecode")
         found: dict[str, object] = {"help": timed(lambda: command("-m", "stages.cli", "--help"), times)}
         shutil.copy(ROOT / "params.yaml", folder)
-        os.environ.pop("PREFECT_API_URL", None)
-        path = str(ROOT)
-        plain = timed(lambda: command("-c", STAGE, folder=folder, PYTHONPATH=path, PREFECT_API_URL=NOBODY), times)
-        url = server.start(folder)
-        try:
-            watched = timed(lambda: command("-c", STAGE, folder=folder, PYTHONPATH=path, PREFECT_API_URL=url), times)
-        finally:
-            server.stop(folder)
-        found |= {"stage_plain": plain, "stage_watched": watched}
-        found["prefect"] = {key: watched[key] - plain[key] for key in plain}
+        found |= around_a_stage(folder, times)
         if project is not None:
             found["dvc_repro"] = timed(lambda: command("-m", "dvc", "repro", folder=project), times)
     return {**found, "load": os.getloadavg()[0], "cores": len(os.sched_getaffinity(0))}
+
+
+def around_a_stage(folder: Path, times: int) -> dict[str, dict[str, float]]:
+    """A stage that does nothing, without Prefect and with it, and what it adds."""
+    os.environ.pop("PREFECT_API_URL", None)
+
+    def stage(**variables: str) -> dict[str, float]:
+        return timed(lambda: command("-c", STAGE, folder=folder, PYTHONPATH=str(ROOT), **variables), times)
+
+    found = {"stage_plain": stage(PREFECT_API_URL=NOBODY)}
+    url = server.start(folder)
+    try:
+        run = command("-c", PIPELINE_RUN, folder=folder, PREFECT_API_URL=url).strip()
+        found["stage_watched"] = stage(PREFECT_API_URL=url, **{PARENT_RUN: run})
+        found["stage_watched_alone"] = stage(PREFECT_API_URL=url)
+    finally:
+        server.stop(folder)
+    for name, watched in (("prefect", "stage_watched"), ("prefect_alone", "stage_watched_alone")):
+        found[name] = {key: found[watched][key] - found["stage_plain"][key] for key in found[watched]}
+    return found
 
 
 def main() -> None:

@@ -66,13 +66,12 @@ class _Run:
         import_large("prefect.flow_engine")
         from prefect import Flow
         from prefect.flow_engine import run_flow
-        from prefect.settings import temporary_settings
 
         _terminal_shows_our_logs_only()
         flow: Any = Flow(self._body, name=self.name, validate_parameters=False, persist_result=False)
         try:
             flow_run = _create_flow_run(flow, parent)
-            with remembered(self.root, flow_run.id), temporary_settings(without_heartbeats()):
+            with remembered(self.root, flow_run.id), without_heartbeats():
                 run_flow(flow, flow_run=flow_run, return_type="state")
         except Exception as error:
             if not self.started:
@@ -136,12 +135,19 @@ def _create_flow_run(flow: Any, parent: str | None) -> Any:
         return client.create_flow_run_from_deployment(deployment, state=Pending(), name=flow.name)
 
 
-def without_heartbeats() -> dict[Any, None]:
+@contextmanager
+def without_heartbeats() -> Iterator[None]:
     """Prefect's thread of heartbeats holds up the end by up to a second, and `close_left` finds dead runs without; so
-    they beat only for a user who has asked for them."""
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY
+    they beat only for a user who has asked for them. `temporary_settings` would read all settings anew, slowly."""
+    from prefect.context import SettingsContext, get_settings_context
 
-    return {} if HEARTBEATS in os.environ else {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    if HEARTBEATS in os.environ:
+        yield
+        return
+    context = get_settings_context()
+    flows = context.settings.flows.model_copy(update={"heartbeat_frequency": None})
+    with SettingsContext(profile=context.profile, settings=context.settings.model_copy(update={"flows": flows})):
+        yield
 
 
 def _terminal_shows_our_logs_only() -> None:

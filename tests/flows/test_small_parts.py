@@ -71,13 +71,18 @@ def test_the_demo_ends_with_where_to_look(tmp_path: Path) -> None:
 
 
 def test_a_run_has_no_heartbeats_but_for_who_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from prefect.settings import get_current_settings, temporary_settings
+    from prefect.settings import get_current_settings
 
+    before = get_current_settings()
+    assert before.flows.heartbeat_frequency
     monkeypatch.delenv(HEARTBEATS, raising=False)
-    with temporary_settings(without_heartbeats()):
+    with without_heartbeats():
         assert get_current_settings().flows.heartbeat_frequency is None
+        assert get_current_settings().api == before.api
+    assert get_current_settings().flows.heartbeat_frequency == before.flows.heartbeat_frequency
     monkeypatch.setenv(HEARTBEATS, "40")
-    assert without_heartbeats() == {}
+    with without_heartbeats():
+        assert get_current_settings().flows.heartbeat_frequency == before.flows.heartbeat_frequency
 
 
 def test_after_a_large_import_garbage_is_collected_again_even_if_it_failed() -> None:
