@@ -105,7 +105,7 @@ def _along_bones(
 def _in_frame(
     point_N: torch.Tensor, origin_BL1: torch.Tensor, direction_BL1: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Points along a direction, and across it, each (B, L, N)."""
+    """Points along a direction, and across it, each (B, L, N). Real numbers side by side, as in `squared_distance`."""
     right, down = point_N.real.contiguous() - origin_BL1.real, point_N.imag.contiguous() - origin_BL1.imag
     cos, sin = direction_BL1.real, direction_BL1.imag
     return torch.addcmul(right * cos, down, sin), torch.addcmul(down * cos, right, sin, value=-1)

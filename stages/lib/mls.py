@@ -10,7 +10,7 @@ _FINEST = 0.01
 
 
 def squared_distance(point_N: torch.Tensor, other_BM: torch.Tensor) -> torch.Tensor:
-    """|z - w|^2 of all pairs, (B, M, N). In real numbers, which a processor goes through several times as fast."""
+    """|z - w|^2 of all pairs, (B, M, N). In real numbers that lie side by side, for a processor's vector units."""
     across = point_N.real.contiguous() - other_BM.real[..., None]
     down = point_N.imag.contiguous() - other_BM.imag[..., None]
     return torch.addcmul(across * across, down, down)

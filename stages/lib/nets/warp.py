@@ -95,10 +95,10 @@ def _lay_over(
 
 
 def _around(cells_hw: torch.Tensor, size: torch.Size) -> tuple[slice, slice]:
-    """Rows and columns of pixels to which these cells, stretched to `size` pixels, give anything."""
+    """Rows and columns of pixels to which these cells, stretched to `size` pixels, give anything; none for no cells."""
     parts = []
     for axis, pixels in enumerate(size):
-        where = cells_hw.any(1 - axis).nonzero()[:, 0].tolist() or [-2]
+        where = cells_hw.any(1 - axis).nonzero()[:, 0].tolist() or [-2]  # -2 and its neighbours are outside
         pixels_a_cell = pixels / cells_hw.shape[axis]
         first, last = where[0] - 1, where[-1] + 2
         parts.append(slice(max(int(first * pixels_a_cell), 0), max(min(math.ceil(last * pixels_a_cell), pixels), 0)))

@@ -4,7 +4,17 @@ import torch
 
 from stages.lib.limbs import Pose
 from stages.lib.nets.codec import Codec
-from stages.lib.nets.warp import Layers, Warper, _around, _stretch, body_field, fill, take_apart, warp_picture
+from stages.lib.nets.warp import (
+    Layers,
+    Warper,
+    _around,
+    _lay_over,
+    _stretch,
+    body_field,
+    fill,
+    take_apart,
+    warp_picture,
+)
 from tests.unit.people import person, pose, turned_forearm
 
 CELLS, SIZE = 8, 64
@@ -172,8 +182,12 @@ def test_the_part_of_a_picture_that_is_worked_out_has_all_that_a_layer_shows(see
 
 
 def test_a_layer_that_shows_nowhere_changes_nothing():
-    nowhere = _around(torch.zeros(12, 12, dtype=torch.bool), torch.Size((64, 64)))
-    assert torch.zeros(64, 64)[nowhere].numel() == 0
+    under, over, field = noise_picture(), stripes(), identity_field(12).flatten(1)
+    made, nowhere, everywhere = under.clone(), torch.full((1, 144), 0.1), torch.full((1, 144), -0.1)
+    _lay_over(made, over, field, nowhere, 0.05)
+    assert torch.equal(made, under)
+    _lay_over(made, over, field, everywhere, 0.05)
+    assert not torch.equal(made, under)
 
 
 def test_places_are_exact_under_mixed_precision():
