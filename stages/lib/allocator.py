@@ -13,7 +13,8 @@ _KEPT = 1 << 29
 """Bytes that are kept at most when nothing uses them."""
 _FROM_HEAP = 1 << 25
 """Blocks below this many bytes are kept; glibc takes no higher bound."""
-_SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
+"""Environment variables by which a user sets it."""
 
 
 def keep_freed_memory() -> bool:
@@ -22,7 +23,7 @@ def keep_freed_memory() -> bool:
     False, and nothing is changed, where the C library is not glibc or where the user has set it otherwise by
     environment variables.
     """
-    if any(name in os.environ for name in _SETTINGS):
+    if any(name in os.environ for name in SETTINGS):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     return bool(mallopt and mallopt(_MMAP_THRESHOLD, _FROM_HEAP) and mallopt(_TRIM_THRESHOLD, _KEPT))

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from stages.lib.allocator import SETTINGS
+
 FAULTS = """
 import resource, sys, torch
 from stages.lib.allocator import keep_freed_memory
@@ -20,7 +22,8 @@ print(use() - before)
 
 
 def run(way: str, **variables: str) -> list[str]:
-    environment = {**os.environ, **variables}
+    """Beside the given variables none of the allocator's: Dask's clusters leave theirs behind in the test's process."""
+    environment = {name: value for name, value in os.environ.items() if name not in SETTINGS} | variables
     command = [sys.executable, "-c", FAULTS, way]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
 
