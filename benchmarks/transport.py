@@ -12,7 +12,6 @@ import asyncio
 import importlib.util
 import json
 import multiprocessing
-import shutil
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -22,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.browser import NONE_FOUND, browser_path
 from stages.lib import serving
 from stages.lib.files import write_json
 from stages.lib.serving.film import SAMPLE_RATE, Film
@@ -40,7 +40,6 @@ PACKET = SAMPLE_RATE // 50
 """Samples of Opus that leave together."""
 WAYS = ("websocket", "H264", "VP8")
 """The last two: WebRTC."""
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 class Scene:
@@ -253,9 +252,9 @@ def main() -> None:
         raise SystemExit("WebRTC is measured with aiortc, which is not here: pip install aiortc")
     from playwright.sync_api import sync_playwright
 
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    path = browser_path()
     if path is None:
-        raise SystemExit(f"no browser on PATH (looked for {', '.join(BROWSERS)}); Debian's package is chromium")
+        raise SystemExit(NONE_FOUND)
     arguments = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
     found = []
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=path, args=arguments) as browser:

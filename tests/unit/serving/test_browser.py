@@ -1,7 +1,6 @@
 """The page in headless Chromium, with a microphone that plays a file: it talks, in step, and complains of nothing."""
 
 import re
-import shutil
 import statistics
 import threading
 import time
@@ -14,23 +13,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from benchmarks.browser import NONE_FOUND, WATCH, browser_path, delays, first_frame, microphone, skews
 from stages.lib.serving.guard import Token
 from stages.lib.serving.server import Address, make_server, open_socket
 from tests.unit.serving.scene import PICTURE, make_studio, png
 from tests.unit.serving.test_voice import tone, wav
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WATCH = """() => {
-  const film = document.getElementById("film");
-  window.seen = [];
-  const look = (now, frame) => {
-    window.seen.push([frame.mediaTime, film.currentTime, frame.expectedDisplayTime, now]);
-    film.requestVideoFrameCallback(look);
-  };
-  film.requestVideoFrameCallback(look);
-}"""
-"""Of every frame shown: its own time and that of the sound that plays, seconds of the film; when it is on the screen,
-and now, milliseconds."""
 
 
 @contextmanager
@@ -51,18 +38,14 @@ def serving(secret: str | None = None, talks: int = 1) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    browser_path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser_path is None:
-        pytest.skip(f"no browser on PATH (looked for {', '.join(BROWSERS)}); Debian's package is chromium")
+    path = browser_path()
+    if path is None:
+        pytest.skip(NONE_FOUND)
     said = tmp_path_factory.mktemp("voice") / "said.wav"
     rate = 48000
     said.write_bytes(wav(np.concatenate([tone(0.5, rate), np.zeros(rate // 2, np.float32)]), rate))
-    arguments = [
-        "--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream",
-        f"--use-file-for-fake-audio-capture={said}",
-    ]  # fmt: skip
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=arguments)
+        browser = playwright.chromium.launch(executable_path=path, args=microphone(said))
         yield browser
         browser.close()
 
@@ -97,18 +80,6 @@ def until(page: Page, condition: str, seconds: float = 60) -> None:
         page.wait_for_timeout(50)
 
 
-def skews(page: Page) -> list[float]:
-    """Seconds by which each frame is on the screen after the sound that belongs to it."""
-    return [sound + (shown - now) / 1000 - own for own, sound, shown, now in page.evaluate("window.seen")]
-
-
-def delays(page: Page, first: float) -> list[float]:
-    """Milliseconds from each moment's being spoken to its being on the screen. first: until the first was."""
-    seen = page.evaluate("window.seen")
-    start = seen[0][3] - first
-    return [shown - start - 1000 * own for own, _, shown, _ in seen]
-
-
 def test_a_microphone_is_answered_in_step(browser: Browser, capsys: pytest.CaptureFixture[str]) -> None:
     with serving() as address:
         opened = open_page(browser, address)
@@ -120,7 +91,7 @@ def test_a_microphone_is_answered_in_step(browser: Browser, capsys: pytest.Captu
         until(page, "document.getElementById('film').currentTime > 3")
         assert page.evaluate("document.getElementById('film').paused") is False
         assert page.evaluate("document.getElementById('film').videoWidth") == 64
-        first = page.evaluate("Number(document.getElementById('figures').dataset.firstFrame)")
+        first = first_frame(page)
         page.get_by_role("button", name="Stop").click()
         until_status(page, "^Done")
         until(page, "document.getElementById('film').ended")
