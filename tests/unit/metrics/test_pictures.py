@@ -1,7 +1,9 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from stages.lib.metrics.pictures import flicker, psnr, ssim
 
@@ -40,10 +42,13 @@ def slow_ssim(made: np.ndarray, true: np.ndarray) -> float:
     return float(score.mean())
 
 
-def test_ssim_agrees_with_scipy(frames: np.ndarray) -> None:
+def test_ssim_agrees_with_scipy_and_torchmetrics(frames: np.ndarray) -> None:
     noisy = (frames + np.random.default_rng(1).integers(0, 40, frames.shape)).clip(0, 255).astype(np.uint8)
     expected = [slow_ssim(made, true) for made, true in zip(noisy, frames, strict=True)]
-    np.testing.assert_allclose(ssim(noisy, frames, batch=4), expected, atol=1e-4)
+    np.testing.assert_allclose(ssim(noisy, frames), expected, atol=1e-4)
+    made, real = (torch.from_numpy(each).permute(0, 3, 1, 2).float() for each in (noisy, frames))
+    published = structural_similarity_index_measure(made, real, data_range=255.0, reduction="none")
+    np.testing.assert_allclose(ssim(noisy, frames), published, atol=1e-4)
     np.testing.assert_allclose(ssim(frames, frames), 1, atol=1e-6)
 
 
