@@ -9,13 +9,13 @@ WATCH = """() => {
   const film = document.getElementById("film");
   window.seen = [];
   const look = (now, frame) => {
-    window.seen.push([frame.mediaTime, film.currentTime, frame.expectedDisplayTime, now]);
+    window.seen.push([frame.mediaTime, film.currentTime, frame.expectedDisplayTime, now, frame.presentedFrames]);
     film.requestVideoFrameCallback(look);
   };
   film.requestVideoFrameCallback(look);
 }"""
-"""Of every frame shown: its own time and that of the sound that plays, seconds of the film; when it is on the screen,
-and now, milliseconds."""
+"""Of every frame that the page is told of (a busy page misses some): its own time and that of the sound that plays,
+seconds of the film; when it is on the screen, and now, milliseconds; how many have been shown, missed ones too."""
 
 
 def browser_path() -> str | None:
@@ -37,11 +37,11 @@ def first_frame(page: Any) -> float:
 
 def skews(page: Any) -> list[float]:
     """Seconds by which each frame is on the screen after the sound that belongs to it."""
-    return [sound + (shown - now) / 1000 - own for own, sound, shown, now in page.evaluate("window.seen")]
+    return [sound + (shown - now) / 1000 - own for own, sound, shown, now, _ in page.evaluate("window.seen")]
 
 
 def delays(page: Any, first: float) -> list[float]:
     """Milliseconds from each moment's being spoken to its being on the screen. first: as `first_frame`."""
     seen = page.evaluate("window.seen")
     start = seen[0][3] - first
-    return [shown - start - 1000 * own for own, _, shown, _ in seen]
+    return [shown - start - 1000 * own for own, _, shown, *_ in seen]

@@ -14,14 +14,13 @@ _KEPT = 1 << 29
 _FROM_HEAP = 1 << 25
 """Blocks below this many bytes are kept; glibc takes no higher bound."""
 SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
-"""Environment variables by which a user sets it."""
+"""Environment variables that set the same; whoever set them (Dask's workers do) is left alone."""
 
 
 def keep_freed_memory() -> bool:
     """From now on this process keeps what it frees, up to half a gigabyte, and uses it again.
 
-    False, and nothing is changed, where the C library is not glibc or where the user has set it otherwise by
-    environment variables.
+    False, and nothing is changed, where the C library is not glibc or where one of `SETTINGS` is in the environment.
     """
     if any(name in os.environ for name in SETTINGS):
         return False

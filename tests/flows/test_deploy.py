@@ -21,7 +21,7 @@ def test_the_docker_file_copies_what_is_there_and_installs_as_make_does(reposito
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
     assert re.findall(r"uv==([\d.]+)", text) == re.findall(r"UV_VERSION := ([\d.]+)", makefile)
     early = [name for names in copied[:-1] for name in names]
-    used = re.search(r"--require-hashes -r (\S+)", text)
+    used = re.search(r"--compile-bytecode --require-hashes -r (\S+)", text)
     assert used is not None
     assert {used.group(1), "pyproject.toml"} <= set(early)  # the latter has what uv must override
     ignored = (repository / ".dockerignore").read_text(encoding="utf-8").split()

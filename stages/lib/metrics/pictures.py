@@ -31,6 +31,7 @@ def ssim(made: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def _similarity(x: np.ndarray, y: np.ndarray) -> float:
+    """Of two pictures (H, W, 3), float32 in 0..255."""
     c_1, c_2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     m_x, m_y = _local_mean(x), _local_mean(y)
     m_xx, m_yy, m_xy = m_x * m_x, m_y * m_y, m_x * m_y
@@ -40,6 +41,7 @@ def _similarity(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def _local_mean(picture: np.ndarray) -> np.ndarray:
+    """(H, W, 3) -> the same, each value the mean around it."""
     return cv2.GaussianBlur(picture, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT_101)
 
 
