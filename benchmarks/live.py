@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import soundfile
 import torch
 
 from benchmarks.browser import NONE_FOUND, WATCH, browser_path, delays, first_frame, microphone, skews
 from benchmarks.realtime import held_out
 from stages.lib.evaluation.timing import device_name
 from stages.lib.files import write_json
+from stages.lib.media import write_speech
 from stages.lib.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -118,7 +118,7 @@ def main() -> None:
         sync_playwright() as playwright,
     ):
         voice = Path(folder) / "voice.wav"
-        soundfile.write(voice, speech, rate, subtype="PCM_16")
+        write_speech(voice, speech, rate)
         with playwright.chromium.launch(executable_path=path, args=microphone(voice)) as browser:
             for _ in range(options.runs):
                 found["runs"].append(measure(browser, address, options.seconds, options.picture))
