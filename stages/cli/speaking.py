@@ -45,6 +45,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--certificate", type=Path, metavar="PEM", help="for https: a microphone elsewhere needs it")
     parser.add_argument("--key", type=Path, metavar="PEM")
     parser.add_argument("--talks", type=int, help="at the same time; others wait. Default: one for two cores")
+    parser.add_argument("--chunk", type=int, default=4, metavar="FRAMES", help="drawn at once; default: 4")
     parser.add_argument("--longest", type=float, default=300, metavar="SECONDS", help="of a talk; default: 300")
     add_device(parser)
     add_root(parser)
@@ -101,6 +102,7 @@ def serve_page(options: argparse.Namespace) -> int:
         address,
         options.token,
         max(1, available_cores() // 2) if options.talks is None else options.talks,
+        options.chunk,
         Limits(voice_seconds=options.longest, hold_seconds=3 * options.longest),
         origin,
         lambda line: print(line, flush=True),

@@ -44,15 +44,16 @@ def serve(
     address: Address,
     token: str | None,
     talks: int,
+    chunk: int,
     limits: Limits,
     origin: bytes,
     tell: Callable[[str], None],
 ) -> None:
-    """Answers until it is interrupted. talks: at the same time. origin: what the films say of themselves, XMP. tell: is
-    given the address once it is open.
+    """Answers until it is interrupted. talks: at the same time. chunk: frames drawn at once. origin: what the films say
+    of themselves, XMP. tell: is given the address once it is open.
 
     Raises:
-        InputError: the address cannot be had, needs a token, or the export cannot speak.
+        InputError: the address cannot be had, needs a token, the export cannot speak, or a chunk has no frames.
     """
     import torch
 
@@ -62,11 +63,15 @@ def serve(
             "this export cannot talk live: it needs a motion model, and in params.yaml "
             "attention.stream, with attention.mask [global, local]"
         )
+    if chunk < 1:
+        raise InputError(f"--chunk is {chunk}, but a chunk has 1 frame or more")
+    latents = max(1, chunk // speaker.models.codec.stride)
     torch.set_num_threads(1)  # a talk has threads of its own
     keep_freed_memory()
     for someone in people[:1]:
-        warm_up(speaker, find_person_in(someone.picture))
-    studio = Studio(speaker, Gallery(people, find_person_in, limits), Seats(talks, limits.waiting), limits, origin)
+        warm_up(speaker, find_person_in(someone.picture), latents)
+    gallery, seats = Gallery(people, find_person_in, limits), Seats(talks, limits.waiting)
+    studio = Studio(speaker, gallery, seats, limits, origin, latents)
     with open_socket(address) as listening, suppress(KeyboardInterrupt):
         opened = replace(address, port=listening.getsockname()[1])
         tell(f"{opened}  ({talks} talk at the same time, {limits.waiting} may wait; Ctrl+C ends it)")
@@ -94,9 +99,9 @@ def make_server(studio: Studio, token: Token, address: Address) -> "uvicorn.Serv
     return uvicorn.Server(config)
 
 
-def warm_up(speaker: Speaker, person: Person) -> None:
+def warm_up(speaker: Speaker, person: Person, chunk: int) -> None:
     """A second of silence, so that the first visitor does not wait for what is done only once."""
-    with speaker.start(person, first=1) as session:
+    with speaker.start(person, chunk=chunk, first=1) as session:
         session.push(np.zeros(speaker.settings.sample_rate, np.float32))
         session.finish()
 

@@ -34,13 +34,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Studio:
-    """What all visitors share. origin: what their films say of themselves, an XMP packet."""
+    """What all visitors share. origin: what their films say of themselves, an XMP packet. chunk: latent frames drawn at
+    once."""
 
     speaker: Speaker
     gallery: Gallery[Person]
     seats: Seats
     limits: Limits
     origin: bytes
+    chunk: int
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class Visit:
     def _draw_here(self, wish: Wish, person: Person, film: Film) -> None:
         """In a thread of its own."""
         speaker = self._studio.speaker
-        with speaker.start(person, seed=secrets.randbits(31), first=1) as session:
+        with speaker.start(person, secrets.randbits(31), self._studio.chunk, first=1) as session:
             talk = Talk(session, film, wish.rate, speaker.settings.sample_rate, speaker.settings.fps)
             for samples in self._sound:
                 self._hand_over(talk.hear(samples))

@@ -36,7 +36,8 @@ def find(picture: bytes) -> Person:
 
 def make_studio(limits: Limits = LIMITS, talks: int = 2, find: Callable[[bytes], Person] = find) -> Studio:
     offered = [Offered("ann", PICTURE), Offered("bob", PICTURE)]
-    return Studio(Speaker(models()), Gallery(offered, find, limits), Seats(talks, limits.waiting), limits, ORIGIN)
+    gallery, seats = Gallery(offered, find, limits), Seats(talks, limits.waiting)
+    return Studio(Speaker(models()), gallery, seats, limits, ORIGIN, 4)
 
 
 class FakeSocket:

@@ -50,6 +50,17 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         browser.close()
 
 
+PAUSES = """() => {
+  const film = document.getElementById("film"), pause = film.pause.bind(film);
+  window.pauses = [];
+  film.pause = () => {
+    window.pauses.push(film.buffered.length ? film.buffered.end(film.buffered.length - 1) - film.currentTime : 0);
+    pause();
+  };
+}"""
+"""Seconds that could still be played whenever the page lets the film wait."""
+
+
 @dataclass
 class Opened:
     page: Page
@@ -86,11 +97,13 @@ def test_a_microphone_is_answered_in_step(browser: Browser, capsys: pytest.Captu
         page = opened.page
         until_status(page, "Ready")
         page.evaluate(WATCH)
+        page.evaluate(PAUSES)
         page.get_by_label("Play my voice").check()
         page.get_by_role("button", name="Start").click()
         until(page, "document.getElementById('film').currentTime > 3")
         assert page.evaluate("document.getElementById('film').paused") is False
         assert page.evaluate("document.getElementById('film').videoWidth") == 64
+        assert [left for left in page.evaluate("window.pauses") if left >= 0.1] == []  # it waits only when it is dry
         first = first_frame(page)
         page.get_by_role("button", name="Stop").click()
         until_status(page, "^Done")

@@ -97,6 +97,7 @@ export class Player {
   // It ran dry: drawing is slower than playing, so let more gather, and a little more each time.
   wait() {
     if (!this.began || this.ended || this.closed || this.video.paused) return;
+    if (this.inHand() >= LEAD / 2) return; // not dry: the browser has yet to decode what has just come
     this.lead = Math.min(this.lead * 2, MOST_LEAD[this.live]);
     this.began = false;
     this.video.pause();
