@@ -30,9 +30,11 @@ def run(way: str, **variables: str) -> list[str]:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what glibc does")
 def test_memory_that_was_freed_is_used_again():
+    """Left to itself, glibc keeps some or nothing, as addresses happen to fall; told to, it gives back all tensors."""
     kept, faults = run("kept")
     assert kept == "True"
-    assert int(faults) < int(run("given back")[0]) / 20
+    all_anew = int(run("given back", MALLOC_MMAP_THRESHOLD_="131072")[0])
+    assert int(faults) < all_anew / 5  # one tensor in 20 may not fit where it was
 
 
 def test_a_user_who_has_set_it_is_left_alone():
