@@ -147,6 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=180)
     parser.add_argument("--talks", type=int, default=1, help="of the same speech, each with a seed of its own")
+    parser.add_argument("--seed", type=int, default=0, help="of the first talk")
     parser.add_argument("--root", type=Path, default=ROOT, help="project with data/ and models/export")
     options = parser.parse_args()
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))
@@ -155,7 +156,7 @@ def main() -> None:
     person, speech, rate = held_out(workspace, options.seconds)
     speech[-WINDOW * rate :] = speech[: WINDOW * rate]
     fps, mean = speaker.settings.fps, mean_face(codec_of(speaker), workspace)
-    made = [talk(speaker, person, speech, seed) for seed in range(options.talks)]
+    made = [talk(speaker, person, speech, seed) for seed in range(options.seed, options.seed + options.talks)]
     first, last = (
         joined([measure(speaker, person, {"frames": each[name], "drove": each["drove"][part]}, mean) for each in made])
         for name, part in (("first", slice(0, WINDOW * fps)), ("last", slice(-WINDOW * fps, None)))

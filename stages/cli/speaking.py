@@ -45,7 +45,8 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--certificate", type=Path, metavar="PEM", help="for https: a microphone elsewhere needs it")
     parser.add_argument("--key", type=Path, metavar="PEM")
     parser.add_argument("--talks", type=int, help="at the same time; others wait. Default: one for two cores")
-    parser.add_argument("--chunk", type=int, default=4, metavar="FRAMES", help="drawn at once; default: 4")
+    chunk = "latent frames drawn at once; default: 4, or as many as the export draws if those are fewer"
+    parser.add_argument("--chunk", type=int, metavar="FRAMES", help=chunk)
     parser.add_argument("--longest", type=float, default=300, metavar="SECONDS", help="of a talk; default: 300")
     add_device(parser)
     add_root(parser)

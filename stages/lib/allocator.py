@@ -14,7 +14,7 @@ _KEPT = 1 << 29
 _FROM_HEAP = 1 << 25
 """Blocks below this many bytes are kept; glibc takes no higher bound."""
 SETTINGS = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES")
-"""Environment variables that set the same; whoever set them (Dask's workers do) is left alone."""
+"""Environment variables that set the same; whoever set them is left alone. Dask does where it starts workers."""
 
 
 def keep_freed_memory() -> bool:

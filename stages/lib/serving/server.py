@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     import uvicorn
 
 
+_CHUNK = 4
+"""Latent frames that a live talk draws at once, unless its export draws fewer: what is drawn sooner is seen sooner."""
+
+
 @dataclass(frozen=True)
 class Address:
     """certificate, key: PEM files, for https; None: http."""
@@ -44,13 +48,14 @@ def serve(
     address: Address,
     token: str | None,
     talks: int,
-    chunk: int,
+    chunk: int | None,
     limits: Limits,
     origin: bytes,
     tell: Callable[[str], None],
 ) -> None:
-    """Answers until it is interrupted. talks: at the same time. chunk: frames drawn at once. origin: what the films say
-    of themselves, XMP. tell: is given the address once it is open.
+    """Answers until it is interrupted. talks: at the same time. chunk: latent frames drawn at once; None: 4, or as the
+    export draws if that is fewer. origin: what the films say of themselves, XMP. tell: is given the address once it is
+    open.
 
     Raises:
         InputError: the address cannot be had, needs a token, the export cannot speak, or a chunk has no frames.
@@ -63,15 +68,15 @@ def serve(
             "this export cannot talk live: it needs a motion model, and in params.yaml "
             "attention.stream, with attention.mask [global, local]"
         )
+    chunk = min(_CHUNK, speaker.settings.stream["chunk"]) if chunk is None else chunk
     if chunk < 1:
         raise InputError(f"--chunk is {chunk}, but a chunk has 1 frame or more")
-    latents = max(1, chunk // speaker.models.codec.stride)
     torch.set_num_threads(1)  # a talk has threads of its own
     keep_freed_memory()
     for someone in people[:1]:
-        warm_up(speaker, find_person_in(someone.picture), latents)
+        warm_up(speaker, find_person_in(someone.picture), chunk)
     gallery, seats = Gallery(people, find_person_in, limits), Seats(talks, limits.waiting)
-    studio = Studio(speaker, gallery, seats, limits, origin, latents)
+    studio = Studio(speaker, gallery, seats, limits, origin, chunk)
     with open_socket(address) as listening, suppress(KeyboardInterrupt):
         opened = replace(address, port=listening.getsockname()[1])
         tell(f"{opened}  ({talks} talk at the same time, {limits.waiting} may wait; Ctrl+C ends it)")

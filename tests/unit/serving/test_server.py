@@ -64,6 +64,7 @@ def test_it_serves_and_ends(running: "subprocess.Popen[str]") -> None:
         (["--people", "nowhere"], "nowhere: no such folder of people"),
         (["--host", "203.0.113.7", "--token", "a secret of some length"], "cannot be opened"),
         (["--talks", "0"], "at least 1 visitor"),
+        (["--chunk", "0"], "--chunk is 0, but a chunk has 1 frame or more"),
         (["--key", "key.pem"], "--key key.pem is of no use alone"),
         (["--certificate", "nowhere.pem", "--key", "key.pem"], "nowhere.pem: no such file"),
         (["--certificate", __file__], "no certificate with its private key as PEM"),

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from stages.lib.serving.visit import Studio, read_wish, receive_visitor
+from stages.lib.speaker import Person, Speaker
+from stages.lib.talking.session import Session
 from tests.unit.serving.scene import LIMITS, ORIGIN, FakeSocket, make_studio
 from tests.unit.serving.test_voice import tone, wav
 from tests.unit.talking.small import speech
@@ -209,6 +211,24 @@ async def test_a_failure_is_said_without_its_insides(caplog: pytest.LogCaptureFi
         greet(socket)
     assert socket.told[-1] == {"kind": "error", "message": "the server failed; its log says why"}
     assert "Traceback" in caplog.text
+
+
+async def test_a_talk_is_drawn_in_the_chunks_of_the_studio(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[tuple[int, int]] = []
+    start = Speaker.start
+
+    def seen(speaker: Speaker, person: Person, seed: int, chunk: int, first: int) -> Session:
+        started.append((chunk, first))
+        return start(speaker, person, seed, chunk, first)
+
+    monkeypatch.setattr(Speaker, "start", seen)
+    socket = FakeSocket()
+    async with anyio.create_task_group() as group:
+        group.start_soon(visit, replace(make_studio(), chunk=2), socket)
+        greet(socket)
+        await speak(socket)
+        socket.say(text='{"kind": "end"}')
+    assert started == [(2, 1)]  # one frame first, so that somebody is seen soon
 
 
 async def test_no_threads_are_left() -> None:
