@@ -126,7 +126,9 @@ def measure_speed(given: Params, params: Params, workspace: Workspace, takes: in
 
     def sampler(model: str, steps: int, mask: Mask | None) -> Sampler:
         net = family.load(workspace, model, device, guided=True)
-        return Sampler(net, codec, steps, params.teacher.shift, frames, 0, mask, params.teacher.precision)
+        section = params.teacher
+        path = steps, section.shift, section.temperature
+        return Sampler(net, codec, *path, frames, 0, mask, section.precision)
 
     for name, model, steps, run, how in (
         ("teacher", "teacher", given.teacher.steps, FEW, None),

@@ -108,6 +108,7 @@ def _few(params: Params, context: Context, codec: VideoCodec) -> Few:
     return Few(
         steps=params.student.steps,
         shift=params.teacher.shift,
+        temperature=params.teacher.temperature,
         batch=params.student.batch,
         frames=params.targets.frames,
         mask=_mask(params),
@@ -204,7 +205,9 @@ def _test(
     teacher = family.load(workspace, "adapted_teacher", codec.sensitivity.device, guided=True)
 
     def sampler(model: DenoisingNet, steps: int) -> Sampler:
-        return Sampler(model, codec, steps, params.teacher.shift, frames, 0, _mask(params), params.teacher.precision)
+        section = params.teacher
+        path = steps, section.shift, section.temperature
+        return Sampler(model, codec, *path, frames, 0, _mask(params), section.precision)
 
     tested = []
     with context.progress("test student", len(clips)) as bar:

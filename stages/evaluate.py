@@ -108,6 +108,7 @@ def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
         codec=family.codec(workspace, device),
         steps=params.teacher.steps,
         shift=params.teacher.shift,
+        temperature=params.teacher.temperature,
         window=params.evaluate.window,
         overlap=params.evaluate.overlap,
         mask=None,

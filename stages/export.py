@@ -109,6 +109,7 @@ def _settings(params: Params, poses: Sequence[Poses]) -> speaker.Settings:
     return speaker.Settings(
         steps=params.student.steps,
         shift=params.teacher.shift,
+        temperature=params.teacher.temperature,
         window=params.evaluate.window,
         overlap=params.evaluate.overlap,
         mask=params.attention.mask,

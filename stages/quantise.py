@@ -72,6 +72,7 @@ def _sampler(params: Params, workspace: Workspace, chunks: Chunks) -> Sampler:
         codec=family.codec(workspace, device),
         steps=params.student.steps,
         shift=params.teacher.shift,
+        temperature=params.teacher.temperature,
         window=params.teacher.window,
         overlap=0,
         mask=Mask(params.attention.mask, params.attention.past_frames),

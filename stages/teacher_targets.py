@@ -26,7 +26,7 @@ from stages.lib.parallel import ClipFailure, map_clips
 from stages.lib.pixels import to_pictures
 from stages.lib.preview import save_sheet
 from stages.lib.report import Figure, StageReport
-from stages.lib.sampling import OnState, sample, timesteps
+from stages.lib.sampling import OnState, first_noise, sample, timesteps
 from stages.lib.training import step_generator
 from stages.lib.workspace import Workspace
 from stages.params import Params, dumped
@@ -144,7 +144,8 @@ class _Drawer:
         every = teacher.steps // self.params.targets.states
         kept: list[torch.Tensor] = []
         shape = collate([window]).latents_BCThw.shape
-        noise = torch.randn(shape, generator=step_generator(self.params.seed, 1 + index)).half()  # as it is stored
+        generator = step_generator(self.params.seed, 1 + index)
+        noise = first_noise(shape, teacher.temperature, generator).half()  # as it is stored
 
         def keep(step: int, state: torch.Tensor) -> None:
             if step % every == 0:

@@ -26,7 +26,7 @@ from stages.lib.nets.pretrained import require_config
 from stages.lib.pixels import to_pictures
 from stages.lib.preview import save_sheet
 from stages.lib.report import Figure, StageReport
-from stages.lib.sampling import sample
+from stages.lib.sampling import first_noise, sample
 from stages.lib.training import Optimisation, Trained, seeded, train
 from stages.params import Params, dumped
 
@@ -174,7 +174,8 @@ def _test(
 def _draw(params: Params, window: Window, index: int, teacher: DenoisingNet, codec: VideoCodec) -> np.ndarray:
     section, device = params.teacher, codec.sensitivity.device
     batch = collate([window])
-    noise = torch.randn(batch.latents_BCThw.shape, generator=torch.Generator().manual_seed(params.seed + index))
+    generator = torch.Generator().manual_seed(params.seed + index)
+    noise = first_noise(batch.latents_BCThw.shape, section.temperature, generator)
     with autocast(device, section.precision):
         latents = sample(teacher, noise.to(device), batch.condition.to(device), section.steps, section.shift)
         return to_pictures(codec.decode_video(latents[0]))

@@ -24,6 +24,12 @@ def timesteps(steps: int, shift: float) -> list[float]:
     return [shift * u / (1 + (shift - 1) * u) for u in even]
 
 
+def first_noise(shape: Sequence[int], temperature: float, generator: torch.Generator) -> torch.Tensor:
+    """What drawing begins with. temperature: its standard deviation; below 1 what is drawn is nearer to the mean of all
+    that could be, as when the temperature of a flow is lowered (Glow, arXiv 1807.03039)."""
+    return temperature * torch.randn(*shape, generator=generator)
+
+
 @torch.no_grad()
 def sample(
     denoiser: DenoisingNet,

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from stages import distill_student, teacher_targets
 from stages.lib.files import file_digest
+from stages.lib.matching import draw_few_steps
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
@@ -140,6 +142,21 @@ def test_it_is_distilled_for_one_and_four_steps_too(params: Params, workspace: W
     assert report.figures[f"psnr_seen_{count}_steps"] is not None
     assert f"student at {count} steps" in report.summary
     teacher_targets.run(params, context_of(workspace.root))
+
+
+def test_its_samples_begin_with_noise_of_the_temperature(
+    params: Params, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[torch.Tensor] = []
+
+    def spy(net: Denoiser, noise: torch.Tensor, *rest: Any) -> torch.Tensor:
+        begun.append(noise.detach().flatten())
+        return draw_few_steps(net, noise, *rest)
+
+    monkeypatch.setattr("stages.lib.student.draw_few_steps", spy)
+    run(changed(params, regression=0.0), workspace)
+    assert params.teacher.temperature != 1
+    assert torch.cat(begun).std().item() == pytest.approx(params.teacher.temperature, rel=0.05)
 
 
 def test_missing_targets_say_which_stage_to_run(params: Params, workspace: Workspace) -> None:

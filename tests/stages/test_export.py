@@ -20,6 +20,7 @@ from stages.lib.files import file_digest, read_json, write_json
 from stages.lib.lineage import retirement_lines
 from stages.lib.media import read_frames, read_speech
 from stages.lib.provenance.bundle import check_bundle
+from stages.lib.sampling import first_noise
 from stages.lib.streaming import sample_stream
 from stages.lib.workspace import Workspace
 from tests.stages.tiny_run import context_of, make_workspace, tiny_params
@@ -89,7 +90,7 @@ def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, rep
     params = tiny_params(repository)
     student = evaluate.load_samplers(params, exported)["student"]
     generator = torch.Generator().manual_seed(3)
-    noise = torch.stack([torch.randn((1, 4, 8, 8), generator=generator) for _ in range(len(clip))], 2)
+    noise = torch.stack([first_noise((1, 4, 8, 8), student.temperature, generator) for _ in range(len(clip))], 2)
     pose = clip.keypoints, clip.confidence
     assert student.chunks is not None
     condition, chunks = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0), student.chunks

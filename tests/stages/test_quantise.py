@@ -15,6 +15,7 @@ from stages.lib.media import read_frames
 from stages.lib.metrics.pictures import psnr
 from stages.lib.nets.lean import LeanStudent
 from stages.lib.report import StageReport
+from stages.lib.sampling import first_noise
 from stages.lib.speaker import load
 from stages.lib.streaming import sample_stream
 from stages.lib.talking.models import Models
@@ -75,7 +76,7 @@ def test_the_export_draws_in_8_bits_what_is_evaluated(quantised: Workspace, repo
     clip = load_clip(quantised, "bob-1", "bob", CellWeights(0, 0, 0))
     given = read_frames(quantised.video("bob-1"))[0], (clip.keypoints * 64).astype(np.float32), clip.confidence
     generator = torch.Generator().manual_seed(3)
-    noise = torch.stack([torch.randn((1, 4, 8, 8), generator=generator) for _ in range(len(clip))], 2)
+    noise = torch.stack([first_noise((1, 4, 8, 8), student.temperature, generator) for _ in range(len(clip))], 2)
     condition, chunks = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0), student.chunks
     assert chunks is not None
     latents = sample_stream(student.stream, noise, condition, clip.keypoints, clip.confidence, chunks)

@@ -44,7 +44,7 @@ def test_states_are_those_of_the_teacher(params: Params, workspace: Workspace) -
     for each in saved:
         assert each.states.shape == (3, 4, params.targets.frames, 8, 8)
         np.testing.assert_allclose(each.timesteps, [1, 2 / 3, 0], atol=1e-6)  # shift 2: u = 1, 1/2, 0
-        assert abs(float(each.states[0].astype(np.float32).std()) - 1) < 0.1
+        assert abs(float(each.states[0].astype(np.float32).std()) / params.teacher.temperature - 1) < 0.1
         # halfway to the result along the last straight pieces: between noise and result
         noise, half, result = (state.astype(np.float32) for state in each.states)
         assert np.abs(half - result).mean() < np.abs(noise - result).mean()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stages.lib.nets.denoiser import Condition
-from stages.lib.sampling import sample, sample_windows, timesteps, window_spans
+from stages.lib.sampling import first_noise, sample, sample_windows, timesteps, window_spans
 
 
 def condition(frames: int) -> Condition:
@@ -25,6 +25,12 @@ class Follower:
 
 def noise(frames: int) -> torch.Tensor:
     return torch.randn(1, 3, frames, 2, 2, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_first_noise_is_as_large_as_the_temperature():
+    cold, usual = (first_noise((2, 5), size, torch.Generator().manual_seed(3)) for size in (0.5, 1.0))
+    torch.testing.assert_close(cold, usual / 2)
+    torch.testing.assert_close(usual, torch.randn(2, 5, generator=torch.Generator().manual_seed(3)))
 
 
 def test_timesteps_run_from_noise_to_clean_and_shift_to_the_noisy_side():

@@ -18,7 +18,7 @@ from stages.lib.nets.codec import Codec
 from stages.lib.nets.interface import DenoisingNet, StreamingNet, VideoCodec
 from stages.lib.nets.precision import Precision, autocast
 from stages.lib.pixels import to_pictures
-from stages.lib.sampling import sample_windows, timesteps
+from stages.lib.sampling import first_noise, sample_windows, timesteps
 from stages.lib.streaming import Chunks, ready_to_stream, sample_stream
 from stages.lib.training import step_generator
 
@@ -33,6 +33,7 @@ class Sampler:
     codec: VideoCodec
     steps: int
     shift: float
+    temperature: float
     window: int
     overlap: int
     mask: Mask | None
@@ -83,7 +84,7 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
     seed, index: equal ones draw equal noise, whatever the sampler.
     """
     device, stretch = sampler.device, replace(stretch, clip=stretch.clip.coded_by(sampler.codec))
-    noise = torch.randn((1, *stretch.latents.shape), generator=step_generator(seed, index)).to(device)
+    noise = first_noise((1, *stretch.latents.shape), sampler.temperature, step_generator(seed, index)).to(device)
 
     began = now(device)
     with autocast(device, sampler.precision):

@@ -14,7 +14,7 @@ from ..attention.plan import AttentionPlan, Mask
 from ..attention.streaming import ChunkPlan
 from ..nets.denoiser import Condition
 from ..nets.precision import autocast
-from ..sampling import sample_windows
+from ..sampling import first_noise, sample_windows
 from ..streaming import StudentStream
 from .pipeline import Pipeline
 from .scene import Scene
@@ -133,7 +133,7 @@ class Animation:
 def frame_noise(scene: Scene, frames: int, generator: torch.Generator) -> torch.Tensor:
     """(1, C, T, h, w); frame by frame, so that it does not depend on how frames are chunked."""
     shape = (1, *scene.latent_shape)
-    noise = [torch.randn(shape, generator=generator) for _ in range(frames)]
+    noise = [first_noise(shape, scene.models.settings.temperature, generator) for _ in range(frames)]
     return torch.stack(noise, 2).to(scene.models.device)
 
 

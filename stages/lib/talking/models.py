@@ -43,6 +43,7 @@ class Settings:
 
     steps: int
     shift: float
+    temperature: float
     window: int
     overlap: int
     mask: Sequence[MaskPart]

@@ -13,6 +13,7 @@ from ..nets.precision import autocast
 from ..nets.wan import WanCondition
 from ..nets.wan_codec import join_control
 from ..pixels import to_pictures, to_tensor
+from ..sampling import first_noise
 from .models import WanModels
 from .scene import Person, draw_skeletons, shown
 from .waiting import PoseQueue
@@ -123,7 +124,8 @@ class WanAnimation:
             seen.append(self._see(*self._waiting.take(count)))
             self._begun, frames = True, frames - count
         pose_CThw = torch.stack([each.pose_Chw for each in seen], 1)
-        noise = [torch.randn((1, *each.pose_Chw.shape), generator=self._noise) for each in seen]
+        temperature = self._scene.models.settings.temperature
+        noise = [first_noise((1, *each.pose_Chw.shape), temperature, self._noise) for each in seen]
         with self._scene.watch.part("denoise", sum(len(each.keypoints) for each in seen)), self._autocast():
             latents = self._drawer.push(seen, torch.stack(noise, 2).to(pose_CThw.device))
         self._decode(latents)

@@ -27,7 +27,7 @@ def test_matching_and_drawing(params: Params, taught: Workspace, monkeypatch: py
     teacher = family.load(taught, "adapted_teacher", cpu, guided=True).to(META)
     critic, mask = family.critic(taught, teacher, META).to(META), Mask(("global", "local"), 1)
     matching = Matching(
-        few=Few(2, 3.0, 1, FRAMES, mask, codec, "fp32", ALONE),
+        few=Few(2, 3.0, 1.0, 1, FRAMES, mask, codec, "fp32", ALONE),
         clips=clips, teacher=teacher, critic=critic, student=student.thaw(), judges=Judges(codec),
         dmd=1.0, region=1.0, regions={1: 1.0, 2: 1.0}, region_frames=1,
     )  # fmt: skip
@@ -38,5 +38,5 @@ def test_matching_and_drawing(params: Params, taught: Workspace, monkeypatch: py
         assert any(weight.grad is not None for weight in net.parameters())
     window = middle_window(clips[0], FRAMES)
     for net, attention in ((teacher, None), (student, mask)):
-        drawn = drawing.draw(drawing.Sampler(net, codec, 2, 3.0, FRAMES, 0, attention, "fp32"), window, 0, 0)
+        drawn = drawing.draw(drawing.Sampler(net, codec, 2, 3.0, 1.0, FRAMES, 0, attention, "fp32"), window, 0, 0)
         assert drawn.frames.shape[:2] == (FRAMES, 3)

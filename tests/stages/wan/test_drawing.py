@@ -29,7 +29,7 @@ from stages.lib.files import read_json
 from stages.lib.media import read_frames, write_video
 from stages.lib.media.sound import decode_speech
 from stages.lib.pixels import to_pictures
-from stages.lib.sampling import sample
+from stages.lib.sampling import first_noise, sample
 from stages.lib.training import step_generator
 from stages.lib.workspace import Workspace
 from stages.params import Params
@@ -49,7 +49,7 @@ def test_a_long_stretch_is_drawn_in_windows_fused_by_latent_frame(
     clip = family_of(params).clip(distilled, "bob-1", "bob", CellWeights(0, 0, 0))
     stretch, sampler = Window(clip, 0, 21, 0), sampler_of(params, distilled, name, steps=1)
     net, condition = sampler.denoiser, stretch.condition
-    noise = torch.randn((1, *stretch.latents.shape), generator=step_generator(params.seed, 5))
+    noise = first_noise((1, *stretch.latents.shape), sampler.temperature, step_generator(params.seed, 5))
     total, weight = torch.zeros_like(noise), torch.zeros(6)
     video = {(0, 3): (slice(0, 9), 1), (2, 5): (slice(5, 17), 4), (3, 6): (slice(9, 21), 4)}
     ramp = torch.tensor([1.0, 2.0, 1.0])
@@ -76,7 +76,7 @@ def test_a_window_that_covers_all_is_the_single_window(params: Params, distilled
     stretch, sampler = Window(clip, 0, 21, 0), sampler_of(params, distilled, "student", window=21, overlap=8)
     assert sampler.mask is not None
     plan = plan_windows([stretch], sampler.denoiser.patch, sampler.mask)
-    noise = torch.randn((1, *stretch.latents.shape), generator=step_generator(0, 0))
+    noise = first_noise((1, *stretch.latents.shape), sampler.temperature, step_generator(0, 0))
     latents = sample(sampler.denoiser, noise, stretch.condition, sampler.steps, sampler.shift, plan)
     single = to_pictures(sampler.codec.decode_video(latents[0]))
     np.testing.assert_array_equal(draw(sampler, stretch, 0, 0).frames, single)

@@ -20,6 +20,7 @@ from stages.lib.media import iter_frames, read_frames, save_png, write_speech, w
 from stages.lib.nets.wan import load_student, load_teacher
 from stages.lib.provenance.bundle import check_bundle
 from stages.lib.provenance.video import read_credentials
+from stages.lib.sampling import first_noise
 from stages.lib.speaker import load
 from stages.lib.workspace import Workspace
 from stages.params import Params
@@ -69,7 +70,8 @@ def test_it_runs_alone_and_draws_what_the_student_draws(params: Params, exported
     frames = draw_alone(exported.model("export"), tmp_path, "1", "peft", **given)
     stretch, student = Window(clip, 0, 37, 0), evaluate.load_samplers(params, exported)["student"]
     generator = torch.Generator().manual_seed(3)
-    noise = torch.stack([torch.randn((1, 16, 8, 8), generator=generator) for _ in latent_groups(37, 4)], 2)
+    drawn = [first_noise((1, 16, 8, 8), student.temperature, generator) for _ in latent_groups(37, 4)]
+    noise = torch.stack(drawn, 2)
     with torch.no_grad():
         latents = drawing._sample(student, stretch, noise, stretch.condition)
     expected = drawing.decode(student.codec, latents[0])

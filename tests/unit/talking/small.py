@@ -19,7 +19,7 @@ from tests.unit.nets.test_motion import lively_model
 SIZE, RATE, FPS = 64, 16000, 25
 _REST = person(1, 9)[0][0] * SIZE / 256
 SETTINGS = Settings(
-    steps=2, shift=2.0, window=4, overlap=1, mask=("global", "local"), past_frames=2,
+    steps=2, shift=2.0, temperature=0.6, window=4, overlap=1, mask=("global", "local"), past_frames=2,
     stream={"chunk": 4, "frames": 6, "recent": 2}, longest=4, precision="fp32", size=SIZE, fps=FPS,
     motion_steps=2, sample_rate=RATE, unseen=(11, 12),
     rest=_REST.astype(float).tolist(),
