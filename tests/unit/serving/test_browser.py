@@ -124,6 +124,37 @@ def test_a_microphone_is_answered_in_step(browser: Browser, capsys: pytest.Captu
     assert first > 0
 
 
+PLAYER = """async () => {
+  const { Player } = await import("./player.js");
+  const video = {
+    currentTime: 0, end: 0, playbackRate: 1, paused: true,
+    get buffered() { return { length: this.end ? 1 : 0, start: () => 0, end: () => this.end }; },
+    play() { this.paused = false; return Promise.resolve(); }, pause() { this.paused = true; },
+  };
+  const player = new Player(video, true);
+  player.source = { readyState: "open" };
+  const leads = [];
+  const run = (seconds, hand) => { // with so much in hand all the time
+    for (let end = video.currentTime + seconds; video.currentTime < end; video.currentTime += 0.25) {
+      video.end = video.currentTime + hand;
+      player.play();
+    }
+    leads.push(player.lead);
+  };
+  const dry = () => { video.end = video.currentTime; player.wait(); leads.push(player.lead); };
+  run(5, 0.4); dry(); dry(); run(9, 1); run(2, 1); dry(); run(15, 1); run(6, 1); run(100, 1);
+  return leads;
+}"""
+"""The leads of a live player over a film that runs dry now and then."""
+
+
+def test_the_lead_shrinks_again_when_it_no_longer_runs_dry(browser: Browser) -> None:
+    with serving() as address:
+        page = open_page(browser, address).page
+        assert page.evaluate(PLAYER) == [0.2, 0.4, 0.4, 0.4, 0.2, 0.4, 0.4, 0.2, 0.2]
+        page.close()
+
+
 def test_a_file_is_spoken_by_an_uploaded_picture(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "me.png").write_bytes(PICTURE)
     (tmp_path / "said.wav").write_bytes(wav(tone(2.0, 16000), 16000))
