@@ -2,7 +2,7 @@
 
 Every half minute, and at the end, the voice of the first ten seconds is heard again, so that those stretches say the
 same. What still sets them apart is where the head is, and how long the talk has lasted. To tell these from each other,
-each stretch is also drawn anew, from the same keypoints, by a stream that begins with it.
+each stretch is also drawn anew, from the same keypoints, by a stream that begins with it (and with other noise).
 
 Measured on the frames drawn, by the detector that measures footage: LMD of the mouth against the keypoints that drove
 it, identity against the picture (cosine of the codec's features of the aligned face, without the mean over the corpus'
@@ -14,7 +14,7 @@ so the interval of one talk is too narrow. Memory: of the process and of the key
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -50,19 +50,21 @@ Values = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A stretch of a talk. frames: (T, H, W, 3) uint8. drove: (T, 133, 2) keypoints, pixels."""
+class Stretch:
+    """Of a talk. frames: (T, H, W, 3) uint8. drove: (T, 133, 2) keypoints, pixels."""
 
     frames: np.ndarray
     drove: np.ndarray
 
 
 @dataclass(frozen=True)
-class Told:
-    """A talk. within: its stretches. anew: the same, each by a stream that begins with it. memory: on the way."""
+class Measured:
+    """A talk. within: values of its stretches; anew: of the same, each by a stream that begins with it. shown: frames
+    of the first and of the last. memory: on the way."""
 
-    within: list[Drawn]
-    anew: list[Drawn]
+    within: list[Values]
+    anew: list[Values]
+    shown: np.ndarray
     memory: list[dict[str, int]]
 
 
@@ -71,46 +73,49 @@ def times(seconds: int) -> list[int]:
     return [*range(0, seconds - 2 * WINDOW + 1, 30), seconds - WINDOW]
 
 
-def gestures(speaker: Speaker, person: Person, speech: np.ndarray, seed: int) -> np.ndarray:
-    """(T, 133, 2) keypoints of the whole talk, pixels of the person's picture."""
+def gestures(speaker: Speaker, person: Person, speech: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    """(T, 133, 2) keypoints of about a second each, pixels of the person's picture."""
     settings, model = speaker.settings, speaker.models.motion
     assert model is not None
     ear, rest = LogMelStream(settings.sample_rate, settings.fps), np.array(settings.rest, np.float32)
     motion, fit = MotionStream(model, rest, settings.motion_steps, seed), Fit(person.keypoints, rest)
-    moved = [motion.push(ear.push(piece)) for piece in pieces(speech, settings.sample_rate)]
-    return np.concatenate([fit(each) for each in (*moved, motion.push(ear.finish()), motion.finish())])
+    for piece in pieces(speech, settings.sample_rate):
+        yield fit(motion.push(ear.push(piece)))
+    yield fit(np.concatenate([motion.push(ear.finish()), motion.finish()]))
 
 
-def talk(speaker: Speaker, person: Person, speech: np.ndarray, seed: int) -> Told:
-    settings, still, process = speaker.settings, person.resized(speaker.settings.size), psutil.Process()
-    drove, fps = gestures(speaker, still, speech, seed), settings.fps
-    spans = [(begin * fps, (begin + WINDOW) * fps) for begin in times(len(speech) // settings.sample_rate)]
-    kept: list[list[np.ndarray]] = [[] for _ in spans]
+def talk(speaker: Speaker, still: Person, speech: np.ndarray, seed: int) -> tuple[list[Stretch], list[dict[str, int]]]:
+    """Its stretches, and what memory was taken after every half minute, without the frames that are kept here."""
+    fps, process = speaker.settings.fps, psutil.Process()
+    spans = [(begin * fps, (begin + WINDOW) * fps) for begin in times(len(speech) // speaker.settings.sample_rate)]
+    drove: list[np.ndarray] = []
+    kept: dict[int, np.ndarray] = {}
     memory: list[dict[str, int]] = []
     shown = 0
-    with speaker.follow(person, seed) as animation:
-        for begin in range(0, len(drove), fps):
-            piece = drove[begin : begin + fps]
-            animation.push(piece, np.repeat(still.confidence[None], len(piece), 0))
-            last = begin + fps >= len(drove)
-            for frame in animation.finish() if last else animation.take():
-                for frames, (start, stop) in zip(kept, spans, strict=True):
-                    if start <= shown < stop:
-                        frames.append(frame)
-                shown += 1
-            if (begin // fps + 1) % 30 == 0:
-                taken = {"process": process.memory_info().rss, "kept": animation.memory_bytes()}
-                memory.append({"seconds": begin // fps + 1, **taken})
-    parts = [drove[slice(*span)] for span in spans]
-    within = [Drawn(np.stack(frames), part) for frames, part in zip(kept, parts, strict=True)]
-    return Told(within, [anew(speaker, person, part, seed) for part in parts], memory)
+
+    def keep(frames: np.ndarray) -> None:
+        nonlocal shown
+        wanted = [at for at in range(shown, shown + len(frames)) if any(start <= at < stop for start, stop in spans)]
+        kept.update({at: frames[at - shown].copy() for at in wanted})
+        shown += len(frames)
+
+    with speaker.follow(still, seed) as animation:
+        for second, keypoints in enumerate(gestures(speaker, still, speech, seed), 1):
+            animation.push(keypoints, np.repeat(still.confidence[None], len(keypoints), 0))
+            drove.append(keypoints)
+            keep(animation.take())
+            if second % 30 == 0:
+                own = process.memory_info().rss - sum(frame.nbytes for frame in kept.values())
+                memory.append({"seconds": second, "process": own, "kept": animation.memory_bytes()})
+        keep(animation.finish())
+    moved = np.concatenate(drove)
+    return [Stretch(np.stack([kept[at] for at in range(*span)]), moved[slice(*span)]) for span in spans], memory
 
 
-def anew(speaker: Speaker, person: Person, drove: np.ndarray, seed: int) -> Drawn:
-    confidence = person.resized(speaker.settings.size).confidence
-    with speaker.follow(person, seed) as animation:
-        animation.push(drove, np.repeat(confidence[None], len(drove), 0))
-        return Drawn(animation.finish(), drove)
+def anew(speaker: Speaker, still: Person, drove: np.ndarray, seed: int) -> Stretch:
+    with speaker.follow(still, seed) as animation:
+        animation.push(drove, np.repeat(still.confidence[None], len(drove), 0))
+        return Stretch(animation.finish(), drove)
 
 
 def face_features(codec: Codec, frames: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
@@ -136,9 +141,7 @@ def codec_of(speaker: Speaker) -> Codec:
     return speaker.models.codec
 
 
-def measure(speaker: Speaker, person: Person, drawn: Drawn, mean: np.ndarray) -> Values:
-    """Of each frame."""
-    still = person.resized(speaker.settings.size)
+def values(speaker: Speaker, still: Person, drawn: Stretch, mean: np.ndarray) -> Values:
     found = MediaPipeDetector(MediaPipeOptions()).detect_video(drawn.frames)
     seen = np.repeat(still.confidence[None], len(found.keypoints), 0)
     codec = codec_of(speaker)
@@ -155,29 +158,35 @@ def measure(speaker: Speaker, person: Person, drawn: Drawn, mean: np.ndarray) ->
     }
 
 
-def compare(before: Sequence[Values], after: Sequence[Values], frames: int) -> dict[str, Any]:
-    """Over all talks. frames: of what is taken as one observation, a second or a talk."""
+def measure(speaker: Speaker, still: Person, speech: np.ndarray, seed: int, mean: np.ndarray) -> Measured:
+    stretches, memory = talk(speaker, still, speech, seed)
+    fresh = [anew(speaker, still, each.drove, seed + index) for index, each in enumerate(stretches)]
+    within, again = ([values(speaker, still, each, mean) for each in drawn] for drawn in (stretches, fresh))
+    shown = np.concatenate([stretches[index].frames[:: 2 * speaker.settings.fps] for index in (0, -1)])
+    return Measured(within, again, shown, memory)
+
+
+def compare(last: Sequence[Values], other: Sequence[Values], frames: int) -> dict[str, Any]:
+    """Last minus other, over all talks. frames: of what is taken as one observation, a second or a talk."""
     table = {}
-    for name in before[0]:
-        old, new = (
-            np.nanmean(np.concatenate([each[name] for each in values]).reshape(-1, frames), axis=1)
-            for values in (before, after)
+    for name in last[0]:
+        this, that = (
+            np.nanmean(np.concatenate([each[name] for each in talks]).reshape(-1, frames), axis=1)
+            for talks in (last, other)
         )
-        difference: Estimate | None = paired_difference(new, old, np.ones(len(old)), 0)
+        difference: Estimate | None = paired_difference(this, that, np.ones(len(this)), 0)
         assert difference is not None
-        table[name] = {"before": float(old.mean()), "after": float(new.mean()), "difference": asdict(difference)}
+        table[name] = {"last": float(this.mean()), "other": float(that.mean()), "difference": asdict(difference)}
     return table
 
 
-def by_time(
-    begins: Sequence[int], within: Sequence[list[Values]], anew: Sequence[list[Values]]
-) -> list[dict[str, Any]]:
+def by_time(begins: Sequence[int], talks: Sequence[Measured]) -> list[dict[str, Any]]:
     """Mean LMD of every stretch, a list over the talks."""
     return [
         {
             "seconds": begin,
-            "lmd": [float(np.nanmean(talk[index]["lmd"])) for talk in within],
-            "lmd_anew": [float(np.nanmean(talk[index]["lmd"])) for talk in anew],
+            "lmd": [float(np.nanmean(each.within[index]["lmd"])) for each in talks],
+            "lmd_anew": [float(np.nanmean(each.anew[index]["lmd"])) for each in talks],
         }
         for index, begin in enumerate(begins)
     ]
@@ -199,22 +208,21 @@ def main() -> None:
     begins = times(options.seconds)
     for begin in begins:
         speech[begin * rate : (begin + WINDOW) * rate] = speech[: WINDOW * rate]
-    fps, mean = speaker.settings.fps, mean_face(codec_of(speaker), workspace)
-    told = [talk(speaker, person, speech, seed) for seed in range(options.seed, options.seed + options.talks)]
-    within = [[measure(speaker, person, each, mean) for each in made.within] for made in told]
-    fresh = [[measure(speaker, person, each, mean) for each in made.anew] for made in told]
-    one = fps if options.talks == 1 else WINDOW * fps
-    last = [values[-1] for values in within]
+    still, mean = person.resized(speaker.settings.size), mean_face(codec_of(speaker), workspace)
+    seeds = range(options.seed, options.seed + options.talks)
+    talks = [measure(speaker, still, speech, seed, mean) for seed in seeds]
+    observation = speaker.settings.fps * (1 if options.talks == 1 else WINDOW)
+    last = [each.within[-1] for each in talks]
     found = {
         "seconds": options.seconds,
-        "last_minus_first": compare([values[0] for values in within], last, one),
-        "last_minus_anew": compare([values[-1] for values in fresh], last, one),
-        "by_time": by_time(begins, within, fresh),
-        "memory": [made.memory for made in told],
+        "last_minus_first": compare(last, [each.within[0] for each in talks], observation),
+        "last_minus_anew": compare(last, [each.anew[-1] for each in talks], observation),
+        "by_time": by_time(begins, talks),
+        "memory": [each.memory for each in talks],
     }
     write_json(ROOT / "reports/benchmarks/drift.json", found)
-    rows = np.concatenate([made.within[index].frames[:: fps * 2] for made in told for index in (0, -1)])
-    save_png(ROOT / "reports/benchmarks/drift.png", contact_sheet(rows, WINDOW // 2))
+    sheet = contact_sheet(np.concatenate([each.shown for each in talks]), WINDOW // 2)
+    save_png(ROOT / "reports/benchmarks/drift.png", sheet)
     print(json.dumps(found, indent=2))
 
 

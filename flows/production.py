@@ -10,7 +10,7 @@ from stages.lib.artifacts import Curated
 from stages.lib.context import Context
 from stages.lib.family import pick_family
 from stages.lib.registry.gate import Rows, read_rows
-from stages.lib.talking.models import RANGES
+from stages.lib.talking.models import RANGES, Settings
 from stages.lib.workspace import Workspace
 from stages.params import Params, dumped
 
@@ -31,7 +31,8 @@ def production_rows(bundle: Path, params: Params, context: Context) -> Rows:
         ValueError: the model is for clips of another size or rate.
     """
     own = context.workspace
-    settings = json.loads((bundle / "sampling.json").read_text(encoding="utf-8"))
+    written = json.loads((bundle / "sampling.json").read_text(encoding="utf-8"))
+    settings = {"temperature": Settings.temperature, **written}
     media = params.media
     if (settings["size"], settings["fps"]) != (media.size, media.fps):
         raise ValueError(

@@ -206,8 +206,8 @@ def _test(
 
     def sampler(model: DenoisingNet, steps: int) -> Sampler:
         section = params.teacher
-        path = steps, section.shift, section.temperature
-        return Sampler(model, codec, *path, frames, 0, _mask(params), section.precision)
+        how = steps, section.shift, section.temperature, frames, 0
+        return Sampler(model, codec, *how, _mask(params), section.precision)
 
     tested = []
     with context.progress("test student", len(clips)) as bar:

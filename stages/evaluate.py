@@ -221,6 +221,7 @@ def _protocol(params: Params, stretches: Sequence[Stretch], judges: Judges) -> d
         "chunk": None if params.attention.streamed is None else params.attention.streamed.chunk,
         "teacher_steps": params.teacher.steps,
         "student_steps": params.student.steps,
+        "temperature": params.teacher.temperature,
         "detector": backend,
         "detector_size": max(params.media.size, params.poses.mediapipe.size if backend == "mediapipe" else 0),
         "size": params.media.size,

@@ -109,7 +109,6 @@ def _settings(params: Params, poses: Sequence[Poses]) -> speaker.Settings:
     return speaker.Settings(
         steps=params.student.steps,
         shift=params.teacher.shift,
-        temperature=params.teacher.temperature,
         window=params.evaluate.window,
         overlap=params.evaluate.overlap,
         mask=params.attention.mask,
@@ -123,6 +122,7 @@ def _settings(params: Params, poses: Sequence[Poses]) -> speaker.Settings:
         sample_rate=params.media.sample_rate,
         unseen=rarely_seen(poses),
         rest=most_typical(poses, params.media.size).round(2).astype(float).tolist(),
+        temperature=params.teacher.temperature,
     )
 
 

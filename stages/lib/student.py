@@ -137,7 +137,7 @@ class Matching:
         """By the student's own steps, to one of them chosen at random."""
         few = self.few
         last = int(torch.randint(few.steps, (1,), generator=generator))
-        noise = few.temperature * few.noise(batch.latents_BCThw, generator)
+        noise = few.temperature * few.noise(batch.latents_BCThw, generator)  # as `sampling.first_noise`
         return draw_few_steps(student, noise, batch.condition, few.steps, few.shift, last, plan)
 
     def _noising(self, like: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

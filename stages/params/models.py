@@ -56,7 +56,7 @@ class TeacherSection(Section):
     reference_warp: bool = Field(description="also show the reference deformed to the pose")
     steps: int = Field(gt=0, description="sampling steps")
     shift: float = Field(gt=0, description="above 1: more of the steps at high noise")
-    temperature: float = Field(gt=0, description="size of the noise that drawing begins with; below 1: fewer accidents")
+    temperature: float = Field(gt=0, description="size of the noise that drawing begins with, the student's too")
     batch: int = Field(gt=0, description="single frames a training step")
     window: int = Field(gt=0, description="frames of a window")
     window_batch: int = Field(gt=0, description="windows a training step")

@@ -61,8 +61,11 @@ def spoil(workspace: Workspace, params: Params) -> None:
 
 
 def test_the_model_in_production_is_measured_as_the_candidate_was(good: Workspace, params: Params) -> None:
-    """On itself: the very numbers that evaluate wrote."""
-    assert production_rows(good.model("export"), params, context_of(good)) == candidate_rows(good)
+    """On itself: the very numbers that evaluate wrote, also where the parameters no longer have its own sampling."""
+    changed = params.model_copy(update={"teacher": params.teacher.model_copy(update={"temperature": 1.0})})
+    assert params.teacher.temperature != 1
+    for each in (params, changed):
+        assert production_rows(good.model("export"), each, context_of(good)) == candidate_rows(good)
     assert not (good.scratch / "production").exists()
 
 

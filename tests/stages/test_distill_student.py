@@ -9,7 +9,7 @@ import torch
 
 from stages import distill_student, teacher_targets
 from stages.lib.files import file_digest
-from stages.lib.matching import draw_few_steps
+from stages.lib.matching import draw_few_steps, matching_loss
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
@@ -147,16 +147,24 @@ def test_it_is_distilled_for_one_and_four_steps_too(params: Params, workspace: W
 def test_its_samples_begin_with_noise_of_the_temperature(
     params: Params, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What they are noised with, for teacher and critic to judge, is as large as in training."""
     begun: list[torch.Tensor] = []
+    judged: list[torch.Tensor] = []
 
-    def spy(net: Denoiser, noise: torch.Tensor, *rest: Any) -> torch.Tensor:
+    def draw(net: Denoiser, noise: torch.Tensor, *rest: Any) -> torch.Tensor:
         begun.append(noise.detach().flatten())
         return draw_few_steps(net, noise, *rest)
 
-    monkeypatch.setattr("stages.lib.student.draw_few_steps", spy)
+    def match(teacher: Denoiser, critic: Denoiser, made: torch.Tensor, noise: torch.Tensor, *rest: Any) -> torch.Tensor:
+        judged.append(noise.flatten())
+        return matching_loss(teacher, critic, made, noise, *rest)
+
+    monkeypatch.setattr("stages.lib.student.draw_few_steps", draw)
+    monkeypatch.setattr("stages.lib.student.matching_loss", match)
     run(changed(params, regression=0.0), workspace)
     assert params.teacher.temperature != 1
     assert torch.cat(begun).std().item() == pytest.approx(params.teacher.temperature, rel=0.05)
+    assert torch.cat(judged).std().item() == pytest.approx(1, rel=0.05)
 
 
 def test_missing_targets_say_which_stage_to_run(params: Params, workspace: Workspace) -> None:

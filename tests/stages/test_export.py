@@ -21,6 +21,7 @@ from stages.lib.lineage import retirement_lines
 from stages.lib.media import read_frames, read_speech
 from stages.lib.provenance.bundle import check_bundle
 from stages.lib.sampling import first_noise
+from stages.lib.speaker import load
 from stages.lib.streaming import sample_stream
 from stages.lib.workspace import Workspace
 from tests.stages.tiny_run import context_of, make_workspace, tiny_params
@@ -186,8 +187,6 @@ def test_the_pose_that_is_most_like_all_is_the_rest(exported: Workspace) -> None
 
 
 def test_a_wrong_picture_is_named(exported: Workspace) -> None:
-    from stages.lib.speaker import load
-
     speaker = load(exported.model("export"))
     points, seen = np.zeros((3, 133, 2), np.float32), np.ones((3, 133), np.float32)
     with pytest.raises(ValueError, match=r"square RGB picture.*\(64, 80, 3\)"):
@@ -227,3 +226,11 @@ def test_closure_follows_relative_imports_and_refuses_others(tmp_path: Path) -> 
     (tmp_path / "c.py").write_text("from ..outside import x\n")
     with pytest.raises(ValueError, match="from above"):
         import_closure(tmp_path, ["a.py"])
+
+
+def test_one_that_does_not_say_its_temperature_draws_at_one(exported: Workspace, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported.model("export"), tmp_path / "export")
+    settings = read_json(folder / "sampling.json")
+    assert settings.pop("temperature") == 0.6
+    write_json(folder / "sampling.json", settings)
+    assert load(folder).settings.temperature == 1

@@ -39,11 +39,11 @@ class Settings:
     unseen: keypoints that the training footage did not show, such as hips below its lower edge; where a picture shows
     them the student would not know what they mean. rest: (133, 2), pixels, the pose of a person of the training footage
     that is most like all; the voice moves this body, and its motion is fitted to the person in the picture.
+    temperature: size of the noise that drawing begins with; exports that do not say it began at 1.
     """
 
     steps: int
     shift: float
-    temperature: float
     window: int
     overlap: int
     mask: Sequence[MaskPart]
@@ -57,6 +57,7 @@ class Settings:
     sample_rate: int
     unseen: Sequence[int]
     rest: Sequence[Sequence[float]]
+    temperature: float = 1.0
 
     def chunks(self, stride: int = 1) -> Chunks | None:
         """stride: video frames of a latent frame."""

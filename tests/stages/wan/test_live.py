@@ -13,6 +13,7 @@ from stages.lib.evaluation.drawing import decode
 from stages.lib.family import pick_family
 from stages.lib.files import read_json
 from stages.lib.media import read_frames
+from stages.lib.sampling import first_noise
 from stages.lib.speaker import Speaker, load
 from stages.lib.streaming import sample_stream
 from stages.lib.workspace import Workspace
@@ -50,7 +51,8 @@ def test_it_draws_what_was_evaluated(params: Params, exported: Workspace, speake
     clip = pick_family(params.wan.model_dump()).clip(exported, "bob-1", "bob", CellWeights(0, 0, 0))
     student, part = evaluate.load_samplers(params, exported)["student"], slice(0, 37)
     generator = torch.Generator().manual_seed(3)
-    noise = torch.stack([torch.randn((1, 16, 8, 8), generator=generator) for _ in latent_groups(37, 4)], 2)
+    drawn = [first_noise((1, 16, 8, 8), student.temperature, generator) for _ in latent_groups(37, 4)]
+    noise = torch.stack(drawn, 2)
     pose = clip.keypoints[part], clip.confidence[part]
     assert student.chunks is not None
     assert student.chunks.memory.longest == 3

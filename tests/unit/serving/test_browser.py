@@ -124,34 +124,36 @@ def test_a_microphone_is_answered_in_step(browser: Browser, capsys: pytest.Captu
     assert first > 0
 
 
-PLAYER = """async () => {
+PLAYER = """async (live) => {
   const { Player } = await import("./player.js");
   const video = {
     currentTime: 0, end: 0, playbackRate: 1, paused: true,
     get buffered() { return { length: this.end ? 1 : 0, start: () => 0, end: () => this.end }; },
     play() { this.paused = false; return Promise.resolve(); }, pause() { this.paused = true; },
   };
-  const player = new Player(video, true);
+  const player = new Player(video, live), seen = [];
   player.source = { readyState: "open" };
-  const leads = [];
-  const run = (seconds, hand) => { // with so much in hand all the time
+  const look = () => seen.push([player.lead, video.playbackRate > 1]);
+  const run = (seconds) => { // always with 0.6 s in hand
     for (let end = video.currentTime + seconds; video.currentTime < end; video.currentTime += 0.25) {
-      video.end = video.currentTime + hand;
+      video.end = video.currentTime + 0.6;
       player.play();
     }
-    leads.push(player.lead);
+    look();
   };
-  const dry = () => { video.end = video.currentTime; player.wait(); leads.push(player.lead); };
-  run(5, 0.4); dry(); dry(); run(9, 1); run(2, 1); dry(); run(15, 1); run(6, 1); run(100, 1);
-  return leads;
+  const dry = () => { video.end = video.currentTime; player.wait(); look(); };
+  run(5); dry(); run(9); run(2); dry(); run(15); run(6);
+  return seen;
 }"""
-"""The leads of a live player over a film that runs dry now and then."""
+"""Seconds that a player wants in hand and whether it hurries, over a film that runs dry twice."""
 
 
 def test_the_lead_shrinks_again_when_it_no_longer_runs_dry(browser: Browser) -> None:
     with serving() as address:
         page = open_page(browser, address).page
-        assert page.evaluate(PLAYER) == [0.2, 0.4, 0.4, 0.4, 0.2, 0.4, 0.4, 0.2, 0.2]
+        wide, narrow = [0.4, False], [0.2, True]
+        assert page.evaluate(PLAYER, True) == [narrow, [0.4, True], wide, narrow, [0.4, True], wide, narrow]
+        assert [lead for lead, _ in page.evaluate(PLAYER, False)] == [0.2, 0.4, 0.4, 0.4, 0.8, 0.8, 0.8]
         page.close()
 
 

@@ -4,7 +4,7 @@ const LEAD = 0.2;             // seconds in hand before it plays; twice as many 
 const MOST_LEAD = { true: 0.8, false: 2 };     // live, and not
 const LATE = 0.3, HASTE = 0.3; // live: with so much more in hand it hurries, the more the faster, by HASTE at most
 const TOO_LATE = 4;            // and with so much more it skips
-const CALM = 10;               // after so long without running dry it halves the lead again; each time twice as long
+const CALM = 10;               // after so long without running dry it halves the lead; twice as long after each time
 
 export class Player {
   constructor(video, live) {
@@ -12,7 +12,7 @@ export class Player {
     this.live = live;
     this.waiting = [];
     this.lead = LEAD;
-    this.calm = CALM;
+    this.calm = CALM / 2;
     this.since = 0;
     this.ended = this.closed = false;
     this.stalled = () => this.wait();
@@ -94,7 +94,10 @@ export class Player {
       this.relax();
       const spare = this.ended ? 0 : this.inHand() - this.lead;
       this.video.playbackRate = spare > LATE ? 1 + Math.min(spare / 3, HASTE) : 1;
-      if (spare > TOO_LATE) this.video.currentTime += spare;
+      if (spare > TOO_LATE) {
+        this.video.currentTime += spare;
+        this.since += spare;
+      }
     }
   }
 
@@ -103,6 +106,7 @@ export class Player {
     if (!this.began || this.ended || this.closed || this.video.paused) return;
     if (this.inHand() >= LEAD / 2) return; // not dry: the browser has yet to decode what has just come
     this.lead = Math.min(this.lead * 2, MOST_LEAD[this.live]);
+    this.calm *= 2;
     this.since = this.video.currentTime;
     this.began = false;
     this.video.pause();
@@ -113,6 +117,5 @@ export class Player {
     if (this.lead <= LEAD || this.video.currentTime - this.since < this.calm) return;
     this.lead /= 2;
     this.since = this.video.currentTime;
-    this.calm *= 2;
   }
 }
