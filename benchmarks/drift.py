@@ -120,9 +120,10 @@ def anew(speaker: Speaker, still: Person, drove: np.ndarray, seed: int) -> Stret
 
 def face_features(codec: Codec, frames: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
     """(T, D): the codec's encoder on each aligned face."""
+    few = [slice(start, start + 16) for start in range(0, len(frames), 16)]
     with torch.no_grad():
-        detail, _ = codec.encode_features(align_faces(to_tensor(frames), keypoints / frames.shape[1]))
-    return detail.flatten(1).numpy()
+        faces = [align_faces(to_tensor(frames[part]), keypoints[part] / frames.shape[1]) for part in few]
+        return np.concatenate([codec.encode_features(each)[0].flatten(1).numpy() for each in faces])
 
 
 def mean_face(codec: Codec, workspace: Workspace) -> np.ndarray:
