@@ -143,7 +143,9 @@ def codec_of(speaker: Speaker) -> Codec:
 
 
 def values(speaker: Speaker, still: Person, drawn: Stretch, mean: np.ndarray) -> Values:
-    found = MediaPipeDetector(MediaPipeOptions()).detect_video(drawn.frames)
+    detector = MediaPipeDetector(MediaPipeOptions())
+    found = detector.detect_video(drawn.frames)
+    detector.close()
     seen = np.repeat(still.confidence[None], len(found.keypoints), 0)
     codec = codec_of(speaker)
     own = face_features(codec, still.picture[None], still.keypoints[None])[0] - mean
