@@ -142,12 +142,9 @@ def codec_of(speaker: Speaker) -> Codec:
     return speaker.models.codec
 
 
-def values(speaker: Speaker, still: Person, drawn: Stretch, mean: np.ndarray) -> Values:
-    detector = MediaPipeDetector(MediaPipeOptions())
+def values(detector: MediaPipeDetector, codec: Codec, still: Person, drawn: Stretch, mean: np.ndarray) -> Values:
     found = detector.detect_video(drawn.frames)
-    detector.close()
     seen = np.repeat(still.confidence[None], len(found.keypoints), 0)
-    codec = codec_of(speaker)
     own = face_features(codec, still.picture[None], still.keypoints[None])[0] - mean
     features = face_features(codec, drawn.frames, found.keypoints) - mean
     cosine = features @ own / np.linalg.norm(features, axis=1) / np.linalg.norm(own)
@@ -164,7 +161,9 @@ def values(speaker: Speaker, still: Person, drawn: Stretch, mean: np.ndarray) ->
 def measure(speaker: Speaker, still: Person, speech: np.ndarray, seed: int, mean: np.ndarray) -> Measured:
     stretches, memory = talk(speaker, still, speech, seed)
     fresh = [anew(speaker, still, each.drove, seed + index) for index, each in enumerate(stretches)]
-    within, again = ([values(speaker, still, each, mean) for each in drawn] for drawn in (stretches, fresh))
+    detector, codec = MediaPipeDetector(MediaPipeOptions()), codec_of(speaker)
+    within, again = ([values(detector, codec, still, each, mean) for each in drawn] for drawn in (stretches, fresh))
+    detector.close()
     shown = np.concatenate([stretches[index].frames[:: 2 * speaker.settings.fps] for index in (0, -1)])
     return Measured(within, again, shown, memory)
 

@@ -126,9 +126,8 @@ def measure_speed(given: Params, params: Params, workspace: Workspace, takes: in
 
     def sampler(model: str, steps: int, mask: Mask | None) -> Sampler:
         net = family.load(workspace, model, device, guided=True)
-        section = params.teacher
-        path = steps, section.shift, section.temperature
-        return Sampler(net, codec, *path, frames, 0, mask, section.precision)
+        path, precision = (steps, params.teacher.shift, params.teacher.temperature), params.teacher.precision
+        return Sampler(net, codec, *path, frames, 0, mask, precision)
 
     for name, model, steps, run, how in (
         ("teacher", "teacher", given.teacher.steps, FEW, None),

@@ -1,7 +1,7 @@
 """The model in production, measured on the candidate's held-out clips by the code that measured the candidate."""
 
-import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from stages.lib.artifacts import Curated
 from stages.lib.context import Context
 from stages.lib.family import pick_family
 from stages.lib.registry.gate import Rows, read_rows
-from stages.lib.talking.models import RANGES, Settings
+from stages.lib.talking.models import RANGES, Settings, read_settings
 from stages.lib.workspace import Workspace
 from stages.params import Params, dumped
 
@@ -28,15 +28,13 @@ def production_rows(bundle: Path, params: Params, context: Context) -> Rows:
     What was written down when it was promoted would not do: clips, detector and lip-sync expert may have changed since.
 
     Raises:
-        ValueError: the model is for clips of another size or rate.
+        ValueError: the model is for clips of another size or rate, or of another version.
     """
     own = context.workspace
-    written = json.loads((bundle / "sampling.json").read_text(encoding="utf-8"))
-    settings = {"temperature": Settings.temperature, **written}
-    media = params.media
-    if (settings["size"], settings["fps"]) != (media.size, media.fps):
+    settings, media = read_settings(bundle / "sampling.json"), params.media
+    if (settings.size, settings.fps) != (media.size, media.fps):
         raise ValueError(
-            f"the model in production draws {settings['size']} px at {settings['fps']} a second, these clips have "
+            f"the model in production draws {settings.size} px at {settings.fps} a second, these clips have "
             f"{media.size} px at {media.fps}: they cannot be compared; promote by hand (cospeech promote)"
         )
     scratch = Workspace(own.scratch / "production")
@@ -75,18 +73,20 @@ def _furnish(scratch: Workspace, own: Workspace, bundle: Path, params: Params) -
         link.symlink_to(target.absolute())
 
 
-def _as_exported(params: Params, settings: dict[str, Any]) -> Params:
+def _as_exported(params: Params, settings: Settings) -> Params:
     """`params` with the exported model's own sampling; nothing is drawn for show."""
+
+    sampling = asdict(settings)
 
     def changed(section: Any, *but: str) -> Any:
         own = {
-            name: value for name, value in settings.items() if name in type(section).model_fields and name not in but
+            name: value for name, value in sampling.items() if name in type(section).model_fields and name not in but
         }
         return type(section).model_validate({**section.model_dump(), **own})
 
     return params.model_copy(
         update={
-            "teacher": changed(params.teacher, "window").model_copy(update={"window": settings["longest"]}),
+            "teacher": changed(params.teacher, "window").model_copy(update={"window": settings.longest}),
             "attention": changed(params.attention),
             "student": changed(params.student),
             "evaluate": changed(params.evaluate).model_copy(update={"samples": 0}),

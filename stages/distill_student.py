@@ -205,9 +205,8 @@ def _test(
     teacher = family.load(workspace, "adapted_teacher", codec.sensitivity.device, guided=True)
 
     def sampler(model: DenoisingNet, steps: int) -> Sampler:
-        section = params.teacher
-        how = steps, section.shift, section.temperature, frames, 0
-        return Sampler(model, codec, *how, _mask(params), section.precision)
+        path, precision = (steps, params.teacher.shift, params.teacher.temperature), params.teacher.precision
+        return Sampler(model, codec, *path, frames, 0, _mask(params), precision)
 
     tested = []
     with context.progress("test student", len(clips)) as bar:

@@ -17,6 +17,7 @@ from stages.lib.matching import draw_few_steps, matching_loss, matching_times
 from stages.lib.nets.interface import DenoisingNet, VideoCodec
 from stages.lib.nets.precision import Precision, autocast
 from stages.lib.region_loss import Judges, choose_frames, region_loss
+from stages.lib.sampling import first_noise
 from stages.lib.team import Team
 
 
@@ -51,6 +52,10 @@ class Few:
     def noise(self, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """This process's share of the noise for a whole batch of the shape of `like`."""
         return self.team.share(torch.randn((self.batch, *like.shape[1:]), generator=generator)).to(like)
+
+    def first_noise(self, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """The same, for the student to begin with."""
+        return self.team.share(first_noise((self.batch, *like.shape[1:]), self.temperature, generator)).to(like)
 
 
 @dataclass(frozen=True)
@@ -137,7 +142,7 @@ class Matching:
         """By the student's own steps, to one of them chosen at random."""
         few = self.few
         last = int(torch.randint(few.steps, (1,), generator=generator))
-        noise = few.temperature * few.noise(batch.latents_BCThw, generator)  # as `sampling.first_noise`
+        noise = few.first_noise(batch.latents_BCThw, generator)
         return draw_few_steps(student, noise, batch.condition, few.steps, few.shift, last, plan)
 
     def _noising(self, like: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:

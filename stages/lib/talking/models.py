@@ -106,7 +106,7 @@ def load_models(
     if missing:
         raise ValueError(f"{folder} is not a complete export: {', '.join(missing)} missing")
     where = torch.device(device)
-    settings = _settings(folder / "sampling.json")
+    settings = read_settings(folder / "sampling.json")
     settings = settings if precision is None else replace(settings, precision=precision)
     if wan:
         return _load_wan(folder, settings, where)
@@ -151,7 +151,12 @@ def _loaded(kind: str, folder: Path, load: Callable[[Path], Loaded]) -> Loaded:
         ) from error
 
 
-def _settings(path: Path) -> Settings:
+def read_settings(path: Path) -> Settings:
+    """sampling.json of an export.
+
+    Raises:
+        ValueError: it is of another version.
+    """
     read = json.loads(path.read_text(encoding="utf-8"))
     try:
         return Settings(**read)
