@@ -1,4 +1,4 @@
-"""`make pretrain`: draw many random people, train codec and teacher on them, and put both into models/pretrained.
+"""`make pretrain`: draw many random people, train codec, deformer and teacher on them, put all into models/pretrained.
 
 The pipeline itself does the work, up to the teacher, in a clone of this checkout with params/pretrain.yaml: DVC and the
 checkpoints of training make it resumable. After an interruption the same command goes on.
@@ -21,7 +21,7 @@ from stages.lib.parallel import available_cores
 from stages.lib.workspace import Workspace
 
 PEOPLE, SEED = 300, 0
-LEARNT = {"codec": "train_codec", "teacher": "train_teacher"}
+LEARNT = {"codec": "train_codec", "deformer": "train_deformer", "teacher": "train_teacher"}
 """Model to the stage that trains it."""
 
 

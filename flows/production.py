@@ -16,6 +16,8 @@ from stages.params import Params, dumped
 
 SHARED = ("data/clips", "data/poses", "data/audio", "data/clips.parquet", "data/words.parquet", "models/sync")
 MODEL = "student"
+ADDED = "deformer"
+"""What exports did without before there was one."""
 
 
 def candidate_rows(workspace: Workspace) -> Rows:
@@ -56,7 +58,8 @@ def production_rows(bundle: Path, params: Params, context: Context) -> Rows:
 
 def _furnish(scratch: Workspace, own: Workspace, bundle: Path, params: Params) -> None:
     """The candidate's footage and judges, the bundle's models; the teacher's place is taken, as it is not asked."""
-    parts = pick_family(dumped(params.wan)).given(scratch)
+    given = pick_family(dumped(params.wan)).given(scratch)
+    parts = {name: place for name, place in given.items() if name != ADDED or (bundle / name).exists()}
     missing = [name for name in parts if not (bundle / name).exists()]
     if missing:
         raise ValueError(

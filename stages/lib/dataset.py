@@ -13,6 +13,7 @@ import torch
 from stages.lib.artifacts import Curated, Latents, Poses
 from stages.lib.cell_weights import CellWeights, cell_weights
 from stages.lib.nets.codec import Codec
+from stages.lib.nets.deformer import Deformer
 from stages.lib.nets.denoiser import Condition
 from stages.lib.nets.warp import Warper
 from stages.lib.team import ALONE, Team
@@ -74,7 +75,7 @@ class Clip(Protocol):
 class ClipTensors:
     """One clip. Latents and pose float16 as on disk; keypoints (T, K, 2) in 0..1; weights (T, h, w) float16.
 
-    codec: deforms references to poses (`stages.lib.nets.warp`); None: conditions come without that.
+    codec, deformer: deform references to poses (`stages.lib.nets.warp`); no codec: conditions come without that.
     """
 
     clip: str
@@ -85,6 +86,7 @@ class ClipTensors:
     confidence: np.ndarray
     weights_Thw: torch.Tensor
     codec: Codec | None = None
+    deformer: Deformer | None = None
 
     def __len__(self) -> int:
         return len(self.latents_TChw)
@@ -133,7 +135,7 @@ class ClipTensors:
 
     def _warped(self, codec: Codec, frames: slice, reference: int) -> torch.Tensor:
         still, seen = self.keypoints[reference], self.confidence[reference]
-        warper = Warper(codec, self.latents_TChw[reference], still, seen)
+        warper = Warper(codec, self.deformer, self.latents_TChw[reference], still, seen)
         return warper.warp(self.keypoints[frames], self.confidence[frames])
 
 
@@ -195,19 +197,26 @@ class Batch:
 
 def load_clips(workspace: Workspace, curated: Curated, split: str, weights: CellWeights) -> list[ClipTensors]:
     """The kept clips of `split` (train or test), in manifest order."""
-    codec = _load_codec(workspace)
-    return [load_clip(workspace, clip, curated.speaker(clip), weights, codec) for clip in curated.clips(split)]
+    warping = load_warping(workspace)
+    return [load_clip(workspace, clip, curated.speaker(clip), weights, warping) for clip in curated.clips(split)]
 
 
-def _load_codec(workspace: Workspace) -> Codec | None:
-    folder = workspace.model("codec") / "image"
-    return Codec.from_pretrained(folder).eval().requires_grad_(False) if folder.is_dir() else None
+Warping = tuple[Codec | None, Deformer | None]
+"""What deforms references; None: not trained yet."""
+
+
+def load_warping(workspace: Workspace) -> Warping:
+    codec, deformer = workspace.model("codec") / "image", workspace.model("deformer")
+    return (
+        Codec.from_pretrained(codec).eval().requires_grad_(False) if codec.is_dir() else None,
+        Deformer.from_pretrained(deformer).eval().requires_grad_(False) if deformer.is_dir() else None,
+    )
 
 
 def load_clip(
-    workspace: Workspace, clip: str, speaker: str, weights: CellWeights, codec: Codec | None = None
+    workspace: Workspace, clip: str, speaker: str, weights: CellWeights, warping: Warping | None = None
 ) -> ClipTensors:
-    """`codec` None: that of the workspace, if trained.
+    """`warping` None: that of the workspace.
 
     Raises:
         ValueError: latents and poses do not have the same frames.
@@ -223,7 +232,7 @@ def load_clip(
     latents, pose = torch.from_numpy(encoded.latents), torch.from_numpy(encoded.pose)
     return ClipTensors(
         clip, speaker, latents, pose, keypoints, poses.confidence, torch.from_numpy(cells).half(),
-        codec or _load_codec(workspace),
+        *(load_warping(workspace) if warping is None else warping),
     )  # fmt: skip
 
 

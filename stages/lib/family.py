@@ -153,7 +153,8 @@ class Embedded:
 
     def given(self, workspace: Workspace) -> dict[str, Path]:
         codec = workspace.model("codec")
-        return {"student": workspace.model("student"), "codec": codec / "image", "pose_encoder": codec / "pose"}
+        parts = {name: workspace.model(name) for name in ("student", "deformer")}
+        return parts | {"codec": codec / "image", "pose_encoder": codec / "pose"}
 
     def student(self, workspace: Workspace, device: torch.device) -> Denoiser:
         return self.learner(workspace, "adapted_teacher", device)

@@ -7,6 +7,7 @@ Axes: B poses, K keypoints, N points, L limbs.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -15,6 +16,8 @@ from .pose import skeleton as sk
 
 _SHOULDERS = (5, 6)
 _UPPER, _FOREARM = ((5, 7), (6, 8)), ((7, 9), (8, 10))
+BONES = (*_UPPER, *_FOREARM)
+"""Pairs of keypoints."""
 _UPPER_RADIUS, _FOREARM_RADIUS, _PALM_RADIUS, _FINGER_RADIUS = 0.10, 0.11, 0.08, 0.04
 """Shoulder widths; sleeves included. Chosen for the least error over the embedded corpus."""
 _PALM = ((0, 1), (0, 5), (0, 9), (0, 13), (0, 17), (5, 9), (9, 13), (13, 17))
@@ -36,21 +39,56 @@ class Pose:
     def __len__(self) -> int:
         return len(self.points_BK)
 
+    def __getitem__(self, which: torch.Tensor | slice) -> "Pose":
+        """Some of the poses."""
+        return Pose(self.points_BK[which], self.seen_BK[which])
+
     def expand(self, count: int) -> "Pose":
         """The same single pose `count` times."""
         return Pose(self.points_BK.expand(count, -1), self.seen_BK.expand(count, -1))
+
+    def each(self, times: int) -> "Pose":
+        """Every pose so many times, one after the other."""
+        return Pose(self.points_BK.repeat_interleave(times, 0), self.seen_BK.repeat_interleave(times, 0))
 
 
 Layer = tuple[torch.Tensor, torch.Tensor]
 """(B, N) complex: where in the reference. (B, N): distance to the limb."""
 
 
-def arm_layer(point_N: torch.Tensor, still: Pose, posed: Pose, upper: bool = True) -> Layer:
-    """Both arms without hands; `upper` False: forearms only."""
-    pairs = [*(_UPPER if upper else ()), *_FOREARM]
-    radii = [*([_UPPER_RADIUS] * 2 if upper else ()), *[_FOREARM_RADIUS] * 2]
+@dataclass(frozen=True)
+class Bones:
+    """Where points lie at bones: along_BLN from their start and across_BLN, picture sides. length_BL1: of the bones."""
+
+    along_BLN: torch.Tensor
+    across_BLN: torch.Tensor
+    length_BL1: torch.Tensor
+
+
+class BoneOffsets(Protocol):
+    def along_bones(self, bones: Bones, posed: Pose) -> torch.Tensor:
+        """What to add to the places that points at `BONES` come from, along and across each: (B, L, N) complex."""
+
+
+def arm_layer(point_N: torch.Tensor, still: Pose, posed: Pose, offsets: BoneOffsets | None = None) -> Layer:
+    """Both arms without hands."""
+    return _bone_layer(point_N, still, posed, BONES, [_UPPER_RADIUS] * 2 + [_FOREARM_RADIUS] * 2, offsets)
+
+
+def forearm_layer(point_N: torch.Tensor, still: Pose, posed: Pose) -> Layer:
+    return _bone_layer(point_N, still, posed, _FOREARM, [_FOREARM_RADIUS] * 2, None)
+
+
+def _bone_layer(
+    point_N: torch.Tensor,
+    still: Pose,
+    posed: Pose,
+    pairs: tuple[tuple[int, int], ...],
+    radii: list[float],
+    offsets: BoneOffsets | None,
+) -> Layer:
     first, second = (list(each) for each in zip(*pairs, strict=True))
-    source_BLN, distance_BLN = _along_bones(point_N, still, posed, first, second)
+    source_BLN, distance_BLN = _along_bones(point_N, still, posed, first, second, offsets)
     distance_BLN = distance_BLN / shoulder_width(posed) - torch.tensor(radii, device=point_N.device)[:, None]
     seen_BL = _both(still, posed, first) & _both(still, posed, second)
     return _nearest(source_BLN, distance_BLN, seen_BL)
@@ -82,7 +120,12 @@ def _near(point_N: torch.Tensor, hand_BK: torch.Tensor, unit_B11: torch.Tensor) 
 
 
 def _along_bones(
-    point_N: torch.Tensor, still: Pose, posed: Pose, first: list[int], second: list[int]
+    point_N: torch.Tensor,
+    still: Pose,
+    posed: Pose,
+    first: list[int],
+    second: list[int],
+    offsets: BoneOffsets | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Points carried back bone by bone: stretched between the joints, moved rigidly across and beyond.
 
@@ -98,7 +141,10 @@ def _along_bones(
     beyond_BLN = along_BLN - inside_BLN
     stretched_BLN = torch.addcmul(beyond_BLN, inside_BLN, still_length_BL1 / length_BL1)
     still_direction_BL1 = (still_end_BL1 - still_start_BL1) / still_length_BL1
-    source_BLN = still_start_BL1 + torch.complex(stretched_BLN, across_BLN) * still_direction_BL1
+    place_BLN = torch.complex(stretched_BLN, across_BLN)
+    if offsets is not None:
+        place_BLN = place_BLN + offsets.along_bones(Bones(along_BLN, across_BLN, length_BL1), posed)
+    source_BLN = still_start_BL1 + place_BLN * still_direction_BL1
     return source_BLN, torch.addcmul(beyond_BLN.square(), across_BLN, across_BLN).sqrt()
 
 

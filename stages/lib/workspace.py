@@ -64,7 +64,7 @@ class Workspace:
 
     # models
     def model(self, name: str) -> Path:
-        """`name` is one of codec, teacher, adapted_teacher, student, motion, sync, export."""
+        """`name` is one of codec, deformer, teacher, adapted_teacher, student, motion, sync, export."""
         return self.root / "models" / name
 
     @property

@@ -10,6 +10,7 @@ from stages.params.models import (
     AdaptSection,
     AttentionSection,
     CodecSection,
+    DeformerSection,
     StudentSection,
     TargetsSection,
     TeacherSection,
@@ -38,6 +39,7 @@ class Params(Section):
     audio: Audio
     curate: Curate
     codec: CodecSection
+    deformer: DeformerSection
     teacher: TeacherSection
     wan: WanSection | None
     attention: AttentionSection

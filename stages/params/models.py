@@ -38,6 +38,18 @@ class CodecSection(Section):
     optimisation: OptimisationSection
 
 
+class DeformerSection(Section):
+    """How torso and sleeves of a deformed reference move; see stages/lib/nets/deformer.py."""
+
+    pretrained: Path | None = Field(description="folder of a deformer to start from; null: from nothing")
+    width: int = Field(gt=0, description="of the hidden layers")
+    size: int = Field(gt=0, description="side of the pictures it learns from, pixels")
+    frames: int = Field(gt=0, description="training frames held in memory, spread over the clips")
+    references: int = Field(gt=0, description="frames a training step that are deformed ...")
+    poses: int = Field(gt=0, description="... each to so many poses of its clip")
+    optimisation: OptimisationSection
+
+
 class CellWeightsSection(Section):
     hands: float = Field(ge=0)
     face: float = Field(ge=0)

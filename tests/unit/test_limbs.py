@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.limbs import Pose, arm_layer, hand_layer
+from stages.lib.limbs import Pose, arm_layer, forearm_layer, hand_layer
 from tests.unit.people import FOREARM, person, pose, turned_forearm
 
 
@@ -31,7 +31,7 @@ def test_beside_the_bone_a_point_keeps_its_side_and_its_distance():
     still, posed = person(), turned_forearm(1.0)
     bone = posed[9] - posed[7]
     beside = between(posed, FOREARM, 0.5) + 0.01j * bone / bone.abs()
-    source, _ = arm_layer(beside, pose(still), pose(posed), upper=False)
+    source, _ = forearm_layer(beside, pose(still), pose(posed))
     bone = still[9] - still[7]
     torch.testing.assert_close(source[0], between(still, FOREARM, 0.5) + 0.01j * bone / bone.abs(), atol=1e-3, rtol=0)
 
@@ -39,7 +39,7 @@ def test_beside_the_bone_a_point_keeps_its_side_and_its_distance():
 def test_a_foreshortened_forearm_is_stretched_from_joint_to_joint():
     posed = person()
     posed[[9, *range(91, 112)]] -= (posed[9] - posed[7]) / 2
-    source, _ = arm_layer(between(posed, FOREARM, 0.5), pose(person()), pose(posed), upper=False)
+    source, _ = forearm_layer(between(posed, FOREARM, 0.5), pose(person()), pose(posed))
     torch.testing.assert_close(source[0], between(person(), FOREARM, 0.5), atol=1e-3, rtol=0)
 
 
@@ -60,7 +60,7 @@ def test_distance_is_that_to_the_bone_less_its_radius_in_shoulder_widths():
     for first, second in ((7, 9), (8, 10)):
         line = np.linspace(points[first], points[second], 2001)
         expected.append(np.abs(line - at).min() / abs(points[5] - points[6]) - 0.11)
-    _, distance = arm_layer(torch.tensor([at]), still, still, upper=False)
+    _, distance = forearm_layer(torch.tensor([at]), still, still)
     assert distance.item() == pytest.approx(min(expected), abs=1e-3)
 
 

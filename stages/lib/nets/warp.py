@@ -1,7 +1,8 @@
 """The reference picture deformed to a pose, in layers: body behind, arms before it, hands before all.
 
 Head and torso move by rigid moving least squares (Schaefer et al., SIGGRAPH 2006) and the background stays; arms move
-by their bones, hands by moving least squares over their own keypoints (`stages.lib.limbs`). Each layer is sampled from
+by their bones, hands by moving least squares over their own keypoints (`stages.lib.limbs`). What torso and sleeves do
+beyond that is learned (`deformer`). Each layer is sampled from
 the reference by itself, without what was before it there: a hand does not drag the clothes that it moves over, an arm
 does not carry a hand. What forearms and hands hid is filled from around them. It is still wrong where the fill must
 guess, and where a hand shows another side; the denoiser decides what to take.
@@ -16,9 +17,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..limbs import Pose, arm_layer, hand_layer, shoulder_width, to_segments
+from ..limbs import Pose, arm_layer, forearm_layer, hand_layer, shoulder_width, to_segments
 from ..mls import deform_rigidly, squared_distance
 from .codec import Codec
+from .deformer import Deformer, Offsets
 
 _BODY_CELLS, _LIMB_CELLS = 32, 48
 """Cells a side on which the layers are worked out; they are smooth, and stretched to pixels."""
@@ -44,12 +46,19 @@ class Warper:
 
     @torch.no_grad()
     def __init__(
-        self, codec: Codec, reference_Chw: torch.Tensor, keypoints: np.ndarray, confidence: np.ndarray
+        self,
+        codec: Codec,
+        deformer: Deformer | None,
+        reference_Chw: torch.Tensor,
+        keypoints: np.ndarray,
+        confidence: np.ndarray,
     ) -> None:
-        """reference_Chw: latents. keypoints: (133, 2) of the reference, x y in 0..1. confidence: (133,)."""
-        self._codec, self._device = codec, reference_Chw.device
+        """deformer: None for none. reference_Chw: latents. keypoints: (133, 2) of the reference, x y in 0..1.
+        confidence: (133,)."""
+        self._codec, self._deformer, self._device = codec, deformer, codec.sensitivity.device
         self._still = self._pose(keypoints[None], confidence[None])
-        self._layers = take_apart(codec.decode(reference_Chw[None].float()).float(), self._still)
+        picture_BCHW = codec.decode(reference_Chw[None].to(self._device).float())
+        self._layers = take_apart(picture_BCHW.float(), self._still)
 
     @torch.no_grad()
     def warp(self, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
@@ -58,7 +67,8 @@ class Warper:
         keypoints: (T, 133, 2), x y in 0..1. confidence: (T, 133).
         """
         posed = self._pose(keypoints, confidence)
-        return self._codec.encode(warp_picture(self._layers, self._still, posed)).float().transpose(0, 1)
+        offsets = None if self._deformer is None else self._deformer(self._still.expand(len(posed)), posed)
+        return self._codec.encode(warp_picture(self._layers, self._still, posed, offsets)).float().transpose(0, 1)
 
     def _pose(self, keypoints: np.ndarray, confidence: np.ndarray) -> Pose:
         points = torch.as_tensor(np.ascontiguousarray(keypoints), dtype=torch.float32, device=self._device)
@@ -67,31 +77,38 @@ class Warper:
 
 @dataclass(frozen=True)
 class Layers:
-    """A picture (1, C, H, W), what is seen of it without hands, and without forearms and hands."""
+    """Pictures (B, C, H, W), what is seen of them without hands, and without forearms and hands. B is 1 for a picture
+    that is to be moved to several poses."""
 
-    picture_1CHW: torch.Tensor
-    handless_1CHW: torch.Tensor
-    armless_1CHW: torch.Tensor
+    picture_BCHW: torch.Tensor
+    handless_BCHW: torch.Tensor
+    armless_BCHW: torch.Tensor
+
+    def each(self, times: int) -> "Layers":
+        """Every picture so many times, one after the other."""
+        pictures = (self.picture_BCHW, self.handless_BCHW, self.armless_BCHW)
+        return Layers(*(each.repeat_interleave(times, 0) for each in pictures))
 
 
-def warp_picture(layers: Layers, still: Pose, posed: Pose) -> torch.Tensor:
-    """Pictures (B, C, H, W) of a person moved from pose `still` to the B poses `posed`."""
+def warp_picture(layers: Layers, still: Pose, posed: Pose, offsets: Offsets | None = None) -> torch.Tensor:
+    """Pictures (B, C, H, W) of a person moved from pose `still` to the B poses `posed`; or, if there are B of all, each
+    picture from its own pose to its own."""
     still = still.expand(len(posed))
-    centres = _centres(_LIMB_CELLS, posed.points_BK.device)
-    made_BCHW = _sample(layers.armless_1CHW, body_field(still, posed, _BODY_CELLS))
-    _lay_over(made_BCHW, layers.handless_1CHW, *arm_layer(centres, still, posed), _ARM_EDGE)
-    _lay_over(made_BCHW, layers.picture_1CHW, *hand_layer(centres, still, posed), _HAND_EDGE)
+    centres = cell_centres(_LIMB_CELLS, posed.points_BK.device)
+    made_BCHW = _sample(layers.armless_BCHW, body_field(still, posed, _BODY_CELLS, offsets))
+    _lay_over(made_BCHW, layers.handless_BCHW, *arm_layer(centres, still, posed, offsets), _ARM_EDGE)
+    _lay_over(made_BCHW, layers.picture_BCHW, *hand_layer(centres, still, posed), _HAND_EDGE)
     return made_BCHW
 
 
 def _lay_over(
-    made_BCHW: torch.Tensor, picture_1CHW: torch.Tensor, field_BN: torch.Tensor, distance_BN: torch.Tensor, edge: float
+    made_BCHW: torch.Tensor, picture_BCHW: torch.Tensor, field_BN: torch.Tensor, distance_BN: torch.Tensor, edge: float
 ) -> None:
     """A layer over `made_BCHW`, worked out only in the part of the pictures where it shows."""
     distance_Bhw, size = _square(distance_BN), made_BCHW.shape[-2:]
     part = _around((distance_Bhw < edge / 2).any(0), size)
-    shown = (0.5 - _stretch(distance_Bhw, size, part) / edge).clamp(0, 1)
-    made_BCHW[(..., *part)].lerp_(_sample(picture_1CHW, _square(field_BN), part), shown[:, None])
+    shown = (0.5 - stretch_cells(distance_Bhw, size, part) / edge).clamp(0, 1)
+    made_BCHW[(..., *part)].lerp_(_sample(picture_BCHW, _square(field_BN), part), shown[:, None])
 
 
 def _around(cells_hw: torch.Tensor, size: torch.Size) -> tuple[slice, slice]:
@@ -105,20 +122,20 @@ def _around(cells_hw: torch.Tensor, size: torch.Size) -> tuple[slice, slice]:
     return parts[0], parts[1]
 
 
-def take_apart(picture_1CHW: torch.Tensor, still: Pose) -> Layers:
+def take_apart(picture_BCHW: torch.Tensor, still: Pose) -> Layers:
     """Hands and forearms are taken away one after the other, and what they hid is filled from what is around it."""
-    centres = _centres(_LIMB_CELLS, picture_1CHW.device)
+    centres = cell_centres(_LIMB_CELLS, picture_BCHW.device)
     _, hand_BN = hand_layer(centres, still, still)
-    _, forearm_BN = arm_layer(centres, still, still, upper=False)
+    _, forearm_BN = forearm_layer(centres, still, still)
     handless, armless = (
-        _without(picture_1CHW, distance_BN) for distance_BN in (hand_BN, torch.minimum(hand_BN, forearm_BN))
+        _without(picture_BCHW, distance_BN) for distance_BN in (hand_BN, torch.minimum(hand_BN, forearm_BN))
     )
-    return Layers(picture_1CHW, handless, armless)
+    return Layers(picture_BCHW, handless, armless)
 
 
-def _without(picture_1CHW: torch.Tensor, distance_BN: torch.Tensor) -> torch.Tensor:
-    keep = (_stretch(_square(distance_BN)[:, None], picture_1CHW.shape[-2:]) > _HIDDEN).float()
-    return fill(picture_1CHW * keep, keep)
+def _without(picture_BCHW: torch.Tensor, distance_BN: torch.Tensor) -> torch.Tensor:
+    keep = (stretch_cells(_square(distance_BN)[:, None], picture_BCHW.shape[-2:]) > _HIDDEN).float()
+    return fill(picture_BCHW * keep, keep)
 
 
 def fill(known_BCHW: torch.Tensor, weight_B1HW: torch.Tensor) -> torch.Tensor:
@@ -134,15 +151,17 @@ def fill(known_BCHW: torch.Tensor, weight_B1HW: torch.Tensor) -> torch.Tensor:
     return known_BCHW + (1 - weight_B1HW) * guess
 
 
-def body_field(still: Pose, posed: Pose, cells: int) -> torch.Tensor:
+def body_field(still: Pose, posed: Pose, cells: int, offsets: Offsets | None = None) -> torch.Tensor:
     """Where in the reference head and torso of each cell come from, and the background from where it is: (B, cells,
     cells) complex in 0..1."""
-    centres = _centres(cells, posed.points_BK.device)
+    centres = cell_centres(cells, posed.points_BK.device)
     share_BN = _person(centres, posed)
     moved = share_BN.amax(0).nonzero()[:, 0]
     (to_BM, seen), (from_BM, seen_still) = _control_points(posed), _control_points(still)
     field_BN = centres.repeat(len(posed), 1)
     source = deform_rigidly(centres[moved], to_BM, from_BM, (seen & seen_still).float())
+    if offsets is not None:
+        source = source + offsets.torso(centres[moved], posed)
     field_BN[:, moved] = torch.lerp(field_BN[:, moved], source, share_BN[:, moved].to(source.dtype))
     return _square(field_BN)
 
@@ -197,7 +216,7 @@ def _border(device: torch.device) -> torch.Tensor:
     return torch.cat([*sides, torch.complex(edge, one)[1:-1]])
 
 
-def _centres(cells: int, device: torch.device) -> torch.Tensor:
+def cell_centres(cells: int, device: torch.device) -> torch.Tensor:
     middle = (torch.arange(cells, device=device) + 0.5) / cells
     return torch.complex(*torch.meshgrid(middle, middle, indexing="xy")).reshape(-1)
 
@@ -206,7 +225,7 @@ def _square(field_BN: torch.Tensor) -> torch.Tensor:
     return field_BN.unflatten(1, (round(field_BN.shape[1] ** 0.5), -1))
 
 
-def _stretch(
+def stretch_cells(
     cells_Bhw: torch.Tensor, size: torch.Size, part: tuple[slice, slice] = (slice(None), slice(None))
 ) -> torch.Tensor:
     """Bilinear interpolation to `size` pixels, the part `part` of it: as two small matrix products, several times as
@@ -220,11 +239,11 @@ def _stretch(
 
 
 def _sample(
-    picture_1CHW: torch.Tensor, field_Bhw: torch.Tensor, part: tuple[slice, slice] = (slice(None), slice(None))
+    picture_BCHW: torch.Tensor, field_Bhw: torch.Tensor, part: tuple[slice, slice] = (slice(None), slice(None))
 ) -> torch.Tensor:
     """The picture where `field_Bhw`, stretched to its size, says: the part `part` of it, (B, C, rows, columns). The
     border repeats outside."""
     field_B2hw = torch.stack([field_Bhw.real, field_Bhw.imag], 1)
-    grid_BHW2 = _stretch(field_B2hw, picture_1CHW.shape[-2:], part).permute(0, 2, 3, 1) * 2 - 1
-    pictures = picture_1CHW.expand(len(field_Bhw), -1, -1, -1)
+    grid_BHW2 = stretch_cells(field_B2hw, picture_BCHW.shape[-2:], part).permute(0, 2, 3, 1) * 2 - 1
+    pictures = picture_BCHW.expand(len(field_Bhw), -1, -1, -1)
     return F.grid_sample(pictures, grid_BHW2, padding_mode="border", align_corners=False)

@@ -15,10 +15,11 @@ from stages.lib.report import StageReport
 from stages.lib.workspace import Workspace
 
 STAGE_ORDER = (
-    "ingest", "extract_poses", "extract_audio", "curate", "train_codec", "encode_latents", "train_teacher",
-    "adapt_teacher", "teacher_targets", "distill_student", "quantise", "train_motion", "train_sync", "evaluate",
+    "ingest", "extract_poses", "extract_audio", "curate", "train_codec", "encode_latents", "train_deformer",
+    "train_teacher", "adapt_teacher", "teacher_targets", "distill_student", "quantise", "train_motion", "train_sync",
+    "evaluate",
 )  # fmt: skip
-_MODELS = ("codec", "teacher", "student", "motion", "sync")
+_MODELS = ("codec", "deformer", "teacher", "student", "motion", "sync")
 
 
 @dataclass(frozen=True)

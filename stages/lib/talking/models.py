@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from ..attention.plan import MaskPart
 from ..nets.arithmetic import Floating, in_arithmetic, load_ranges, pick_arithmetic
 from ..nets.codec import Codec
+from ..nets.deformer import Deformer
 from ..nets.denoiser import Denoiser
 from ..nets.interface import StreamingNet
 from ..nets.model import Model
@@ -66,12 +67,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Models:
-    """stream: the student as a stream draws it, in the arithmetic that is the fastest here. motion: voice to keypoints;
-    None where the export has none."""
+    """stream: the student as a stream draws it, in the arithmetic that is the fastest here. deformer: None in exports
+    made before there was one. motion: voice to keypoints; None where the export has none."""
 
     student: Denoiser
     stream: StreamingNet
     codec: Codec
+    deformer: Deformer | None
     pose_encoder: PoseEncoder
     motion: MotionModel | None
     settings: Settings
@@ -116,6 +118,7 @@ def load_models(
         student,
         ready_to_stream(student, timesteps(settings.steps, settings.shift), arithmetic),
         in_arithmetic(codec, "codec", arithmetic),
+        _network(Deformer, folder / "deformer", where) if (folder / "deformer").is_dir() else None,
         _network(PoseEncoder, folder / "pose_encoder", where),
         _motion(folder),
         settings,

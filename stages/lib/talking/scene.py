@@ -63,7 +63,7 @@ class Scene:
         if models.student.config["reference_warp"]:
             with autocast(models.device, models.settings.precision):
                 still = self.person.keypoints / size, self.person.confidence
-                self._warper = Warper(models.codec, self._reference_1Chw[0], *still)
+                self._warper = Warper(models.codec, models.deformer, self._reference_1Chw[0], *still)
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:

@@ -9,9 +9,9 @@ from stages.lib.nets.warp import (
     Warper,
     _around,
     _lay_over,
-    _stretch,
     body_field,
     fill,
+    stretch_cells,
     take_apart,
     warp_picture,
 )
@@ -158,9 +158,9 @@ def test_reference_latents_are_deformed_frame_by_frame(frames):
     with torch.no_grad():
         reference = codec.encode(noise_picture() * 2 - 1)[0]
     moved = np.stack([torch.view_as_real(person() + 0.05 * frame).numpy() for frame in range(frames)])
-    warped = Warper(codec, reference, still, np.ones(133)).warp(moved, np.ones((frames, 133)))
+    warped = Warper(codec, None, reference, still, np.ones(133)).warp(moved, np.ones((frames, 133)))
     assert warped.shape == (12, frames, 8, 8)
-    alone = Warper(codec, reference, still, np.ones(133)).warp(moved[-1:], np.ones((1, 133)))
+    alone = Warper(codec, None, reference, still, np.ones(133)).warp(moved[-1:], np.ones((1, 133)))
     torch.testing.assert_close(warped[:, -1:], alone, atol=1e-4, rtol=1e-4)
     assert frames == 1 or (warped[:, -1] - warped[:, 0]).abs().mean() > 0.05
 
@@ -174,11 +174,11 @@ def test_the_part_of_a_picture_that_is_worked_out_has_all_that_a_layer_shows(see
         row, column = torch.randint(12, (2,), generator=rng).tolist()
         distance[seed % 2, row, column] = -torch.rand(1, generator=rng).item()
     size = torch.Size(size)
-    whole, part = _stretch(distance, size), _around((distance < 0).any(0), size)
+    whole, part = stretch_cells(distance, size), _around((distance < 0).any(0), size)
     inside = torch.zeros(size, dtype=torch.bool)
     inside[part] = True
     assert not (whole[:, ~inside] < 0).any()
-    torch.testing.assert_close(_stretch(distance, size, part), whole[(..., *part)])
+    torch.testing.assert_close(stretch_cells(distance, size, part), whole[(..., *part)])
 
 
 def test_a_layer_that_shows_nowhere_changes_nothing():
@@ -195,5 +195,5 @@ def test_places_are_exact_under_mixed_precision():
     layers = take_apart(picture, still)
     exact = warp_picture(layers, still, posed)
     with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(take_apart(picture, still).armless_1CHW, layers.armless_1CHW)
+        torch.testing.assert_close(take_apart(picture, still).armless_BCHW, layers.armless_BCHW)
         torch.testing.assert_close(warp_picture(layers, still, posed), exact)

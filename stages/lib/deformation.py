@@ -1,0 +1,108 @@
+"""Frames of clips by their poses, to learn how a reference is deformed from one to another.
+
+Axes: N frames, B pictures, K keypoints, S pixels a side.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+
+from stages.lib.artifacts import Poses
+from stages.lib.limbs import Pose, hand_layer
+from stages.lib.media import read_frames
+from stages.lib.nets.deformer import Deformer
+from stages.lib.nets.warp import Layers, cell_centres, stretch_cells, take_apart, warp_picture
+from stages.lib.workspace import Workspace
+
+_HAND_CELLS = 48
+_OFF_HANDS = 0.06
+"""Shoulder widths from a hand; nearer than this nothing is asked of the deformed picture, for hands are drawn anew."""
+_SHARPNESS = 1e-4
+"""Squared error, of 0..1, around which the loss goes over from squares to absolute values (Charbonnier)."""
+
+
+@dataclass(frozen=True)
+class PosedFrames:
+    """Of one clip. frames_N3SS: uint8. pose: of each frame."""
+
+    clip: str
+    frames_N3SS: torch.Tensor
+    pose: Pose
+
+    def __len__(self) -> int:
+        return len(self.frames_N3SS)
+
+    def pictures(self, which: torch.Tensor | slice) -> torch.Tensor:
+        """(B, 3, S, S) in 0..1."""
+        return self.frames_N3SS[which].float() / 255
+
+
+def load_posed(workspace: Workspace, clip: str, count: int, size: int) -> PosedFrames:
+    """At most `count` frames, evenly spread, with `size` pixels a side."""
+    poses, frames = Poses.load(workspace.poses(clip)), read_frames(workspace.video(clip))
+    kept = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int))
+    small = np.stack([cv2.resize(frames[index], (size, size), interpolation=cv2.INTER_AREA) for index in kept])
+    points = torch.from_numpy(np.ascontiguousarray(poses.keypoints[kept] / poses.size, dtype=np.float32))
+    seen = torch.from_numpy(poses.confidence[kept] > 0)
+    pictures = torch.from_numpy(small).permute(0, 3, 1, 2).contiguous()
+    return PosedFrames(clip, pictures, Pose(torch.view_as_complex(points), seen))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pictures to deform and what they should look like: B of all, on one device."""
+
+    layers: Layers
+    still: Pose
+    posed: Pose
+    real_B3SS: torch.Tensor
+
+    def deformed(self, deformer: Deformer | None) -> torch.Tensor:
+        """(B, 3, S, S) in 0..1."""
+        offsets = None if deformer is None else deformer(self.still, self.posed)
+        return warp_picture(self.layers, self.still, self.posed, offsets)
+
+    def error(self, deformer: Deformer) -> torch.Tensor:
+        """The loss: mean distance of pixels that are no hands."""
+        square_BSS = (self.deformed(deformer) - self.real_B3SS).square().mean(1)
+        _, distance_BN = hand_layer(cell_centres(_HAND_CELLS, square_BSS.device), self.still, self.posed)
+        distance_BSS = stretch_cells(distance_BN.unflatten(1, (_HAND_CELLS, -1)), square_BSS.shape[-2:])
+        counted_BSS = (distance_BSS > _OFF_HANDS).float()
+        return ((square_BSS + _SHARPNESS).sqrt() * counted_BSS).sum() / counted_BSS.sum().clamp(min=1)
+
+
+def pair_up(
+    clips: Sequence[PosedFrames], references: Sequence[int], others: Sequence[torch.Tensor], device: torch.device
+) -> Pairs:
+    """Frame `references[i]` of clip i with each of its frames `others[i]`; equally many of each clip."""
+    chosen = [(clip, slice(first, first + 1)) for clip, first in zip(clips, references, strict=True)]
+    still = _join([clip.pose[first] for clip, first in chosen], device)
+    layers = take_apart(torch.cat([clip.pictures(first) for clip, first in chosen]).to(device), still)
+    times, paired = len(others[0]), list(zip(clips, others, strict=True))
+    return Pairs(
+        layers.each(times),
+        still.each(times),
+        _join([clip.pose[other] for clip, other in paired], device),
+        torch.cat([clip.pictures(other) for clip, other in paired]).to(device),
+    )
+
+
+def draw_pairs(
+    clips: Sequence[PosedFrames], references: int, poses: int, generator: torch.Generator, device: torch.device
+) -> Pairs:
+    """`references` random frames of random clips, each with `poses` random frames of its clip."""
+    chosen = [clips[_below(len(clips), generator)] for _ in range(references)]
+    first = [_below(len(clip), generator) for clip in chosen]
+    return pair_up(chosen, first, [torch.randint(len(clip), (poses,), generator=generator) for clip in chosen], device)
+
+
+def _below(count: int, generator: torch.Generator) -> int:
+    return int(torch.randint(count, (1,), generator=generator))
+
+
+def _join(poses: Sequence[Pose], device: torch.device) -> Pose:
+    points, seen = (torch.cat([getattr(pose, name) for pose in poses]).to(device) for name in ("points_BK", "seen_BK"))
+    return Pose(points, seen)
