@@ -69,6 +69,16 @@ def test_the_model_in_production_is_measured_as_the_candidate_was(good: Workspac
     assert not (good.scratch / "production").exists()
 
 
+def test_a_model_from_before_there_was_a_deformer_is_measured_without(
+    good: Workspace, params: Params, tmp_path: Path
+) -> None:
+    bundle = shutil.copytree(good.model("export"), tmp_path / "bundle")
+    shutil.rmtree(bundle / "deformer")
+    rows = production_rows(bundle, params, context_of(good))
+    assert rows.keys() == candidate_rows(good).keys()
+    assert rows != candidate_rows(good)
+
+
 def test_a_worse_model_does_not_replace_a_better_one_and_a_better_one_does(
     good: Workspace, params: Params, tmp_path: Path
 ) -> None:

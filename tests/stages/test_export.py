@@ -19,12 +19,16 @@ from stages.lib.exporting.closure import import_closure
 from stages.lib.files import file_digest, read_json, write_json
 from stages.lib.lineage import retirement_lines
 from stages.lib.media import read_frames, read_speech
+from stages.lib.nets.deformer import Deformer
 from stages.lib.provenance.bundle import check_bundle
 from stages.lib.sampling import first_noise
 from stages.lib.speaker import load
 from stages.lib.streaming import sample_stream
+from stages.lib.talking.models import Models
+from stages.lib.talking.scene import Scene
 from stages.lib.workspace import Workspace
 from tests.stages.tiny_run import context_of, make_workspace, tiny_params
+from tests.unit.talking.small import somebody
 
 # arguments: export, what to draw, where to, least deviation of a talk's pixels, modules that must not be needed
 ALONE = """
@@ -120,7 +124,9 @@ def test_card_and_provenance(exported: Workspace) -> None:
     assert f"| PSNR, dB | {read_json(exported.quality)['student']['psnr']:.2f} |" in card
     record = read_json(folder / "provenance.json")
     assert [clip["clip"] for clip in record["training_clips"]] == ["ann-1"]
-    assert {"student", "codec", "pose_encoder", "motion"} <= {name.split("/")[0] for name in record["files"]}
+    assert {"student", "codec", "deformer", "pose_encoder", "motion"} <= {
+        name.split("/")[0] for name in record["files"]
+    }
     for name, digest in record["files"].items():
         assert file_digest(folder / name) == digest
 
@@ -234,3 +240,18 @@ def test_one_that_does_not_say_its_temperature_draws_at_one(exported: Workspace,
     assert settings.pop("temperature") == 0.6
     write_json(folder / "sampling.json", settings)
     assert load(folder).settings.temperature == 1
+
+
+def test_one_from_before_there_was_a_deformer_draws_without(exported: Workspace, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported.model("export"), tmp_path / "export")
+    shutil.rmtree(folder / "deformer")
+    older, newer = load(folder).models, load(exported.model("export")).models
+    assert isinstance(older, Models)
+    assert isinstance(newer, Models)
+    assert older.deformer is None
+    deformer = Deformer.from_pretrained(exported.model("deformer"))
+    assert newer.deformer is not None
+    assert torch.equal(newer.deformer.last.weight, deformer.last.weight)
+    person, moved = somebody(0, older.settings.size), somebody(1, older.settings.size)
+    drawn = [Scene(each, person).condition(moved.keypoints[None], moved.confidence[None]) for each in (older, newer)]
+    assert not torch.equal(*(each.warped_BCThw for each in drawn))

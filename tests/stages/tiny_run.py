@@ -15,6 +15,7 @@ from stages.lib.family import Embedded
 from stages.lib.files import write_json
 from stages.lib.media import read_frames, write_speech, write_video
 from stages.lib.nets.codec import Codec
+from stages.lib.nets.deformer import Deformer
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.motion import MotionModel
 from stages.lib.nets.pose_encoder import PoseEncoder
@@ -117,6 +118,9 @@ def _save_models(workspace: Workspace, pictures: dict[str, tuple[np.ndarray, np.
     encoder.fit(skeletons)
     codec.eval().save_pretrained(workspace.model("codec") / "image")
     encoder.save_pretrained(workspace.model("codec") / "pose")
+    deformer = Deformer(width=16)
+    torch.nn.init.normal_(deformer.last.weight, std=0.2)
+    deformer.save_pretrained(workspace.model("deformer"))
     for name in ("teacher", "student"):
         denoiser = Denoiser(4, 8, width=24, layers=2, heads=2, ffn_ratio=2, conv_width=8, reference_warp=True)
         torch.nn.init.normal_(denoiser.conv_last.weight, std=0.05)

@@ -21,7 +21,7 @@ from tests.unit.talking.small import SETTINGS, models
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
     export, parts = root / "models/export", models()
-    for name in ("student", "codec", "pose_encoder", "motion"):
+    for name in ("student", "codec", "deformer", "pose_encoder", "motion"):
         getattr(parts, name).save_pretrained(export / name)
     (export / "sampling.json").write_text(json.dumps(asdict(SETTINGS)))
     (export / "provenance.json").write_text(json.dumps({"name": "small"}))

@@ -5,6 +5,7 @@ import torch
 
 from stages.lib.nets.arithmetic import Floating
 from stages.lib.nets.codec import Codec
+from stages.lib.nets.deformer import Deformer
 from stages.lib.nets.denoiser import Denoiser
 from stages.lib.nets.lean import LeanStudent
 from stages.lib.nets.pose_encoder import PoseEncoder
@@ -44,9 +45,11 @@ def models(settings: Settings = SETTINGS) -> Models:
         encoder.fit((pictures + 1) / 2)
         student = Denoiser(4, 8, width=24, layers=2, heads=2, ffn_ratio=2, conv_width=8, reference_warp=True).eval()
         torch.nn.init.normal_(student.conv_last.weight, std=0.2)
+        deformer = Deformer(width=16).eval()
+        torch.nn.init.normal_(deformer.last.weight, std=0.2)
         motion = lively_model()
     lean = LeanStudent(student, timesteps(settings.steps, settings.shift), Floating(torch.float32))
-    return Models(student, lean, codec, encoder, motion, settings, torch.device("cpu"))
+    return Models(student, lean, codec, deformer, encoder, motion, settings, torch.device("cpu"))
 
 
 def speech(seconds: float, seed: int = 0) -> np.ndarray:

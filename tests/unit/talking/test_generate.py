@@ -16,14 +16,16 @@ from stages.lib.provenance.video import read_credentials
 from stages.lib.speaker import Speaker, load
 from tests.unit.talking.small import RATE, SIZE, models, speech
 
+PARTS = ("student", "codec", "deformer", "pose_encoder", "motion")
+
 
 @pytest.fixture(scope="module")
 def given(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an export, a picture, a voice and a clip."""
     folder = tmp_path_factory.mktemp("given")
     made = models()
-    parts = {"student": made.student, "codec": made.codec, "pose_encoder": made.pose_encoder, "motion": made.motion}
-    for name, model in parts.items():
+    for name in PARTS:
+        model = getattr(made, name)
         assert model is not None
         model.save_pretrained(folder / "export" / name)
     (folder / "export/sampling.json").write_text(json.dumps(asdict(made.settings)))
@@ -63,7 +65,7 @@ def test_a_voice_and_a_picture_become_a_video(given: Path, tmp_path: Path, capsy
     assert credentials is not None
     assert credentials.problems == []
     assert credentials.claims["reference"]["clip"] == "person.png"
-    assert set(credentials.claims["models"]) == {"student", "codec", "pose_encoder", "motion"}
+    assert set(credentials.claims["models"]) == set(PARTS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["talk.mp4"]
     assert generate(given, tmp_path / "again.mp4") == 0
     np.testing.assert_array_equal(read_frames(tmp_path / "again.mp4"), frames)
