@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, subprocess.CalledProcessError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"pretrained codec and teacher are in {target}")
+    print(f"pretrained codec, deformer and teacher are in {target}")
     return 0
 
 
