@@ -23,7 +23,7 @@ def load(folder: str | Path, device: torch.device | str = "cpu", precision: Prec
     """The model in an export folder.
 
     Args:
-        precision: auto takes what is fastest here, whole numbers of 8 bits where the processor has VNNI; fp32 and bf16
+        precision: auto takes what is fastest here, whole numbers of 8 bits where the processor has AVX2; fp32 and bf16
             are floating point; None: as the export says.
 
     Raises:

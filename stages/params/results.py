@@ -10,7 +10,7 @@ from stages.params.section import Section
 
 
 class QuantiseSection(Section):
-    """Student and codec in whole numbers of 8 bits, where the processor has VNNI and teacher.precision is auto."""
+    """Student and codec in whole numbers of 8 bits, where the processor has AVX2 and teacher.precision is auto."""
 
     windows: int = Field(
         ge=0, description="of training clips, over which the layers' ranges are measured; 0: no 8 bits"

@@ -3,7 +3,8 @@
 In whole numbers a value is scale * (number - zero). What a layer takes in has one scale, from the range it was seen in
 on training footage (`Measuring`); its weights have one an output; sums are exact (Jacob et al., "Quantization and
 training of neural networks for efficient integer-arithmetic-only inference", CVPR 2018). A processor with VNNI does
-four such products where it does one in float32. The kernels are oneDNN's, which torch.compile uses for quantised
+four such products where it does one in float32. One without adds them up by twos in 16 bits, which weights of 8 bits
+would overflow: there they have 7. The kernels are oneDNN's, which torch.compile uses for quantised
 networks; torch has no public name for them.
 
 Axes: M rows, B pictures, I inputs, O outputs, H W cells, k side of a kernel.
@@ -133,9 +134,10 @@ class Measuring(Arithmetic):
 
 @dataclass(frozen=True)
 class WholeNumbers(Arithmetic):
-    """In 8 bits where a layer's range is known, else in float32."""
+    """In 8 bits where a layer's range is known, else in float32. greatest: number of a weight."""
 
     ranges: Ranges
+    greatest: int = 127
     dtype: torch.dtype = torch.float32
 
     @property
@@ -147,7 +149,7 @@ class WholeNumbers(Arithmetic):
     ) -> Layer:
         if name not in self.ranges:
             return Floating(self.dtype).linear(name, weight_OI, bias_O, gelu)
-        grid, (weight, scale_O, zero_O) = Grid.over(self.ranges[name]), _rounded(weight_OI)
+        grid, (weight, scale_O, zero_O) = Grid.over(self.ranges[name]), _rounded(weight_OI, self.greatest)
         packed, bias = _onednn().qlinear_prepack(weight, None), bias_O.float()
         result = (1.0, 0, torch.float32)
         if into in self.ranges:
@@ -166,7 +168,7 @@ class WholeNumbers(Arithmetic):
     def convolution(self, name: str, weight_OIkk: torch.Tensor, bias_O: torch.Tensor) -> Layer:
         if name not in self.ranges:
             return Floating(self.dtype).convolution(name, weight_OIkk, bias_O)
-        grid, (weight, scale_O, zero_O) = Grid.over(self.ranges[name]), _rounded(weight_OIkk)
+        grid, (weight, scale_O, zero_O) = Grid.over(self.ranges[name]), _rounded(weight_OIkk, self.greatest)
         pad, bias = weight.shape[-1] // 2, bias_O.float()
         shape = [1, 1], [pad, pad], [1, 1], 1  # stride, padding, dilation, groups
         packed = _onednn().qconv_prepack(weight, scale_O, grid.scale, grid.zero, *shape, None)
@@ -201,11 +203,20 @@ class Grid:
 
 
 def pick_arithmetic(device: torch.device, precision: Precision, ranges: Ranges) -> Arithmetic:
-    """What a student draws in: whole numbers if its ranges are known, `precision` is auto and the processor has VNNI;
+    """What a student draws in: whole numbers if its ranges are known, `precision` is auto and the processor has AVX2;
     otherwise floating point."""
-    if ranges and precision == "auto" and device.type == "cpu" and torch.cpu._is_vnni_supported():
-        return WholeNumbers(ranges)
+    greatest = greatest_weight()
+    if ranges and precision == "auto" and device.type == "cpu" and greatest is not None:
+        return WholeNumbers(ranges, greatest)
     return Floating(torch.bfloat16 if computed_in(device, precision) == "bf16" else torch.float32)
+
+
+def greatest_weight() -> int | None:
+    """The greatest number that a weight may have on this processor: 2 * 63 * 255 still fits 16 bits. None: its products
+    of whole numbers are not quicker."""
+    if torch.cpu._is_vnni_supported():
+        return 127
+    return 63 if torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512") else None
 
 
 def in_arithmetic(network: Network, prefix: str, arithmetic: Arithmetic) -> Network:
@@ -239,10 +250,10 @@ class _Made(nn.Module):
         return self._layer(x)
 
 
-def _rounded(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """int8 weights, and scale and zero of each output."""
+def _rounded(weight: torch.Tensor, greatest: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """int8 weights up to `greatest`, and scale and zero of each output."""
     axes = tuple(range(1, weight.dim()))
-    scale_O = weight.abs().amax(axes).float().clamp(min=1e-9) / 127
+    scale_O = weight.abs().amax(axes).float().clamp(min=1e-9) / greatest
     numbers = (weight.float() / scale_O.view(-1, *[1] * len(axes))).round().to(torch.int8)
     return numbers, scale_O, torch.zeros(len(weight), dtype=torch.int64)
 

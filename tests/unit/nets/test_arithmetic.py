@@ -13,6 +13,7 @@ from stages.lib.nets.arithmetic import (
     Grid,
     Measuring,
     WholeNumbers,
+    greatest_weight,
     in_arithmetic,
     load_ranges,
     pick_arithmetic,
@@ -20,7 +21,8 @@ from stages.lib.nets.arithmetic import (
 from stages.lib.nets.codec import Codec
 
 CPU = torch.device("cpu")
-vnni = pytest.mark.skipif(not torch.cpu._is_vnni_supported(), reason="this processor has no VNNI: its sums saturate")
+GREATEST = greatest_weight() or 0
+whole = pytest.mark.skipif(not GREATEST, reason="this processor has no AVX2: nothing is drawn in 8 bits")
 
 
 def linear_weights(outputs: int = 24, inputs: int = 40) -> tuple[torch.Tensor, torch.Tensor]:
@@ -33,44 +35,44 @@ def by_hand(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, low: float, hig
     scale = (high - low) / 255
     zero = round(-low / scale)
     numbers = np.clip(np.rint(x / scale) + zero, 0, 255).astype(np.int64)
-    scales = np.abs(weight).max(1) / 127
+    scales = np.abs(weight).max(1) / GREATEST
     weights = np.rint(weight / scales[:, None]).astype(np.int64)
     return ((numbers - zero) @ weights.T) * scales * scale + bias
 
 
-@vnni
+@whole
 def test_a_linear_layer_is_what_integers_give() -> None:
     weight, bias = linear_weights()
     x = torch.randn(50, 40, generator=torch.Generator().manual_seed(2))
-    found = WholeNumbers({"a": (-2.5, 3.0)}).linear("a", weight, bias)(x)
+    found = WholeNumbers({"a": (-2.5, 3.0)}, GREATEST).linear("a", weight, bias)(x)
     expected = by_hand(x.numpy(), weight.numpy(), bias.numpy(), -2.5, 3.0)
     np.testing.assert_allclose(found.numpy(), expected, atol=2e-4)
     assert 0 < np.abs(expected - F.linear(x, weight, bias).numpy()).mean() < 0.15  # rounded; clipped at 3
 
 
-@vnni
+@whole
 def test_gelu_follows_and_the_next_layer_takes_whole_numbers() -> None:
     weight, bias = linear_weights()
     fall, fall_bias = linear_weights(16, 24)
     x = torch.randn(50, 40, generator=torch.Generator().manual_seed(2))
     between = F.gelu(F.linear(x, weight, bias), approximate="tanh")
     ranges = {"rise": (float(x.min()), float(x.max())), "fall": (float(between.min()), float(between.max()))}
-    layers = WholeNumbers(ranges)
+    layers = WholeNumbers(ranges, GREATEST)
     passed = layers.linear("rise", weight, bias, gelu=True, into="fall")(x)
     assert passed.dtype == torch.uint8
     numbers = (between / Grid.over(ranges["fall"]).scale).round() + Grid.over(ranges["fall"]).zero
-    assert (passed.float() - numbers).abs().max() <= 3
+    assert (passed.float() - numbers).abs().max() <= 3 * 127 / GREATEST
     found, expected = layers.linear("fall", fall, fall_bias)(passed), F.linear(between, fall, fall_bias)
     assert (found - expected).square().mean().sqrt() / expected.std() < 0.02
 
 
-@vnni
+@whole
 @pytest.mark.parametrize("side", [1, 3])
 def test_a_convolution_is_near_float32(side: int) -> None:
     generator = torch.Generator().manual_seed(3)
     weight, bias = torch.randn(20, 36, side, side, generator=generator), torch.randn(20, generator=generator)
     x = torch.randn(2, 36, 9, 7, generator=generator).contiguous(memory_format=torch.channels_last) + 1
-    found = WholeNumbers({"a": (float(x.min()), float(x.max()))}).convolution("a", weight, bias)(x)
+    found = WholeNumbers({"a": (float(x.min()), float(x.max()))}, GREATEST).convolution("a", weight, bias)(x)
     expected = F.conv2d(x, weight, bias, padding=side // 2)  # borders, too: nought is not the middle of the range
     assert found.shape == expected.shape
     assert (found - expected).square().mean().sqrt() / expected.std() < 0.02
@@ -124,7 +126,11 @@ def test_whole_numbers_are_drawn_in_where_all_agree(monkeypatch: pytest.MonkeyPa
     assert pick_arithmetic(CPU, "fp32", ranges).title == "fp32"
     assert pick_arithmetic(CPU, "bf16", ranges).title == "bf16"
     assert pick_arithmetic(CPU, "auto", {}).title in ("bf16", "fp32")
+    assert pick_arithmetic(CPU, "auto", ranges) == WholeNumbers(ranges, 127)
     monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert pick_arithmetic(CPU, "auto", ranges) == WholeNumbers(ranges, 63)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
     assert pick_arithmetic(CPU, "auto", ranges).title in ("bf16", "fp32")
 
 
@@ -137,3 +143,22 @@ def test_ranges_come_back_and_damaged_ones_are_refused(tmp_path: Path) -> None:
         path.write_text(damaged)
         with pytest.raises(ValueError, match=r"ranges\.json: not the ranges of layers"):
             load_ranges(path)
+
+
+@whole
+@pytest.mark.parametrize("side", [0, 1, 3])
+def test_the_greatest_numbers_do_not_overflow(side: int) -> None:
+    """All at their ends, with one sign: what sums of 16 bits could not hold."""
+    shape = (8, 64, side, side) if side else (8, 64)
+    weight, bias, layers = torch.ones(shape), torch.zeros(8), WholeNumbers({"a": (0.0, 2.0)}, GREATEST)
+    x = (
+        torch.full((1, 64, 5, 5), 2.0).contiguous(memory_format=torch.channels_last)
+        if side
+        else torch.full((4, 64), 2.0)
+    )
+    layers = WholeNumbers({"a": (0.0, 2.0)}, GREATEST)
+    if side:
+        found, expected = layers.convolution("a", weight, bias)(x), F.conv2d(x, weight, bias, padding=side // 2)
+    else:
+        found, expected = layers.linear("a", weight, bias)(x), F.linear(x, weight, bias)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-3)
