@@ -25,6 +25,9 @@ _GREATEST = 0.25
 """Offset, shoulder widths; what the corpus needs is a third of it."""
 _STEP = 0.05
 """Offset, shoulder widths, for one of the network's outputs: what is common here."""
+_CHIN, _COLLAR = 0.25, 0.1
+"""Above the shoulders, shoulder widths: offsets end at the one and are whole below the other. Faces have keypoints
+enough."""
 _MIDDLE, _HALF, _FADE = 0.55, 0.9, 0.3
 """The torso's square: its middle below the shoulders and half its side, shoulder widths; offsets end over the share
 `_FADE` of that half beyond."""
@@ -52,6 +55,7 @@ class Offsets:
         place_BN2 = torch.stack([local_BN.real, local_BN.imag - _MIDDLE], -1) / _HALF
         offset_B2N = _at(self.torso_B2GG, place_BN2)
         share_BN = 1 - (place_BN2.abs().amax(-1) - 1).clamp(0, _FADE) / _FADE
+        share_BN = share_BN * ((local_BN.imag + _CHIN) / (_CHIN - _COLLAR)).clamp(0, 1)
         return torch.complex(offset_B2N[:, 0] * share_BN, offset_B2N[:, 1] * share_BN) * unit_B1
 
     def along_bones(self, bones: Bones, posed: Pose) -> torch.Tensor:

@@ -8,7 +8,7 @@ from tests.unit.people import person, pose, turned_forearm
 
 CELLS = 32
 MIDDLE = CELLS // 2
-CHEST, CORNER = (17, MIDDLE), (1, 1)  # rows and columns; the shoulders are at 0.4
+CHEST, MOUTH, CORNER = (17, MIDDLE), (9, MIDDLE), (1, 1)  # rows and columns; the shoulders are at 0.4
 WIDTH = 0.24
 """Of the shoulders, picture sides."""
 
@@ -46,6 +46,7 @@ def test_torso_offsets_are_shoulder_widths_and_end_in_the_background():
     difference = body_field(still, still, CELLS, offsets(torso=0.1 - 0.05j)) - body_field(still, still, CELLS)
     torch.testing.assert_close(difference[0][CHEST], torch.tensor(WIDTH * (0.1 - 0.05j)))
     assert difference[0][CORNER] == 0
+    assert difference[0][MOUTH] == 0
 
 
 def test_bone_offsets_follow_the_bone_of_the_reference():
