@@ -10,14 +10,12 @@ from stages.lib.artifacts import Curated
 from stages.lib.context import Context
 from stages.lib.family import pick_family
 from stages.lib.registry.gate import Rows, read_rows
-from stages.lib.talking.models import RANGES, Settings, read_settings
+from stages.lib.talking.models import Settings, read_settings
 from stages.lib.workspace import Workspace
 from stages.params import Params, dumped
 
 SHARED = ("data/clips", "data/poses", "data/audio", "data/clips.parquet", "data/words.parquet", "models/sync")
 MODEL = "student"
-ADDED = "deformer"
-"""What exports did without before there was one."""
 
 
 def candidate_rows(workspace: Workspace) -> Rows:
@@ -58,8 +56,8 @@ def production_rows(bundle: Path, params: Params, context: Context) -> Rows:
 
 def _furnish(scratch: Workspace, own: Workspace, bundle: Path, params: Params) -> None:
     """The candidate's footage and judges, the bundle's models; the teacher's place is taken, as it is not asked."""
-    given = pick_family(dumped(params.wan)).given(scratch)
-    parts = {name: place for name, place in given.items() if name != ADDED or (bundle / name).exists()}
+    family = pick_family(dumped(params.wan))
+    parts = family.given(scratch)
     missing = [name for name in parts if not (bundle / name).exists()]
     if missing:
         raise ValueError(
@@ -67,9 +65,8 @@ def _furnish(scratch: Workspace, own: Workspace, bundle: Path, params: Params) -
             "(section wan): they cannot be compared; promote by hand (cospeech promote)"
         )
     links = {scratch.root / name: own.root / name for name in SHARED if (own.root / name).exists()}
+    parts |= {name: place for name, place in family.added(scratch).items() if (bundle / name).exists()}
     links |= {place: bundle / name for name, place in parts.items()}
-    if (bundle / RANGES).is_file():
-        links[scratch.ranges] = bundle / RANGES
     links[scratch.model("teacher")] = bundle / "student" if params.wan is None else own.model("teacher")
     for link, target in links.items():
         link.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,6 @@ from stages.lib.provenance.bundle import sign_bundle
 from stages.lib.provenance.identity import load_identity
 from stages.lib.regions import SEEN
 from stages.lib.report import StageReport
-from stages.lib.talking.models import RANGES
 from stages.lib.workspace import Workspace
 from stages.params import Params, dumped
 
@@ -41,9 +40,8 @@ def run(params: Params, context: Context) -> StageReport:
     """
     workspace = context.workspace
     curated, metrics = Curated.load(workspace.curated), _metrics(workspace)
-    parts = pick_family(dumped(params.wan)).given(workspace) | {"motion": workspace.model("motion")}
-    if params.wan is None:
-        parts[RANGES] = workspace.ranges
+    family = pick_family(dumped(params.wan))
+    parts = family.given(workspace) | family.added(workspace) | {"motion": workspace.model("motion")}
     settings = _settings(params, list(_training_poses(workspace, curated)))
     name, licence = params.export.name, params.export.licence
     closure = import_closure(_LIBRARY, [Path(speaker.__file__).relative_to(_LIBRARY).as_posix()])

@@ -26,6 +26,7 @@ from stages.lib.pixels import to_pictures, to_tensor
 from stages.lib.pose.drawing import draw_skeleton
 from stages.lib.preview import save_sheet
 from stages.lib.report import Figure, StageReport
+from stages.lib.spread import spread
 from stages.lib.training import Optimisation, seeded, train
 from stages.lib.workspace import Workspace
 from stages.params import Params
@@ -79,19 +80,15 @@ def _spread_frames(workspace: Workspace, clips: Sequence[str], limit: int) -> np
     kept = []
     for clip in clips[:limit]:
         frames = read_frames(workspace.video(clip))
-        kept.append(frames[_spread(len(frames), share)])
+        kept.append(frames[spread(len(frames), share)])
     return np.concatenate(kept)
-
-
-def _spread(length: int, count: int) -> np.ndarray:
-    return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
 
 
 def _train(
     params: Params, context: Context, curated: Curated, frames: np.ndarray, device: torch.device
 ) -> tuple[Codec, list[float], Checkpoint]:
     section, workspace = params.codec, context.workspace
-    start = to_tensor(frames[_spread(len(frames), _FIT_FRAMES)])
+    start = to_tensor(frames[spread(len(frames), _FIT_FRAMES)])
     codec = _start_codec(params, start).to(device, memory_format=torch.channels_last)
     settings = Optimisation(**section.optimisation.model_dump())
 
@@ -163,7 +160,7 @@ def _pose_encoder(workspace: Workspace, clips: Sequence[str], params: Params) ->
     drawn = []
     for clip in clips[:_FIT_FRAMES]:
         poses = Poses.load(workspace.poses(clip))
-        for index in _spread(len(poses.keypoints), share):
+        for index in spread(len(poses.keypoints), share):
             drawn.append(draw_skeleton(poses.keypoints[index], poses.confidence[index], poses.size))
     pictures = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 255
     encoder.fit(pictures)
@@ -180,7 +177,7 @@ def _test(
     shown: list[tuple[np.ndarray, np.ndarray]] = []
     for clip in curated.clips("test"):
         frames = read_frames(workspace.video(clip))
-        frames = frames[_spread(len(frames), 8)]
+        frames = frames[spread(len(frames), 8)]
         rebuilt = to_pictures(codec.decode(codec.encode(to_tensor(frames).to(device))))
         value = float(psnr(rebuilt, frames).mean())
         scores["psnr"].append(value)

@@ -16,6 +16,7 @@ from stages.lib.files import atomic_path
 from stages.lib.metrics.pictures import psnr
 from stages.lib.nets.deformer import Deformer
 from stages.lib.nets.pretrained import require_config
+from stages.lib.pixels import to_pictures
 from stages.lib.preview import save_sheet
 from stages.lib.report import Figure, StageReport
 from stages.lib.training import Optimisation, Trained, seeded, train
@@ -28,14 +29,14 @@ _TESTED, _SHOWN = 16, 4
 
 
 def run(params: Params, context: Context) -> StageReport:
-    """Writes models/deformer, one that changes nothing where no reference is deformed.
+    """Writes models/deformer; with `wan`, which deforms no reference, one that changes nothing.
 
     Raises:
         ValueError: no clip is kept for training, or the pretrained deformer is of another shape.
     """
     workspace = context.workspace
     curated = Curated.load(workspace.curated)
-    if params.wan is not None or not params.teacher.reference_warp:
+    if params.wan is not None:
         return _nothing_to_learn(workspace, params)
     clips = _load(workspace, curated.clips("train"), params)
     if not clips:
@@ -60,7 +61,7 @@ def run(params: Params, context: Context) -> StageReport:
 
 def _nothing_to_learn(workspace: Workspace, params: Params) -> StageReport:
     _save(workspace, _new(params))
-    report = StageReport(STAGE, "no reference is deformed here (wan, teacher.reference_warp): nothing to learn", {})
+    report = StageReport(STAGE, "Wan deforms no reference: nothing to learn", {})
     report.save(workspace.stage_report(STAGE))
     return report
 
@@ -118,20 +119,14 @@ def _test(deformer: Deformer, clips: Sequence[PosedFrames], folder: Path) -> tup
     shown: list[tuple[np.ndarray, ...]] = []
     for clip in clips:
         pairs = pair_up([clip], [0], [torch.arange(1, len(clip))], torch.device("cpu"))
-        real = _bytes(pairs.real_B3SS)
-        made = {name: _bytes(pairs.deformed(net)) for name, net in (("psnr_without", None), ("psnr", deformer))}
+        real = to_pictures(pairs.real_B3SS)
+        made = {name: to_pictures(pairs.deformed(net)) for name, net in (("psnr_without", None), ("psnr", deformer))}
         for name, pictures in made.items():
             scores[name].append(float(psnr(pictures, real).mean()))
         middle = len(real) // 2
-        reference = _bytes(clip.pictures(slice(0, 1)))[0]
-        shown.append((reference, *(each[middle] for each in made.values()), real[middle]))
+        shown.append((clip.frames[0], *(each[middle] for each in made.values()), real[middle]))
     figures: dict[str, Figure] = {name: float(np.mean(each)) if each else None for name, each in scores.items()}
     figures["test_clips"] = len(clips)
     if not shown:
         return figures, None
     return figures, save_sheet(folder / "held_out.png", [np.stack(each) for each in zip(*shown[:_SHOWN], strict=True)])
-
-
-def _bytes(pictures_B3SS: torch.Tensor) -> np.ndarray:
-    """(B, S, S, 3) uint8."""
-    return (pictures_B3SS * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).numpy()

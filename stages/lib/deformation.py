@@ -15,40 +15,40 @@ from stages.lib.limbs import Pose, hand_layer
 from stages.lib.media import read_frames
 from stages.lib.nets.deformer import Deformer
 from stages.lib.nets.warp import Layers, cell_centres, stretch_cells, take_apart, warp_picture
+from stages.lib.pixels import to_tensor
+from stages.lib.spread import spread
 from stages.lib.workspace import Workspace
 
 _HAND_CELLS = 48
 _OFF_HANDS = 0.06
 """Shoulder widths from a hand; nearer than this nothing is asked of the deformed picture, for hands are drawn anew."""
-_SHARPNESS = 1e-4
-"""Squared error, of 0..1, around which the loss goes over from squares to absolute values (Charbonnier)."""
+_SHARPNESS = 4e-4
+"""Squared error, of -1..1, around which the loss goes over from squares to absolute values (Charbonnier)."""
 
 
 @dataclass(frozen=True)
 class PosedFrames:
-    """Of one clip. frames_N3SS: uint8. pose: of each frame."""
+    """Of one clip. frames: (N, S, S, 3) uint8. pose: of each frame."""
 
-    clip: str
-    frames_N3SS: torch.Tensor
+    frames: np.ndarray
     pose: Pose
 
     def __len__(self) -> int:
-        return len(self.frames_N3SS)
+        return len(self.frames)
 
     def pictures(self, which: torch.Tensor | slice) -> torch.Tensor:
-        """(B, 3, S, S) in 0..1."""
-        return self.frames_N3SS[which].float() / 255
+        """(B, 3, S, S) in -1..1."""
+        return to_tensor(self.frames[which])
 
 
 def load_posed(workspace: Workspace, clip: str, count: int, size: int) -> PosedFrames:
     """At most `count` frames, evenly spread, with `size` pixels a side."""
     poses, frames = Poses.load(workspace.poses(clip)), read_frames(workspace.video(clip))
-    kept = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int))
+    kept = spread(len(frames), count)
     small = np.stack([cv2.resize(frames[index], (size, size), interpolation=cv2.INTER_AREA) for index in kept])
     points = torch.from_numpy(np.ascontiguousarray(poses.keypoints[kept] / poses.size, dtype=np.float32))
     seen = torch.from_numpy(poses.confidence[kept] > 0)
-    pictures = torch.from_numpy(small).permute(0, 3, 1, 2).contiguous()
-    return PosedFrames(clip, pictures, Pose(torch.view_as_complex(points), seen))
+    return PosedFrames(small, Pose(torch.view_as_complex(points), seen))
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,17 @@ class Pairs:
     real_B3SS: torch.Tensor
 
     def deformed(self, deformer: Deformer | None) -> torch.Tensor:
-        """(B, 3, S, S) in 0..1."""
+        """(B, 3, S, S) in -1..1."""
         offsets = None if deformer is None else deformer(self.still, self.posed)
         return warp_picture(self.layers, self.still, self.posed, offsets)
 
     def error(self, deformer: Deformer) -> torch.Tensor:
-        """The loss: mean distance of pixels that are no hands."""
+        """The loss: mean distance of pixels that are no hands, of 0..1."""
         square_BSS = (self.deformed(deformer) - self.real_B3SS).square().mean(1)
         _, distance_BN = hand_layer(cell_centres(_HAND_CELLS, square_BSS.device), self.still, self.posed)
         distance_BSS = stretch_cells(distance_BN.unflatten(1, (_HAND_CELLS, -1)), square_BSS.shape[-2:])
         counted_BSS = (distance_BSS > _OFF_HANDS).float()
-        return ((square_BSS + _SHARPNESS).sqrt() * counted_BSS).sum() / counted_BSS.sum().clamp(min=1)
+        return ((square_BSS + _SHARPNESS).sqrt() * counted_BSS).sum() / (2 * counted_BSS.sum().clamp(min=1))
 
 
 def pair_up(

@@ -83,7 +83,10 @@ class Family(Protocol):
         """The same, to be trained further."""
 
     def given(self, workspace: Workspace) -> dict[str, Path]:
-        """Parts of an export, by the names that they have there: folders of models, files."""
+        """Parts that every export has, by the names that they have there: folders of models, files."""
+
+    def added(self, workspace: Workspace) -> dict[str, Path]:
+        """Parts that older exports, made before there was such a part, do without."""
 
     def student(self, workspace: Workspace, device: torch.device) -> DenoisingNet:
         """What the student starts as, ready to train."""
@@ -153,8 +156,10 @@ class Embedded:
 
     def given(self, workspace: Workspace) -> dict[str, Path]:
         codec = workspace.model("codec")
-        parts = {name: workspace.model(name) for name in ("student", "deformer")}
-        return parts | {"codec": codec / "image", "pose_encoder": codec / "pose"}
+        return {"student": workspace.model("student"), "codec": codec / "image", "pose_encoder": codec / "pose"}
+
+    def added(self, workspace: Workspace) -> dict[str, Path]:
+        return {"deformer": workspace.model("deformer"), workspace.ranges.name: workspace.ranges}
 
     def student(self, workspace: Workspace, device: torch.device) -> Denoiser:
         return self.learner(workspace, "adapted_teacher", device)

@@ -22,7 +22,7 @@ _SHOULDERS = (sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER)
 _POINTS = [*range(sk.LEFT_SHOULDER, sk.RIGHT_HIP + 1), sk.NOSE, *(int(sk.JAW[at]) for at in (0, 8, 16)), 100, 121]
 """Shoulders, elbows, wrists, hips; nose, ears and chin; the root of either middle finger."""
 _GREATEST = 0.25
-"""Offset, shoulder widths; what the corpus needs is a third of it."""
+"""Offset, shoulder widths. In the corpus half of them are under 0.02, one in a hundred over 0.2."""
 _STEP = 0.05
 """Offset, shoulder widths, for one of the network's outputs: what is common here."""
 _CHIN, _COLLAR = 0.25, 0.1

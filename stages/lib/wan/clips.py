@@ -16,6 +16,7 @@ from stages.lib.cell_weights import CellWeights, cell_weights
 from stages.lib.nets.wan import WanCondition
 from stages.lib.nets.wan_codec import WanCodec, join_control
 from stages.lib.pixels import to_tensor
+from stages.lib.spread import spread
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,8 @@ def encode_windows(
         return codec.encode_video(to_tensor(pictures).to(device)).cpu().numpy()
 
     length = len(frames_FHW3)
-    starts = spread(length - window + 1, windows)
-    chosen = np.unique(np.linspace(0, length - 1, min(references, length)).round().astype(int))
+    starts = window_starts(length - window + 1, windows)
+    chosen = spread(length, references)
     longest = 1 + (length - 1) // codec.stride * codec.stride if whole else 0
     grey = torch.zeros(max(window, longest), 3, *frames_FHW3.shape[1:3], device=device)
     empty = codec.encode_video(grey).cpu().numpy()
@@ -170,10 +171,8 @@ def encode_windows(
     )
 
 
-def spread(length: int, count: int) -> np.ndarray:
-    """`count` of `length` indices, evenly spread from the first to the last; a single one is the middle."""
+def window_starts(length: int, count: int) -> np.ndarray:
+    """`spread`, but a single one is the middle."""
     if length < 1:
         return np.zeros(0, int)
-    if count == 1:
-        return np.array([(length - 1) // 2])
-    return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
+    return np.array([(length - 1) // 2]) if count == 1 else spread(length, count)

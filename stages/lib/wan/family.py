@@ -116,6 +116,9 @@ class WanFamily:
         codec = workspace.model("codec")
         return {"student": workspace.model("student"), "codec": codec / "vae", PROMPTS: codec / PROMPTS}
 
+    def added(self, workspace: Workspace) -> dict[str, Path]:
+        return {}
+
     def student(self, workspace: Workspace, device: torch.device) -> WanStudent:
         settings = self.settings
         student = self._fetched("student", lambda: load_student(settings.student, self.dtype, settings.hub))

@@ -21,7 +21,7 @@ from stages.lib.media import read_frames
 from stages.lib.nets.wan_codec import WanCodec
 from stages.lib.pixels import to_tensor
 from stages.lib.report import StageReport
-from stages.lib.wan.clips import spread
+from stages.lib.wan.clips import window_starts
 from stages.lib.workspace import Workspace
 from stages.params import Params
 from tests.stages.tiny_project import context_of
@@ -120,10 +120,10 @@ def test_what_counts_in_a_video_frame_counts_in_its_latent_frame(params: Params,
 
 
 def test_windows_are_spread_over_a_clip() -> None:
-    assert spread(32, 3).tolist() == [0, 16, 31]
-    assert spread(32, 1).tolist() == [15]
-    assert spread(2, 5).tolist() == [0, 1]
-    assert spread(0, 5).tolist() == []
+    assert window_starts(32, 3).tolist() == [0, 16, 31]
+    assert window_starts(32, 1).tolist() == [15]
+    assert window_starts(2, 5).tolist() == [0, 1]
+    assert window_starts(0, 5).tolist() == []
 
 
 @pytest.mark.parametrize(
