@@ -102,8 +102,8 @@ def _set_up(base: Workspace, project: Workspace, row: Row) -> None:
     params: dict[str, Any] = yaml.safe_load((base.root / "params.yaml").read_text(encoding="utf-8"))
     if row.mask is not None:
         params["attention"]["mask"] = list(row.mask)
-    if row.model not in (None, "student"):  # drawn as a teacher is
-        params["student"]["steps"] = params["teacher"]["steps"]
+    if row.model not in (None, "student"):  # drawn as a teacher is, not distilled
+        params["student"] |= {"steps": params["teacher"]["steps"], "regression": 0.0}
         params["attention"]["stream"] = None
     params["student"].update(row.student)
     params["evaluate"] |= {"samples": 1, "shown": 0}

@@ -57,11 +57,11 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _steps_divide(self) -> "Params":
-        """A student's steps end where the states of the teacher's path were kept."""
+        """A student's steps end where the states of the teacher's path were kept, if it learns from them."""
         teacher, states, student = self.teacher.steps, self.targets.states, self.student.steps
         if teacher % states:
             raise ValueError(f"targets.states is {states}, which does not divide the {teacher} of teacher.steps")
-        if states % student:
+        if self.student.regression > 0 and states % student:
             raise ValueError(f"student.steps is {student}, which does not divide the {states} of targets.states")
         return self
 
@@ -137,6 +137,8 @@ def _explain(path: Path, error: ValidationError) -> str:
         key = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
         if problem["type"] in kinds:
             lines.append(f"{key}: {kinds[problem['type']]}")
+        elif isinstance(problem["input"], dict):  # of a whole section: its message names keys and values
+            lines.append(f"{key}: {problem['msg'].removeprefix('Value error, ')}")
         else:
             lines.append(f"{key}: {problem['msg']}, got {problem['input']!r}")
     return f"{path}: " + "; ".join(lines)

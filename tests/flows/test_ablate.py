@@ -11,14 +11,14 @@ from stages.lib.workspace import Workspace
 from stages.params import load_params
 
 
-@pytest.fixture
-def base(tmp_path: Path, repository: Path) -> Workspace:
+@pytest.fixture(params=["params.yaml", "params/smoke.yaml"])
+def base(tmp_path: Path, repository: Path, request: pytest.FixtureRequest) -> Workspace:
     root = tmp_path / "base"
     for name in ("codec", "teacher", "adapted_teacher", "student", "pretrained/teacher"):
         (root / "models" / name).mkdir(parents=True)
         (root / "models" / name / "config.json").write_text(name, encoding="utf-8")
     (root / "data/poses").mkdir(parents=True)
-    (root / "params.yaml").write_text((repository / "params/smoke.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (root / "params.yaml").write_text((repository / request.param).read_text(encoding="utf-8"), encoding="utf-8")
     return Workspace(root)
 
 

@@ -51,8 +51,14 @@ def test_a_wrong_value_is_named_and_shown(tmp_path: Path) -> None:
 def test_what_could_not_work_is_said_before_any_training(
     tmp_path: Path, section: str, values: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(ParamsError, match=said):
+    with pytest.raises(ParamsError, match=said) as caught:
         load_params(broken(tmp_path, lambda params: params[section].update(values)))
+    assert len(str(caught.value)) < 600, "the whole file is shown"
+
+
+def test_a_student_that_learns_from_no_targets_may_have_any_number_of_steps(tmp_path: Path) -> None:
+    path = broken(tmp_path, lambda params: params["student"].update(steps=3, regression=0.0))
+    assert load_params(path).student.steps == 3
 
 
 def test_an_absent_or_unreadable_file_is_named(tmp_path: Path) -> None:
