@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 640, 220, 46, 34, 12
+_NAMES = 140
+"""Room at the right for the names of lines."""
 _DASHES = ("", "6 3", "2 3", "8 2 2 2", "1 4")
 
 
@@ -33,7 +35,7 @@ def lines(curves: Mapping[str, Sequence[float]], low: int, label: str) -> str:
     if not values:
         return ""
     least, most = min(values), max(values)
-    span, right = (most - least) or 1.0, _WIDTH - 120
+    span, right = (most - least) or 1.0, _WIDTH - _NAMES
     parts = [_axes(label, f"{least:.3g}", f"{most:.3g}")]
     for index, (name, curve) in enumerate(curves.items()):
         step = (right - _LEFT) / max(len(curve) - 1, 1)

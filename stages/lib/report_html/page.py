@@ -1,6 +1,6 @@
 """The report as one HTML file: style, script, pictures and videos inside, nothing fetched."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,15 @@ def write_report(path: Path, data: ReportData) -> None:
         tables=_headline(data.metrics),
         splits=[split for split in ("seen", "unseen") if data.metrics["protocol"][split]],
         histogram=Markup(histogram(data.offsets, -REACH, REACH, "offset of real footage, frames")),  # noqa: S704 - ours
-        curves=Markup(lines(data.shifts, -REACH, "shift of the sound, frames")),  # noqa: S704 - ours
+        curves=Markup(lines(_titled(data.shifts), -REACH, "shift of the sound, frames")),  # noqa: S704 - ours
     )
     with atomic_path(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def _titled(by_model: Mapping[str, Any]) -> dict[str, Any]:
+    """The same by title, in the order of the tables."""
+    return {title: by_model[model] for model, title in TITLES.items() if model in by_model}
 
 
 def shown(value: Any, measure: Measure | None = None) -> str:

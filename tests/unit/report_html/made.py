@@ -29,7 +29,11 @@ def made_report(folder: Path) -> ReportData:
         metrics=_metrics(),
         rows=rows,
         offsets=[0, 0, 0, 1, -1, 0, 3],
-        shifts={"teacher": [1.0 - 0.3 * (shift == 15) for shift in range(31)], "student": [1.0] * 31},
+        shifts={
+            "copy_reference": [0.9] * 31,
+            "teacher": [1.0 - 0.3 * (shift == 15) for shift in range(31)],
+            "student": [1.0] * 31,
+        },
         ablation=[{"name": "without <local>", "fps": 9.5, "psnr": 25.25, "ssim": 0.8, "lmd": 0.05, "hkc": 0.7}],
         videos={clip: _videos(folder, clip, seed) for seed, clip in enumerate(CLIPS[:2])},
         stages=[StageReport("train_teacher", "a teacher", {"psnr": 25.0}, {}, {"training loss": picture})],

@@ -40,6 +40,11 @@ def test_it_has_every_part(page: str) -> None:
     assert page.count("<svg") == 2
 
 
+def test_lines_are_named_and_ordered_as_the_tables_are(page: str) -> None:
+    named = re.findall(r"<polyline[^>]*><title>([^<]*)</title>", page)
+    assert named == ["teacher", "student", "reference copied"]
+
+
 def test_pictures_are_made_small(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     noise = np.random.default_rng(0).integers(0, 255, (3000, 2000, 3), dtype=np.uint8)
