@@ -16,7 +16,7 @@ TWO_AT_A_TIME := -n 2 --dist loadfile --no-loadscope-reorder
 
 export PATH := $(VENV)/bin:$(PATH)
 export VIRTUAL_ENV := $(VENV)
-# nobody is called home (flows/environment.py says the same to everything that python starts)
+# nobody is called home (flows/process/environment.py says the same to everything that python starts)
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -58,7 +58,7 @@ stop: env ## stop the dashboard
 	@python -m flows.server stop
 
 schedule: env ## retrain by the clock, as prefect.yaml says, until ended (Ctrl-C)
-	@python -m flows.schedule
+	@python -m flows.retraining.schedule
 
 test: env ## all tests, the whole pipeline on params/smoke.yaml included
 	@python -m pytest $(TWO_AT_A_TIME) $(PYTEST)
@@ -77,7 +77,7 @@ format: env ## put the code in the project's style
 	@ruff check --fix
 	@ruff format
 
-deps: env ## write into dvc.yaml and sources/dvc.yaml which code each stage depends on
+deps: env ## write into dvc.yaml and pipelines/sources/dvc.yaml which code each stage depends on
 	@python -m flows.graph
 
 lock: ## renew requirements.lock from pyproject.toml
@@ -87,10 +87,10 @@ lock: ## renew requirements.lock from pyproject.toml
 	@echo "wrote requirements.lock"
 
 corpus: env ## draw the embedded corpus (data/demo) anew; long, and not needed to use it
-	@python -m stages.lib.corpus --out data/demo
+	@python -m cospeech.corpus --out data/demo
 
 ablate: env ## the rows of the paper's Table 2 on the held-out clips; after a run, half an hour on 2 cores
-	@python -m dvc repro ablation/dvc.yaml
+	@python -m dvc repro pipelines/ablation/dvc.yaml
 
 pretrain: env ## draw hundreds of people and train models/pretrained on them; hours, resumable
 	@python -m flows.pretrain

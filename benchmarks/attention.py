@@ -23,15 +23,15 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from stages.lib.artifacts import Poses
-from stages.lib.attention.kernels import takes_cudnn
-from stages.lib.attention.mask import dense_attention, dense_mask
-from stages.lib.attention.plan import AttentionPlan, kept_share, plan_attention
-from stages.lib.attention.sparse import sparse_attention
-from stages.lib.files import write_json
-from stages.lib.media import read_frames
-from stages.lib.pose.detectors import build_detector
-from stages.lib.pose.mediapipe import MediaPipeOptions
+from cospeech.artifacts import Poses
+from cospeech.attention.backends.dense import dense_attention, dense_mask
+from cospeech.attention.backends.sdpa_lse import takes_cudnn
+from cospeech.attention.dispatch import sparse_attention
+from cospeech.attention.plan import AttentionPlan, kept_share, plan_attention
+from cospeech.harness.files import write_json
+from cospeech.media import read_frames
+from cospeech.pose.detectors import build_detector
+from cospeech.pose.mediapipe import MediaPipeOptions
 
 SIZES = {
     "demo": [(8, (16, 16)), (16, (16, 16)), (24, (16, 16))],

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.lib.artifacts import Poses
-from stages.lib.context import terminal_progress
-from stages.lib.files import read_json, write_json
-from stages.lib.media import read_frames
-from stages.lib.parallel import ClipFailure, map_clips, process_pool
-from stages.lib.pose import skeleton as sk
-from stages.lib.pose.detectors import Detector, build_detector
+from cospeech.artifacts import Poses
+from cospeech.harness.files import read_json, write_json
+from cospeech.harness.process_pool import ClipFailure, map_clips, process_pool
+from cospeech.harness.progress import terminal_progress
+from cospeech.media import read_frames
+from cospeech.pose import skeleton as sk
+from cospeech.pose.detectors import Detector, build_detector
 
 FLOORS = {"face": 0.99, "pose": 0.99, "left_hand": 0.95, "right_hand": 0.95}
 """Least share of frames, over the corpus."""

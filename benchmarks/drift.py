@@ -24,21 +24,21 @@ import psutil
 import torch
 
 from benchmarks.realtime import held_out, pieces
-from stages.lib.artifacts import Curated, Poses
-from stages.lib.audio.mel import LogMelStream
-from stages.lib.files import write_json
-from stages.lib.media import contact_sheet, iter_frames, save_png
-from stages.lib.metrics.lips import lmd
-from stages.lib.metrics.uncertainty import Estimate, paired_difference
-from stages.lib.motion import MotionStream
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.face import align_faces
-from stages.lib.pixels import to_tensor
-from stages.lib.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
-from stages.lib.speaker import Person, Speaker, load
-from stages.lib.talking.align import Fit
-from stages.lib.talking.models import Models
-from stages.lib.workspace import Workspace
+from cospeech.artifacts import Curated, Poses
+from cospeech.audio.mel import LogMelStream
+from cospeech.harness.files import write_json
+from cospeech.harness.workspace import Workspace
+from cospeech.inference.bundle import Models
+from cospeech.inference.retargeting import Fit
+from cospeech.inference.speaker import Person, Speaker, load
+from cospeech.media import contact_sheet, iter_frames, save_png
+from cospeech.metrics.lips import lmd
+from cospeech.metrics.uncertainty import Estimate, paired_difference
+from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.perception.face import align_faces
+from cospeech.motion.stream import MotionStream
+from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
+from cospeech.utils.images import to_tensor
 
 ROOT = Path(__file__).parents[1]
 WINDOW = 10

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from stages.lib.audio.mel import log_mel
-from stages.lib.files import write_json
-from stages.lib.footage.cut import SPEECH, VIDEO, CutJob, CutSettings, cut_clip
-from stages.lib.footage.storage import Storage
-from stages.lib.judges.lipsync import Sound, SyncJudge, load_judge
-from stages.lib.lipsync import stretch_offsets
-from stages.lib.media import read_frames, read_speech
-from stages.lib.metrics.sync import sync_score
-from stages.lib.nets.sync import WINDOW
-from stages.lib.pose.detectors import build_detector
-from stages.lib.store import ClipStore
+from cospeech.audio.mel import log_mel
+from cospeech.datasets.sync_clips import stretch_offsets
+from cospeech.footage.cut import SPEECH, VIDEO, CutJob, CutSettings, cut_clip
+from cospeech.footage.storage import Storage
+from cospeech.harness.clip_cache import ClipStore
+from cospeech.harness.files import write_json
+from cospeech.media import read_frames, read_speech
+from cospeech.metric_networks.lipsync import Sound, SyncJudge, load_judge
+from cospeech.metrics.sync import sync_score
+from cospeech.models.perception.sync import WINDOW
+from cospeech.pose.detectors import build_detector
 
 SHIFTS = (-8, -3, 0, 3, 8)
 SECONDS = 2.0

@@ -22,10 +22,10 @@ import torch
 
 from benchmarks.browser import NONE_FOUND, WATCH, browser_path, delays, first_frame, microphone, skews
 from benchmarks.realtime import held_out
-from stages.lib.evaluation.timing import device_name
-from stages.lib.files import write_json
-from stages.lib.media import write_speech
-from stages.lib.workspace import Workspace
+from cospeech.evaluation.throughput import device_name
+from cospeech.harness.files import write_json
+from cospeech.harness.workspace import Workspace
+from cospeech.media import write_speech
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 @contextmanager
 def serving(root: Path, longest: float) -> Iterator[str]:
     """The address of a `cospeech serve` of its own. longest: seconds that a talk may take."""
-    command = [sys.executable, "-m", "stages.cli", "serve", "--root", str(root), "--port", "0", "--device", "cpu"]
+    command = [sys.executable, "-m", "cospeech.cli", "serve", "--root", str(root), "--port", "0", "--device", "cpu"]
     open_to_all = {name: value for name, value in os.environ.items() if name != "COSPEECH_TOKEN"}
     with subprocess.Popen(
         [*command, "--longest", str(longest)], stdout=subprocess.PIPE, text=True, env=open_to_all

@@ -6,7 +6,8 @@ and the speed of the hands against theirs, mean over seeds. The size with the le
 
 Do bodies drift? models/motion draws minutes of the training people's speech. In every half minute, by seed: mean height
 of each hand over the middle of the shoulders, in shoulder widths, up positive; root mean square of how far body, upper
-face and lids are from the reference, in the units of `stages.lib.posture`. Beside them what training clips have.
+face and lids are from the reference, in the units of `cospeech.motion.representation`. Beside them what training clips
+have.
 """
 
 import argparse
@@ -18,18 +19,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from stages.lib.artifacts import Curated
-from stages.lib.context import Context, no_progress
-from stages.lib.evaluation.gestures import gesture_points, gesture_tables, train_encoder
-from stages.lib.files import write_json
-from stages.lib.motion import draw_motion
-from stages.lib.moving import MovingClip, load_moving
-from stages.lib.nets.motion import MotionModel
-from stages.lib.parallel import process_pool
-from stages.lib.pose import skeleton as sk
-from stages.lib.posture import BODY, LIDS, offsets
-from stages.lib.workspace import Workspace
-from stages.params import Params, load_params
+from cospeech.artifacts import Curated
+from cospeech.config import Params, load_params
+from cospeech.datasets.motion_clips import MovingClip, load_moving
+from cospeech.harness.context import Context
+from cospeech.harness.files import write_json
+from cospeech.harness.process_pool import process_pool
+from cospeech.harness.progress import no_progress
+from cospeech.harness.workspace import Workspace
+from cospeech.motion.model import MotionModel
+from cospeech.motion.representation import BODY, LIDS, offsets
+from cospeech.motion.stream import draw_motion
+from cospeech.motion_evaluation.gesture_metrics import gesture_points, gesture_tables, train_encoder
+from cospeech.pose import skeleton as sk
 from stages.train_motion import fit
 
 ROOT = Path(__file__).parents[1]

@@ -19,9 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cospeech.harness.files import write_json
 from flows import server
-from flows.environment import PARENT_RUN, prepare_environment
-from stages.lib.files import write_json
+from flows.process.environment import PARENT_RUN, prepare_environment
 
 ROOT = Path(__file__).parents[1]
 NOBODY = "http://127.0.0.1:9/api"
@@ -29,7 +29,7 @@ STAGE = """
 import sys
 from pathlib import Path
 from flows.stage import execute
-from stages.lib.report import StageReport
+from cospeech.harness.stage_report import StageReport
 sys.exit(execute("nothing", lambda: lambda params, context: StageReport("nothing", "done", {}), Path.cwd()))
 """
 PIPELINE_RUN = """
@@ -72,7 +72,7 @@ def measure(times: int, project: Path | None) -> dict[str, object]:
         folder = Path(name) / "project"
         folder.mkdir()
         keep_bytecode(Path(name) / "bytecode")
-        found: dict[str, object] = {"help": timed(lambda: command("-m", "stages.cli", "--help"), times)}
+        found: dict[str, object] = {"help": timed(lambda: command("-m", "cospeech.cli", "--help"), times)}
         shutil.copy(ROOT / "params.yaml", folder)
         found |= around_a_stage(folder, times)
         if project is not None:

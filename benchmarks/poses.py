@@ -23,16 +23,16 @@ from typing import Any
 
 import numpy as np
 
-from stages.lib.artifacts import Poses
-from stages.lib.context import terminal_progress
-from stages.lib.files import write_json
-from stages.lib.media import iter_frames
-from stages.lib.notices import without_notices
-from stages.lib.parallel import ClipFailure, map_clips, process_pool
-from stages.lib.pose import skeleton as sk
-from stages.lib.pose.extract import POSES_FILE, PoseJob, extract_clip
-from stages.lib.pose.mediapipe import POSE_LANDMARKS, MediaPipeOptions
-from stages.lib.store import ClipStore
+from cospeech.artifacts import Poses
+from cospeech.harness.clip_cache import ClipStore
+from cospeech.harness.files import write_json
+from cospeech.harness.process_pool import ClipFailure, map_clips, process_pool
+from cospeech.harness.progress import terminal_progress
+from cospeech.harness.stderr_filter import without_notices
+from cospeech.media import iter_frames
+from cospeech.pose import skeleton as sk
+from cospeech.pose.extract import POSES_FILE, PoseJob, extract_clip
+from cospeech.pose.mediapipe import POSE_LANDMARKS, MediaPipeOptions
 
 OPTIONS = MediaPipeOptions()
 ROW = (

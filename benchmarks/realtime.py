@@ -18,15 +18,15 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from stages.lib.artifacts import Curated, Poses
-from stages.lib.evaluation.timing import device_name
-from stages.lib.files import write_json
-from stages.lib.media import iter_frames, read_speech
-from stages.lib.nets.lean import LeanStudent
-from stages.lib.nets.precision import Precision
-from stages.lib.speaker import Person, Speaker, keep_freed_memory, load
-from stages.lib.talking.watch import Watch
-from stages.lib.workspace import Workspace
+from cospeech.artifacts import Curated, Poses
+from cospeech.evaluation.throughput import device_name
+from cospeech.harness.files import write_json
+from cospeech.harness.workspace import Workspace
+from cospeech.inference.profiler import Watch
+from cospeech.inference.speaker import Person, Speaker, keep_freed_memory, load
+from cospeech.media import iter_frames, read_speech
+from cospeech.sampling.folded_student import LeanStudent
+from cospeech.utils.precision import Precision
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("features", "motion", "align", "skeleton", "warp", "denoise", "decode", "encode")

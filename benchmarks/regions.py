@@ -13,14 +13,14 @@ import cv2
 import numpy as np
 import torch
 
-from stages.lib import regions as rg
-from stages.lib.artifacts import Poses
-from stages.lib.attention.plan import UPPER_BODY, AttentionPlan, alignment_error, kept_share, past_frames
-from stages.lib.files import write_json
-from stages.lib.media import read_frames
-from stages.lib.pose import skeleton as sk
-from stages.lib.pose.detectors import build_detector
-from stages.lib.pose.mediapipe import MediaPipeOptions
+from cospeech.artifacts import Poses
+from cospeech.attention.plan import UPPER_BODY, AttentionPlan, alignment_error, kept_share, past_frames
+from cospeech.harness.files import write_json
+from cospeech.media import read_frames
+from cospeech.pose import regions as rg
+from cospeech.pose import skeleton as sk
+from cospeech.pose.detectors import build_detector
+from cospeech.pose.mediapipe import MediaPipeOptions
 
 GRIDS = ((16, 16), (32, 32))
 WINDOW, PAST = 24, 2

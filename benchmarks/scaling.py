@@ -13,11 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from cospeech.config import load_params
+from cospeech.harness.context import Context
+from cospeech.harness.files import write_json
+from cospeech.harness.progress import no_progress
+from cospeech.harness.workspace import Workspace
 from stages import curate, extract_audio, extract_poses, ingest
-from stages.lib.context import Context, no_progress
-from stages.lib.files import write_json
-from stages.lib.workspace import Workspace
-from stages.params import load_params
 
 ROOT = Path(__file__).parents[1]
 STAGES = {

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.browser import NONE_FOUND, browser_path
-from stages.lib import serving
-from stages.lib.files import write_json
-from stages.lib.serving.film import SAMPLE_RATE, Film
-from stages.lib.serving.talk import Talk
+from cospeech import serving
+from cospeech.harness.files import write_json
+from cospeech.serving.av_sync import Talk
+from cospeech.serving.mp4_stream import SAMPLE_RATE, Film
 
 ROOT = Path(__file__).parents[1]
 SIZE, FPS = 256, 25
@@ -69,7 +69,7 @@ class Scene:
 
 
 class Prepared:
-    """A `stages.lib.serving.talk.Drawing` that draws nothing: gives `frames` for whatever it hears."""
+    """A `cospeech.serving.av_sync.Drawing` that draws nothing: gives `frames` for whatever it hears."""
 
     frames = np.zeros((0, SIZE, SIZE, 3), np.uint8)
 

@@ -17,12 +17,12 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel, WanVACETransforme
 from torch import nn
 from transformers import UMT5Config, UMT5EncoderModel
 
-from stages.lib.attention.plan import AttentionPlan
-from stages.lib.files import write_json
-from stages.lib.nets.lora import add_lora
-from stages.lib.nets.wan import WanCondition, WanNet, WanStudent, WanTeacher, widen
-from stages.lib.nets.wan_codec import WanCodec
-from stages.params import load_params
+from cospeech.attention.plan import AttentionPlan
+from cospeech.config import load_params
+from cospeech.harness.files import write_json
+from cospeech.models.autoencoders.wan_vae import WanCodec
+from cospeech.models.transformers.lora import add_lora
+from cospeech.models.transformers.wan import WanCondition, WanNet, WanStudent, WanTeacher, widen
 
 SHAPES: dict[str, dict[str, Any]] = {
     "1.3B": {"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30},

@@ -23,17 +23,17 @@ from typing import Any
 import torch
 
 from benchmarks.wan_random import save_random_pipelines
-from stages.lib.artifacts import Curated
-from stages.lib.attention.plan import Mask
-from stages.lib.cell_weights import CellWeights
-from stages.lib.context import Context
-from stages.lib.dataset import Window, middle_window
-from stages.lib.evaluation.drawing import Sampler, draw, now
-from stages.lib.family import pick_family
-from stages.lib.files import write_json
-from stages.lib.parallel import process_pool
-from stages.lib.workspace import Workspace
-from stages.params import Params, dumped, load_params
+from cospeech.artifacts import Curated
+from cospeech.attention.plan import Mask
+from cospeech.config import Params, dumped, load_params
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.windows import Window, middle_window
+from cospeech.families.factory import pick_family
+from cospeech.harness.context import Context
+from cospeech.harness.files import write_json
+from cospeech.harness.process_pool import process_pool
+from cospeech.harness.workspace import Workspace
+from cospeech.sampling.generation import Sampler, draw, now
 
 STAGES = ("train_codec", "encode_latents", "train_teacher", "adapt_teacher", "teacher_targets", "distill_student")
 FEW = 4

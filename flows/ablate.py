@@ -1,8 +1,8 @@
 """The rows of the paper's Table 2, each measured as `evaluate` measures the student: `python -m flows.ablate ROW`.
 
-ablation/dvc.yaml makes a DVC stage of each row. A row is a small project of its own under .cospeech/ablation: the data
-and models of this one, its own parameters, and in place of the student whatever the row is about. Nothing is measured
-in a second way, and every row has the fine-tuned teacher beside it in one process.
+pipelines/ablation/dvc.yaml makes a DVC stage of each row. A row is a small project of its own under .cospeech/ablation:
+the data and models of this one, its own parameters, and in place of the student whatever the row is about. Nothing is
+measured in a second way, and every row has the fine-tuned teacher beside it in one process.
 """
 
 import argparse
@@ -16,11 +16,11 @@ from typing import Any
 
 import yaml
 
-from flows.environment import PRIVATE, state_folder
-from flows.processes import exit_on_sigterm, run_group
-from stages.lib.files import read_json, write_json
-from stages.lib.workspace import Workspace
-from stages.params import load_params
+from cospeech.config import load_params
+from cospeech.harness.files import read_json, write_json
+from cospeech.harness.workspace import Workspace
+from flows.process.environment import PRIVATE, state_folder
+from flows.process.groups import exit_on_sigterm, run_group
 
 MEASURES = ("psnr", "ssim", "lmd", "hkc", "hand_missing", "sync_c", "sync_d")
 

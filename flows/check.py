@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
+from cospeech.config import Params, ParamsError, load_params
 from flows.graph import load_files, problems
-from stages.params import Params, ParamsError, load_params
 
 
 def check(root: Path) -> list[str]:

@@ -4,8 +4,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from flows.environment import state_folder
 from flows.graph import outputs
+from flows.process.environment import state_folder
 from flows.server import stop
 
 

@@ -4,9 +4,9 @@ import sys
 import time
 from pathlib import Path
 
+from cospeech.harness.workspace import Workspace
 from flows import pipeline, server
-from flows.environment import prepare_environment
-from stages.lib.workspace import Workspace
+from flows.process.environment import prepare_environment
 
 SAMPLES = 6
 

@@ -11,15 +11,15 @@ import sys
 import time
 from pathlib import Path
 
-from flows.command import run_command
-from flows.environment import PARENT_RUN, PIPELINE
-from flows.processes import run_group
+from flows.process.command import run_command
+from flows.process.environment import PARENT_RUN, PIPELINE
+from flows.process.groups import run_group
 
 BUSY = re.compile(r"is busy, it is being blocked by|Unable to acquire lock")
 WAITS = (2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds between attempts while another dvc holds the project."""
 
-logger = logging.getLogger("stages.pipeline")
+logger = logging.getLogger("cospeech.pipeline")
 
 
 class PipelineError(ValueError):

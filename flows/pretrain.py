@@ -14,11 +14,11 @@ from pathlib import Path
 
 import yaml
 
-from flows.environment import PRIVATE, state_folder
-from flows.processes import exit_on_sigterm, run_group
-from stages.lib.files import atomic_path, write_json
-from stages.lib.parallel import available_cores
-from stages.lib.workspace import Workspace
+from cospeech.harness.files import atomic_path, write_json
+from cospeech.harness.process_pool import available_cores
+from cospeech.harness.workspace import Workspace
+from flows.process.environment import PRIVATE, state_folder
+from flows.process.groups import exit_on_sigterm, run_group
 
 PEOPLE, SEED = 300, 0
 LEARNT = {"codec": "train_codec", "deformer": "train_deformer", "teacher": "train_teacher"}
@@ -34,7 +34,7 @@ def pretrain(root: Path, people: int, seed: int) -> Path:
     clone = state_folder(root) / "pretrain"
     _clone(root, clone)
     crowd = ["--crowd", str(people), "--seed", str(seed), "--out", "footage"]
-    _run(["stages.lib.corpus", *crowd], clone, {"ANNY_CACHE_DIR": str(state_folder(root) / "anny")})
+    _run(["cospeech.corpus", *crowd], clone, {"ANNY_CACHE_DIR": str(state_folder(root) / "anny")})
     _run(["dvc", "repro", LEARNT["teacher"]], clone)
     return collect(Workspace(clone), root / "models/pretrained", {"people": people, "seed": seed})
 

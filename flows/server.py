@@ -13,10 +13,10 @@ from typing import Any
 
 import psutil
 
-from flows.environment import prepare_environment, state_folder
-from flows.locks import exclusive
-from flows.processes import end_group_of, identified, identity
-from stages.lib.files import read_json, write_json
+from cospeech.harness.files import read_json, write_json
+from flows.process.environment import prepare_environment, state_folder
+from flows.process.groups import end_group_of, identified, identity
+from flows.process.locks import exclusive
 
 HOST = "127.0.0.1"
 PORT = 4200

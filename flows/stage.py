@@ -11,21 +11,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import stages
-from flows.artifacts import publish_stage
-from flows.command import log_to_terminal
-from flows.environment import prepare_environment, state_folder
-from flows.importing import import_large
-from flows.locks import exclusive
-from flows.observed import USER_ERRORS, observed_progress, run_observed
-from flows.processes import end_with_dvc, exit_on_sigterm
-from stages.lib.allocator import keep_freed_memory
-from stages.lib.clusters import open_executor
-from stages.lib.context import Context, no_progress, terminal_progress
-from stages.lib.parallel import process_pool
-from stages.lib.report import StageReport
-from stages.lib.team import ALONE, Team, join_team, launched
-from stages.lib.workspace import Workspace
-from stages.params import Params, load_params
+from cospeech.config import Params, load_params
+from cospeech.harness.cluster_executors import open_executor
+from cospeech.harness.context import Context
+from cospeech.harness.distributed import ALONE, Team, join_team, launched
+from cospeech.harness.process_pool import process_pool
+from cospeech.harness.progress import no_progress, terminal_progress
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.utils.allocator import keep_freed_memory
+from flows.process.command import log_to_terminal
+from flows.process.environment import prepare_environment, state_folder
+from flows.process.groups import end_with_dvc, exit_on_sigterm
+from flows.process.imports import import_large
+from flows.process.locks import exclusive
+from flows.runs.artifacts import publish_stage
+from flows.runs.flow_run import USER_ERRORS, observed_progress, run_observed
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 Stage = Callable[[Params, Context], StageReport]
@@ -37,7 +38,7 @@ SHARED = {
 """Stages that several processes may run together, `accelerate launch -m flows.stage NAME` or torchrun, and the batches
 that they share out."""
 
-logger = logging.getLogger("stages.runner")
+logger = logging.getLogger("cospeech.runner")
 
 
 def execute(name: str, load: Callable[[], Stage], root: Path) -> int:

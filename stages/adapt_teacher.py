@@ -5,23 +5,25 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from stages.lib.artifacts import Curated
-from stages.lib.attention.plan import Mask, kept_share
-from stages.lib.cell_weights import CellWeights
-from stages.lib.checkpoint import Checkpoint, run_digest
-from stages.lib.context import Context
-from stages.lib.curves import save_loss_curve
-from stages.lib.dataset import Clip, collate, draw_windows, middle_window
-from stages.lib.device import pick_device
-from stages.lib.distillation import plan_windows
-from stages.lib.family import Family, pick_family
-from stages.lib.files import atomic_path
-from stages.lib.losses import channel_weights, denoising_loss
-from stages.lib.nets.interface import DenoisingNet, VideoCodec
-from stages.lib.nets.precision import autocast
-from stages.lib.report import Figure, StageReport
-from stages.lib.training import Optimisation, Trained, step_generator, train
-from stages.params import Params, dumped
+from cospeech.artifacts import Curated
+from cospeech.attention.plan import Mask, kept_share
+from cospeech.config import Params, dumped
+from cospeech.datasets.attention_plans import plan_windows
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.windows import Clip, collate, draw_windows, middle_window
+from cospeech.families.base import Family
+from cospeech.families.factory import pick_family
+from cospeech.harness.context import Context
+from cospeech.harness.files import atomic_path
+from cospeech.harness.stage_report import Figure, StageReport
+from cospeech.models.common.protocols import DenoisingNet, VideoCodec
+from cospeech.plots.loss_curve import save_loss_curve
+from cospeech.training.checkpoint import Checkpoint, run_digest
+from cospeech.training.losses import channel_weights, denoising_loss
+from cospeech.training.trainer import Optimisation, Trained, train
+from cospeech.utils.device import pick_device
+from cospeech.utils.precision import autocast
+from cospeech.utils.random import step_generator
 
 STAGE = "adapt_teacher"
 _NOISINGS = 2

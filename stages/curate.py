@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from stages.lib import notices
-from stages.lib.artifacts import AudioFeatures, Curated, Ledger, Poses
-from stages.lib.context import Context
-from stages.lib.curation import visual
-from stages.lib.curation.offset import av_offset, expert_offset, mouth_opening, voice_energy
-from stages.lib.curation.picture import draw_scores
-from stages.lib.curation.seen import measure_poses
-from stages.lib.curation.split import Kept, assign_split, counts
-from stages.lib.curation.verdict import CHECKS, Score, frequent, judge, permission
-from stages.lib.curation.visual import VisualJob, measure_clip
-from stages.lib.extraction import extract_clips
-from stages.lib.files import code_digest, file_digest, read_json, value_digest
-from stages.lib.media import read_frames, read_speech
-from stages.lib.pose import faces
-from stages.lib.report import StageReport
-from stages.lib.store import ClipStore
-from stages.lib.workspace import Workspace
-from stages.params import Params
+from cospeech.artifacts import AudioFeatures, Curated, Ledger, Poses
+from cospeech.config import Params
+from cospeech.curation import visual
+from cospeech.curation.offset import av_offset, expert_offset, mouth_opening, voice_energy
+from cospeech.curation.picture import draw_scores
+from cospeech.curation.split import Kept, assign_split, counts
+from cospeech.curation.verdict import CHECKS, Score, frequent, judge, permission
+from cospeech.curation.visibility import measure_poses
+from cospeech.curation.visual import VisualJob, measure_clip
+from cospeech.harness import stderr_filter
+from cospeech.harness.cached_map import extract_clips
+from cospeech.harness.clip_cache import ClipStore
+from cospeech.harness.context import Context
+from cospeech.harness.files import code_digest, file_digest, read_json, value_digest
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_frames, read_speech
+from cospeech.pose import faces
 
 if TYPE_CHECKING:
-    from stages.lib.judges.lipsync import SyncJudge
+    from cospeech.metric_networks.lipsync import SyncJudge
 
 STAGE = "curate"
 SPOKEN = 0.5
@@ -66,7 +66,9 @@ def run(params: Params, context: Context) -> StageReport:
 def _measure(params: Params, context: Context, clips: list[str]) -> Measured:
     """Pixels are measured once a clip and kept in the store; the rest is cheap and computed again."""
     workspace = context.workspace
-    store = ClipStore(workspace.store, STAGE, value_digest([params.media.fps, code_digest(visual, faces, notices)]))
+    store = ClipStore(
+        workspace.store, STAGE, value_digest([params.media.fps, code_digest(visual, faces, stderr_filter)])
+    )
     jobs = [_job(clip, workspace, store, params.media.fps) for clip in clips]
     reused = extract_clips(
         jobs, measure_clip, lambda job: {"visual.json": _visual_scores(job, workspace)}, context, "pixels"
@@ -93,8 +95,8 @@ def _load_judge(params: Params) -> "SyncJudge | None":
     path, media = params.curate.sync_expert, params.media
     if path is None:
         return None
-    from stages.lib.device import pick_device
-    from stages.lib.judges.lipsync import load_judge
+    from cospeech.metric_networks.lipsync import load_judge
+    from cospeech.utils.device import pick_device
 
     device = pick_device(params.compute.device)
     return load_judge(path, device, media.fps, media.sample_rate, "curate.sync_expert")
@@ -106,7 +108,7 @@ def _offset(
     """Frames by which the sound is late, and the evidence: by the expert if there is one."""
     if judge is None:
         return av_offset(mouth_opening(poses), voice_energy(features))
-    from stages.lib.judges.lipsync import Sound
+    from cospeech.metric_networks.lipsync import Sound
 
     lips = judge.lips(read_frames(job.video), poses.keypoints)
     return expert_offset(lips, judge.speech(Sound(features.mel, *read_speech(workspace.speech(job.clip)))))

@@ -6,33 +6,35 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.lib.artifacts import Curated, Targets
-from stages.lib.attention.picture import attention_sheet
-from stages.lib.attention.plan import AttentionPlan, Mask, kept_share
-from stages.lib.attention.temporal import middle_frames
-from stages.lib.cell_weights import CellWeights
-from stages.lib.checkpoint import Checkpoint, run_digest
-from stages.lib.context import Context
-from stages.lib.curves import save_loss_curve
-from stages.lib.dataset import Clip, Window, middle_window
-from stages.lib.device import pick_device
-from stages.lib.distillation import Trajectory, attach, plan_windows, token_grid
-from stages.lib.evaluation.drawing import Drawn, Sampler, draw
-from stages.lib.family import Family, pick_family
-from stages.lib.files import atomic_path
-from stages.lib.media import read_frames, save_png
-from stages.lib.metrics.pictures import psnr
-from stages.lib.nets.face import load_face_net
-from stages.lib.nets.interface import DenoisingNet, VideoCodec
-from stages.lib.nets.lpips import load_lpips
-from stages.lib.preview import save_sheet
-from stages.lib.region_loss import Judges
-from stages.lib.regions import REGION_NAMES
-from stages.lib.report import Figure, StageReport
-from stages.lib.student import Few, Matching, Regression
-from stages.lib.training import Learner, Optimisation, Trained, train, train_together
-from stages.lib.workspace import Workspace
-from stages.params import Params, dumped
+from cospeech.artifacts import Curated, Targets
+from cospeech.attention.plan import AttentionPlan, Mask, kept_share
+from cospeech.attention.visualize import attention_sheet
+from cospeech.config import Params, dumped
+from cospeech.datasets.attention_plans import plan_windows, token_grid
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.trajectories import Trajectory, attach
+from cospeech.datasets.windows import Clip, Window, middle_window
+from cospeech.families.base import Family
+from cospeech.families.factory import pick_family
+from cospeech.harness.context import Context
+from cospeech.harness.files import atomic_path
+from cospeech.harness.stage_report import Figure, StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_frames, save_png
+from cospeech.metrics.image import psnr
+from cospeech.models.common.protocols import DenoisingNet, VideoCodec
+from cospeech.models.perception.face import load_face_net
+from cospeech.models.perception.lpips import load_lpips
+from cospeech.plots.contact_sheet import save_sheet
+from cospeech.plots.loss_curve import save_loss_curve
+from cospeech.pose.regions import REGION_NAMES
+from cospeech.sampling.generation import Drawn, Sampler, draw
+from cospeech.training.checkpoint import Checkpoint, run_digest
+from cospeech.training.distillation import Few, Matching, Regression
+from cospeech.training.region_loss import Judges
+from cospeech.training.trainer import Learner, Optimisation, Trained, train, train_together
+from cospeech.utils.device import pick_device
+from cospeech.utils.latent_frames import middle_frames
 
 STAGE = "distill_student"
 _STEPS = (1, 2, 4)

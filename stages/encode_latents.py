@@ -8,17 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.lib.artifacts import Curated, Poses
-from stages.lib.context import Context
-from stages.lib.device import pick_device
-from stages.lib.family import pick_family
-from stages.lib.media import read_frames
-from stages.lib.pixels import to_pictures
-from stages.lib.pose.drawing import draw_skeleton
-from stages.lib.preview import save_sheet
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
-from stages.params import Params, dumped
+from cospeech.artifacts import Curated, Poses
+from cospeech.config import Params, dumped
+from cospeech.families.factory import pick_family
+from cospeech.harness.context import Context
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_frames
+from cospeech.plots.contact_sheet import save_sheet
+from cospeech.pose.drawing import draw_skeleton
+from cospeech.utils.device import pick_device
+from cospeech.utils.images import to_pictures
 
 _AHEAD = 2
 """Clips that are read and drawn while another is encoded; bounds the memory too."""

@@ -6,38 +6,39 @@ from dataclasses import replace
 from itertools import chain, zip_longest
 from typing import Any
 
-from stages.lib.artifacts import Curated
-from stages.lib.attention.plan import Mask
-from stages.lib.cell_weights import CellWeights
-from stages.lib.context import Context
-from stages.lib.dataset import Clip, longest_window
-from stages.lib.device import pick_device
-from stages.lib.evaluation.drawing import Sampler, draw
-from stages.lib.evaluation.gestures import all_motion, gesture_tables, train_encoder
-from stages.lib.evaluation.judges import Judges, load_judges
-from stages.lib.evaluation.measure import Measured, measure
-from stages.lib.evaluation.offsets import footage_offsets, offset_table
-from stages.lib.evaluation.puppets import puppet_scores
-from stages.lib.evaluation.samples import save_still, write_comparison, write_whole
-from stages.lib.evaluation.stretches import REFERENCE, Stretch, Take, load_stretches
-from stages.lib.evaluation.tables import clip_table, model_tables, write_plots
-from stages.lib.evaluation.takes import MODELS, DrawnSet, draw_all, take_all
-from stages.lib.evaluation.timing import Around, speed_table
-from stages.lib.family import Family, pick_family
-from stages.lib.files import atomic_path, write_json
-from stages.lib.moving import load_moving
-from stages.lib.nets.arithmetic import load_ranges, pick_arithmetic
-from stages.lib.nets.interface import VideoCodec
-from stages.lib.nets.motion import MotionModel
-from stages.lib.parallel import available_cores
-from stages.lib.pose.detectors import options_of
-from stages.lib.provenance.identity import load_identity
-from stages.lib.provenance.samples import STUDENT, sign_samples
-from stages.lib.report import Figure, StageReport
-from stages.lib.report_html import gather, write_report
-from stages.lib.streaming import Chunks
-from stages.lib.workspace import Workspace
-from stages.params import Params, dumped
+from cospeech.artifacts import Curated
+from cospeech.attention.plan import Mask
+from cospeech.config import Params, dumped
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.motion_clips import load_moving
+from cospeech.datasets.windows import Clip, longest_window
+from cospeech.evaluation.av_offset import footage_offsets, offset_table
+from cospeech.evaluation.clip_metrics import Measured, measure
+from cospeech.evaluation.generate_all import MODELS, DrawnSet, draw_all, take_all
+from cospeech.evaluation.motion_lip_sync import puppet_scores
+from cospeech.evaluation.networks_bundle import Judges, load_judges
+from cospeech.evaluation.sample_videos import save_still, write_comparison, write_whole
+from cospeech.evaluation.segments import REFERENCE, Stretch, Take, load_stretches
+from cospeech.evaluation.tables import clip_table, model_tables, write_plots
+from cospeech.evaluation.throughput import Around, speed_table
+from cospeech.families.base import Family
+from cospeech.families.factory import pick_family
+from cospeech.harness.context import Context
+from cospeech.harness.files import atomic_path, write_json
+from cospeech.harness.process_pool import available_cores
+from cospeech.harness.stage_report import Figure, StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.models.common.protocols import VideoCodec
+from cospeech.motion.model import MotionModel
+from cospeech.motion_evaluation.gesture_metrics import all_motion, gesture_tables, train_encoder
+from cospeech.pose.detectors import options_of
+from cospeech.provenance.identity import load_identity
+from cospeech.provenance.samples import STUDENT, sign_samples
+from cospeech.report import gather, write_report
+from cospeech.sampling.generation import Sampler, draw
+from cospeech.sampling.kv_stream import Chunks
+from cospeech.sampling.quantization import load_ranges, pick_arithmetic
+from cospeech.utils.device import pick_device
 
 STAGE = "evaluate"
 _AT_ONCE = 4

@@ -8,28 +8,29 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.lib import speaker
-from stages.lib.artifacts import Curated, Poses
-from stages.lib.context import Context
-from stages.lib.exporting.card import model_card, provenance, training_clips
-from stages.lib.exporting.closure import Closure, import_closure
-from stages.lib.family import pick_family
-from stages.lib.files import atomic_path, read_json, write_json
-from stages.lib.lineage import record_export, retirement_lines
-from stages.lib.pose import skeleton as sk
-from stages.lib.provenance.bundle import sign_bundle
-from stages.lib.provenance.identity import load_identity
-from stages.lib.regions import SEEN
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
-from stages.params import Params, dumped
+import cospeech
+from cospeech.artifacts import Curated, Poses
+from cospeech.config import Params, dumped
+from cospeech.export.card import model_card, provenance, training_clips
+from cospeech.export.closure import Closure, import_closure
+from cospeech.families.factory import pick_family
+from cospeech.harness.context import Context
+from cospeech.harness.files import atomic_path, read_json, write_json
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.inference import speaker
+from cospeech.pose import skeleton as sk
+from cospeech.pose.regions import SEEN
+from cospeech.provenance.bundle import sign_bundle
+from cospeech.provenance.identity import load_identity
+from cospeech.provenance.lineage import record_export, retirement_lines
 
 STAGE = "export"
 RUNTIME = "cospeech_runtime"
 _RARE = 0.02
 """Share of the training frames."""
-logger = logging.getLogger("stages.export")
-_LIBRARY = Path(speaker.__file__).parent
+logger = logging.getLogger("cospeech.export")
+_LIBRARY = Path(cospeech.__file__).parent
 
 
 def run(params: Params, context: Context) -> StageReport:
@@ -44,7 +45,7 @@ def run(params: Params, context: Context) -> StageReport:
     parts = family.given(workspace) | family.added(workspace) | {"motion": workspace.model("motion")}
     settings = _settings(params, list(_training_poses(workspace, curated)))
     name, licence = params.export.name, params.export.licence
-    closure = import_closure(_LIBRARY, [Path(speaker.__file__).relative_to(_LIBRARY).as_posix()])
+    closure = import_closure(_LIBRARY, "inference.speaker")
     with atomic_path(workspace.model("export")) as folder:
         for part, source in parts.items():
             _copy_part(source, folder / part)
@@ -144,20 +145,14 @@ def _copy_part(source: Path, target: Path) -> None:
 
 
 def write_runtime(folder: Path, closure: Closure) -> None:
-    """The package: copies of the modules, and an __init__ that offers what `speaker` does."""
+    """Copy the modules, and write an `__init__` that offers what `inference.speaker` does."""
     for path in closure.files:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_LIBRARY / path, target)
-    for package in _packages(closure.files):
-        (folder / package / "__init__.py").touch()
     (folder / "__init__.py").write_text(
         '"""Runs the model that lies beside this package: `load(folder)`, then `start` or `animate`."""\n\n'
-        "from .speaker import Person, Speaker, keep_freed_memory, load\n\n"
+        "from .inference.speaker import Person, Speaker, keep_freed_memory, load\n\n"
         '__all__ = ["Person", "Speaker", "keep_freed_memory", "load"]\n',
         encoding="utf-8",
     )
-
-
-def _packages(files: Sequence[Path]) -> set[Path]:
-    return {parent for path in files for parent in path.parents if parent != Path()}

@@ -6,19 +6,19 @@ from typing import Any
 
 import pandas as pd
 
-from stages.lib.artifacts import AudioFeatures, Ledger, Words
-from stages.lib.artifacts.audio import WORD_COLUMNS
-from stages.lib.audio.extract import FEATURES_FILE, WORDS_FILE, AudioJob, AudioSettings, extract_clip
-from stages.lib.audio.picture import draw_audio
-from stages.lib.audio.words import manifest_rows
-from stages.lib.context import Context
-from stages.lib.extraction import extract_clips
-from stages.lib.files import file_digest, read_json
-from stages.lib.media import read_speech
-from stages.lib.report import StageReport
-from stages.lib.store import ClipStore
-from stages.lib.workspace import Workspace
-from stages.params import Params
+from cospeech.artifacts import AudioFeatures, Ledger, Words
+from cospeech.artifacts.audio import WORD_COLUMNS
+from cospeech.audio.extract import FEATURES_FILE, WORDS_FILE, AudioJob, AudioSettings, extract_clip
+from cospeech.audio.picture import draw_audio
+from cospeech.audio.words import manifest_rows
+from cospeech.config import Params
+from cospeech.harness.cached_map import extract_clips
+from cospeech.harness.clip_cache import ClipStore
+from cospeech.harness.context import Context
+from cospeech.harness.files import file_digest, read_json
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_speech
 
 STAGE = "extract_audio"
 

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.lib.artifacts import Ledger, Poses
-from stages.lib.context import Context
-from stages.lib.extraction import extract_clips
-from stages.lib.files import file_digest
-from stages.lib.media import contact_sheet, read_frames, save_png
-from stages.lib.pose import skeleton as sk
-from stages.lib.pose.detectors import options_of
-from stages.lib.pose.drawing import draw_skeleton, overlay
-from stages.lib.pose.extract import POSES_FILE, PoseJob, extract_clip, salt
-from stages.lib.report import Figure, StageReport
-from stages.lib.store import ClipStore
-from stages.lib.workspace import Workspace
-from stages.params import Params
+from cospeech.artifacts import Ledger, Poses
+from cospeech.config import Params
+from cospeech.harness.cached_map import extract_clips
+from cospeech.harness.clip_cache import ClipStore
+from cospeech.harness.context import Context
+from cospeech.harness.files import file_digest
+from cospeech.harness.stage_report import Figure, StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import contact_sheet, read_frames, save_png
+from cospeech.pose import skeleton as sk
+from cospeech.pose.detectors import options_of
+from cospeech.pose.drawing import draw_skeleton, overlay
+from cospeech.pose.extract import POSES_FILE, PoseJob, extract_clip, salt
 
 STAGE = "extract_poses"
 SHOWN_CLIPS = 6

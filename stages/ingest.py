@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.lib.artifacts import Ledger
-from stages.lib.artifacts.tables import LEDGER_COLUMNS
-from stages.lib.audio.words import manifest_rows
-from stages.lib.consent import Revocation, load_revocations, revoked
-from stages.lib.context import Context
-from stages.lib.files import atomic_path, read_json, value_digest
-from stages.lib.footage.cut import CUT_FACTS, FACTS, SPEECH, VIDEO, Cut, CutJob, CutSettings, cut_clip, salt
-from stages.lib.footage.manifest import MANIFEST_NAME, ManifestRow, parse_manifest
-from stages.lib.footage.storage import Storage
-from stages.lib.media import contact_sheet, iter_frames, save_png
-from stages.lib.parallel import ClipFailure, map_clips
-from stages.lib.report import StageReport
-from stages.lib.store import ClipStore
-from stages.lib.workspace import Workspace, clip_id
-from stages.params import Params
+from cospeech.artifacts import Ledger
+from cospeech.artifacts.tables import LEDGER_COLUMNS
+from cospeech.audio.words import manifest_rows
+from cospeech.config import Params
+from cospeech.footage.consent import Revocation, load_revocations, revoked
+from cospeech.footage.cut import CUT_FACTS, FACTS, SPEECH, VIDEO, Cut, CutJob, CutSettings, cut_clip, salt
+from cospeech.footage.manifest import MANIFEST_NAME, ManifestRow, parse_manifest
+from cospeech.footage.storage import Storage
+from cospeech.harness.clip_cache import ClipStore
+from cospeech.harness.context import Context
+from cospeech.harness.files import atomic_path, read_json, value_digest
+from cospeech.harness.process_pool import ClipFailure, map_clips
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace, clip_id
+from cospeech.media import contact_sheet, iter_frames, save_png
 
 STAGE = "ingest"
 _SHOWN_CLIPS = 12

@@ -9,16 +9,17 @@ import sys
 import time
 from pathlib import Path
 
-from stages.lib.consent import load_revocations, revoked
-from stages.lib.context import Context, terminal_progress
-from stages.lib.files import value_digest, write_json
-from stages.lib.footage.manifest import MANIFEST_NAME, parse_manifest
-from stages.lib.footage.storage import Storage
-from stages.lib.footage.watch import Digests, list_sources
-from stages.lib.parallel import process_pool
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
-from stages.params import Params, load_params
+from cospeech.config import Params, load_params
+from cospeech.footage.consent import load_revocations, revoked
+from cospeech.footage.fingerprints import Digests, list_sources
+from cospeech.footage.manifest import MANIFEST_NAME, parse_manifest
+from cospeech.footage.storage import Storage
+from cospeech.harness.context import Context
+from cospeech.harness.files import value_digest, write_json
+from cospeech.harness.process_pool import process_pool
+from cospeech.harness.progress import terminal_progress
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
 
 STAGE = "list_sources"
 

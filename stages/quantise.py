@@ -5,23 +5,23 @@ from pathlib import Path
 
 import numpy as np
 
-from stages.lib.artifacts import Curated
-from stages.lib.attention.plan import Mask
-from stages.lib.cell_weights import CellWeights
-from stages.lib.context import Context
-from stages.lib.dataset import Window, middle_window
-from stages.lib.device import pick_device
-from stages.lib.evaluation.drawing import Drawn, Sampler, draw
-from stages.lib.family import pick_family
-from stages.lib.files import write_json
-from stages.lib.media import read_frames
-from stages.lib.metrics.pictures import psnr
-from stages.lib.nets.arithmetic import Measuring, pick_arithmetic
-from stages.lib.preview import save_sheet
-from stages.lib.report import Figure, StageReport
-from stages.lib.streaming import Chunks
-from stages.lib.workspace import Workspace
-from stages.params import Params, dumped
+from cospeech.artifacts import Curated
+from cospeech.attention.plan import Mask
+from cospeech.config import Params, dumped
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.windows import Window, middle_window
+from cospeech.families.factory import pick_family
+from cospeech.harness.context import Context
+from cospeech.harness.files import write_json
+from cospeech.harness.stage_report import Figure, StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_frames
+from cospeech.metrics.image import psnr
+from cospeech.plots.contact_sheet import save_sheet
+from cospeech.sampling.generation import Drawn, Sampler, draw
+from cospeech.sampling.kv_stream import Chunks
+from cospeech.sampling.quantization import Measuring, pick_arithmetic
+from cospeech.utils.device import pick_device
 
 STAGE = "quantise"
 _COMPARED = 4

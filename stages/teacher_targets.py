@@ -9,27 +9,27 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stages.lib.artifacts import Curated, Targets
-from stages.lib.attention.plan import Mask
-from stages.lib.cell_weights import CellWeights
-from stages.lib.checkpoint import run_digest
-from stages.lib.context import Context
-from stages.lib.dataset import Clip, Window, collate
-from stages.lib.device import pick_device
-from stages.lib.distillation import plan_windows
-from stages.lib.family import pick_family
-from stages.lib.files import atomic_path, folder_digest
-from stages.lib.media import read_frames
-from stages.lib.metrics.pictures import psnr
-from stages.lib.nets.precision import autocast
-from stages.lib.parallel import ClipFailure, map_clips
-from stages.lib.pixels import to_pictures
-from stages.lib.preview import save_sheet
-from stages.lib.report import Figure, StageReport
-from stages.lib.sampling import OnState, first_noise, sample, timesteps
-from stages.lib.training import step_generator
-from stages.lib.workspace import Workspace
-from stages.params import Params, dumped
+from cospeech.artifacts import Curated, Targets
+from cospeech.attention.plan import Mask
+from cospeech.config import Params, dumped
+from cospeech.datasets.attention_plans import plan_windows
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.windows import Clip, Window, collate
+from cospeech.families.factory import pick_family
+from cospeech.harness.context import Context
+from cospeech.harness.files import atomic_path, folder_digest
+from cospeech.harness.process_pool import ClipFailure, map_clips
+from cospeech.harness.stage_report import Figure, StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_frames
+from cospeech.metrics.image import psnr
+from cospeech.plots.contact_sheet import save_sheet
+from cospeech.sampling.euler import OnState, first_noise, sample, timesteps
+from cospeech.training.checkpoint import run_digest
+from cospeech.utils.device import pick_device
+from cospeech.utils.images import to_pictures
+from cospeech.utils.precision import autocast
+from cospeech.utils.random import step_generator
 
 
 def run(params: Params, context: Context) -> StageReport:

@@ -10,27 +10,26 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stages.lib.artifacts import Curated, Poses
-from stages.lib.checkpoint import Checkpoint, run_digest
-from stages.lib.context import Context
-from stages.lib.curves import save_loss_curve
-from stages.lib.device import pick_device
-from stages.lib.files import atomic_path
-from stages.lib.media import read_frames
-from stages.lib.metrics.pictures import psnr
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.pose_encoder import PoseEncoder
-from stages.lib.nets.precision import autocast
-from stages.lib.nets.pretrained import require_config
-from stages.lib.pixels import to_pictures, to_tensor
-from stages.lib.pose.drawing import draw_skeleton
-from stages.lib.preview import save_sheet
-from stages.lib.report import Figure, StageReport
-from stages.lib.spread import spread
-from stages.lib.training import Optimisation, seeded, train
-from stages.lib.workspace import Workspace
-from stages.params import Params
-from stages.params.models import CodecSection
+from cospeech.artifacts import Curated, Poses
+from cospeech.config import Params
+from cospeech.config.models import CodecSection
+from cospeech.harness.context import Context
+from cospeech.harness.files import atomic_path
+from cospeech.harness.stage_report import Figure, StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_frames
+from cospeech.metrics.image import psnr
+from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.autoencoders.pose_encoder import PoseEncoder
+from cospeech.models.common.pretrained import require_config
+from cospeech.plots.contact_sheet import save_sheet
+from cospeech.plots.loss_curve import save_loss_curve
+from cospeech.pose.drawing import draw_skeleton
+from cospeech.training.checkpoint import Checkpoint, run_digest
+from cospeech.training.trainer import Optimisation, seeded, train
+from cospeech.utils.device import pick_device
+from cospeech.utils.images import spread, to_pictures, to_tensor
+from cospeech.utils.precision import autocast
 
 _LATENT_NOISE = 0.05
 """Noise on latents of unit variance while training: what denoising leaves behind must not ruin the picture."""
@@ -46,7 +45,7 @@ def run(params: Params, context: Context) -> StageReport:
     if not clips:
         raise ValueError(f"{workspace.curated}: no clip is kept for training; see its reasons (cospeech ledger)")
     if params.wan is not None:
-        from stages.lib.wan.taken import take_codec
+        from cospeech.families.wan.import_codec import take_codec
 
         report = take_codec(params.wan.model_dump(), workspace, curated, device)
         report.save(workspace.stage_report("train_codec"))

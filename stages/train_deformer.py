@@ -6,22 +6,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stages.lib.artifacts import Curated
-from stages.lib.checkpoint import Checkpoint, run_digest
-from stages.lib.context import Context
-from stages.lib.curves import save_loss_curve
-from stages.lib.deformation import PosedFrames, draw_pairs, load_posed, pair_up
-from stages.lib.device import pick_device
-from stages.lib.files import atomic_path
-from stages.lib.metrics.pictures import psnr
-from stages.lib.nets.deformer import Deformer
-from stages.lib.nets.pretrained import require_config
-from stages.lib.pixels import to_pictures
-from stages.lib.preview import save_sheet
-from stages.lib.report import Figure, StageReport
-from stages.lib.training import Optimisation, Trained, seeded, train
-from stages.lib.workspace import Workspace
-from stages.params import Params
+from cospeech.artifacts import Curated
+from cospeech.config import Params
+from cospeech.datasets.pose_pairs import PosedFrames, draw_pairs, load_posed, pair_up
+from cospeech.harness.context import Context
+from cospeech.harness.files import atomic_path
+from cospeech.harness.stage_report import Figure, StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.metrics.image import psnr
+from cospeech.models.common.pretrained import require_config
+from cospeech.models.warping.deformer import Deformer
+from cospeech.plots.contact_sheet import save_sheet
+from cospeech.plots.loss_curve import save_loss_curve
+from cospeech.training.checkpoint import Checkpoint, run_digest
+from cospeech.training.trainer import Optimisation, Trained, seeded, train
+from cospeech.utils.device import pick_device
+from cospeech.utils.images import to_pictures
 
 STAGE = "train_deformer"
 _TESTED, _SHOWN = 16, 4

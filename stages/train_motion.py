@@ -6,25 +6,25 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stages.lib.artifacts import Curated
-from stages.lib.blinks import fit_blinking
-from stages.lib.checkpoint import Checkpoint, run_digest
-from stages.lib.context import Context
-from stages.lib.curves import save_loss_curve
-from stages.lib.device import pick_device
-from stages.lib.evaluation.gestures import BASELINES, DRAWN, Tracks, all_motion, gesture_tables
-from stages.lib.files import atomic_path
-from stages.lib.media import contact_sheet, save_png
-from stages.lib.motion_training import draw_batch, fit_statistics, motion_loss
-from stages.lib.moving import MovingClip, load_moving
-from stages.lib.nets.motion import MotionModel
-from stages.lib.pose import skeleton as sk
-from stages.lib.pose.drawing import draw_skeleton
-from stages.lib.report import Figure, StageReport
-from stages.lib.training import Optimisation, Trained, seeded, train
-from stages.lib.workspace import Workspace
-from stages.params import Params
-from stages.params.speech import MotionSection
+from cospeech.artifacts import Curated
+from cospeech.config import Params
+from cospeech.config.speech import MotionSection
+from cospeech.datasets.motion_clips import MovingClip, load_moving
+from cospeech.harness.context import Context
+from cospeech.harness.files import atomic_path
+from cospeech.harness.stage_report import Figure, StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import contact_sheet, save_png
+from cospeech.motion.blinks import fit_blinking
+from cospeech.motion.model import MotionModel
+from cospeech.motion_evaluation.gesture_metrics import BASELINES, DRAWN, Tracks, all_motion, gesture_tables
+from cospeech.plots.loss_curve import save_loss_curve
+from cospeech.pose import skeleton as sk
+from cospeech.pose.drawing import draw_skeleton
+from cospeech.training.checkpoint import Checkpoint, run_digest
+from cospeech.training.motion import draw_batch, fit_statistics, motion_loss
+from cospeech.training.trainer import Optimisation, Trained, seeded, train
+from cospeech.utils.device import pick_device
 
 STAGE = "train_motion"
 _SHOWN_FRAMES, _SHOWN_FACES = 8, 16

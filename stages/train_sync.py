@@ -5,21 +5,21 @@ from pathlib import Path
 
 import torch
 
-from stages.lib.artifacts import AudioFeatures, Curated, Poses
-from stages.lib.checkpoint import Checkpoint, run_digest
-from stages.lib.context import Context
-from stages.lib.curves import save_loss_curve
-from stages.lib.device import pick_device
-from stages.lib.files import atomic_path
-from stages.lib.lipsync import SpeakingClip, draw_batch, speaking_clip, stretch_offsets
-from stages.lib.media import contact_sheet, read_frames, save_png
-from stages.lib.mouth import mouth_crops
-from stages.lib.nets.precision import autocast
-from stages.lib.nets.sync import SyncExpert, contrastive_loss
-from stages.lib.report import Figure, StageReport
-from stages.lib.training import Optimisation, Trained, seeded, train
-from stages.lib.workspace import Workspace
-from stages.params import Params
+from cospeech.artifacts import AudioFeatures, Curated, Poses
+from cospeech.config import Params
+from cospeech.datasets.sync_clips import SpeakingClip, draw_batch, speaking_clip, stretch_offsets
+from cospeech.harness.context import Context
+from cospeech.harness.files import atomic_path
+from cospeech.harness.stage_report import Figure, StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import contact_sheet, read_frames, save_png
+from cospeech.models.perception.sync import SyncExpert, contrastive_loss
+from cospeech.plots.loss_curve import save_loss_curve
+from cospeech.pose.mouth_crop import mouth_crops
+from cospeech.training.checkpoint import Checkpoint, run_digest
+from cospeech.training.trainer import Optimisation, Trained, seeded, train
+from cospeech.utils.device import pick_device
+from cospeech.utils.precision import autocast
 
 STAGE = "train_sync"
 _STRETCH_SECONDS = 2.0

@@ -7,28 +7,29 @@ from typing import Any
 import numpy as np
 import torch
 
-from stages.lib.artifacts import Curated
-from stages.lib.cell_weights import CellWeights
-from stages.lib.checkpoint import Checkpoint, run_digest
-from stages.lib.context import Context
-from stages.lib.curves import save_loss_curve
-from stages.lib.dataset import Window, collate, draw_windows, middle_window
-from stages.lib.device import pick_device
-from stages.lib.family import Family, pick_family
-from stages.lib.files import atomic_path
-from stages.lib.losses import channel_weights, denoising_loss
-from stages.lib.media import read_frames
-from stages.lib.metrics.pictures import psnr
-from stages.lib.nets.denoiser import Denoiser
-from stages.lib.nets.interface import DenoisingNet, VideoCodec
-from stages.lib.nets.precision import autocast
-from stages.lib.nets.pretrained import require_config
-from stages.lib.pixels import to_pictures
-from stages.lib.preview import save_sheet
-from stages.lib.report import Figure, StageReport
-from stages.lib.sampling import first_noise, sample
-from stages.lib.training import Optimisation, Trained, seeded, train
-from stages.params import Params, dumped
+from cospeech.artifacts import Curated
+from cospeech.config import Params, dumped
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.windows import Window, collate, draw_windows, middle_window
+from cospeech.families.base import Family
+from cospeech.families.factory import pick_family
+from cospeech.harness.context import Context
+from cospeech.harness.files import atomic_path
+from cospeech.harness.stage_report import Figure, StageReport
+from cospeech.media import read_frames
+from cospeech.metrics.image import psnr
+from cospeech.models.common.pretrained import require_config
+from cospeech.models.common.protocols import DenoisingNet, VideoCodec
+from cospeech.models.transformers.denoiser import Denoiser
+from cospeech.plots.contact_sheet import save_sheet
+from cospeech.plots.loss_curve import save_loss_curve
+from cospeech.sampling.euler import first_noise, sample
+from cospeech.training.checkpoint import Checkpoint, run_digest
+from cospeech.training.losses import channel_weights, denoising_loss
+from cospeech.training.trainer import Optimisation, Trained, seeded, train
+from cospeech.utils.device import pick_device
+from cospeech.utils.images import to_pictures
+from cospeech.utils.precision import autocast
 
 _TESTED = 4
 """Most held-out clips of people seen in training, and of others, that are drawn; each takes all of the steps."""

@@ -12,7 +12,7 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import pytest  # noqa: E402
 from xdist.scheduler import LoadFileScheduling  # noqa: E402
 
-from flows.environment import PRIVATE  # noqa: E402
+from flows.process.environment import PRIVATE  # noqa: E402
 from tests.s3 import CREDENTIALS, S3Server, serve_s3  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from stages.lib.media import ffmpeg_path
+from cospeech.media import ffmpeg_path
 
 
 def run_ffmpeg(*arguments: str) -> bytes:

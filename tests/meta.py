@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from stages.lib.attention.plan import AttentionPlan
+from cospeech.attention.plan import AttentionPlan
 
 META = torch.device("meta")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.locks import exclusive
+from flows.process.locks import exclusive
 from tests.e2e.clone import Clone, make_small_clone, open_clone
 
 

@@ -22,11 +22,11 @@ from pathlib import Path
 import psutil
 import yaml
 
+from cospeech.harness.files import file_digest
+from cospeech.harness.process_pool import THREAD_LIMITS
 from flows.graph import load_graph
-from flows.processes import alive
+from flows.process.groups import alive
 from flows.server import api_url
-from stages.lib.files import file_digest
-from stages.lib.parallel import THREAD_LIMITS
 from tests.e2e.clone import Clone, make_small_clone, open_clone
 from tests.flows.support import wait_for
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import pandas as pd
 import pytest
 
+from cospeech.artifacts import Curated
+from cospeech.harness.clip_cache import record_path
+from cospeech.harness.files import read_json
+from cospeech.harness.workspace import Workspace
+from cospeech.provenance.bundle import check_bundle
+from cospeech.registry.versions import Registry, weights_digest
 from flows.graph import load_graph, outputs
-from stages.lib.artifacts import Curated
-from stages.lib.files import read_json
-from stages.lib.provenance.bundle import check_bundle
-from stages.lib.registry.versions import Registry, weights_digest
-from stages.lib.store import record_path
-from stages.lib.workspace import Workspace
 from tests.e2e.clone import TEST, TRAIN, Clone, pick
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
@@ -47,13 +47,13 @@ def test_nothing_but_the_lock_files_is_new_for_git(clone: Clone) -> None:
         ["git", "status", "--porcelain"], cwd=clone.root, check=True, capture_output=True, text=True
     ).stdout
     changed = {line[3:] for line in status.splitlines()}
-    assert changed == {"dvc.lock", "sources/dvc.lock", "params.yaml", "footage/"}
+    assert changed == {"dvc.lock", "pipelines/sources/dvc.lock", "params.yaml", "footage/"}
 
 
 def test_a_second_run_has_nothing_to_do(clone: Clone) -> None:
     started = time.monotonic()
     output = clone.run("dvc", "repro")
-    assert re.findall(r"Running stage '(\S+)'", output) == ["sources/dvc.yaml:list_sources"]
+    assert re.findall(r"Running stage '(\S+)'", output) == ["pipelines/sources/dvc.yaml:list_sources"]
     assert time.monotonic() - started < 15  # about 2 s on an idle machine
 
 
@@ -69,16 +69,16 @@ class Retraining:
 @pytest.fixture(scope="module")
 def retraining(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Retraining:
     """What there is goes into production; then a consent is revoked, and footage comes."""
-    clone.run("flows.retrain")
+    clone.run("flows.retraining.retrain")
     clip = Curated.load(Workspace(clone.root).curated).clips("train")[0]
-    learned = clone.run("stages.cli", "lineage", clip)
+    learned = clone.run("cospeech.cli", "lineage", clip)
     for model in ("codec", "teacher", "student", "motion", "sync", "export"):
         assert f"models/{model}" in learned
-    assert "retire cospeech-demo (models/export)" in clone.run("stages.cli", "revoke", clip)
+    assert "retire cospeech-demo (models/export)" in clone.run("cospeech.cli", "revoke", clip)
     inbox = tmp_path_factory.mktemp("inbox")
     chosen = pick(clone.rows)
     clone.use([*chosen, next(row for row in clone.rows if row not in chosen)], inbox)
-    return Retraining(clip, clone.run("flows.retrain", "--footage", str(inbox)))
+    return Retraining(clip, clone.run("flows.retraining.retrain", "--footage", str(inbox)))
 
 
 def test_what_came_is_extracted_and_nothing_else(clone: Clone, retraining: Retraining) -> None:
@@ -96,7 +96,7 @@ def test_a_revoked_clip_leaves_everything_and_names_the_export_to_retire(clone: 
     assert left == []
     learned = read_json(workspace.model("export") / "provenance.json")["training_clips"]
     assert clip not in {row["clip"] for row in learned}
-    assert "no model or export" not in clone.run("stages.cli", "lineage", clip)  # the earlier export is remembered
+    assert "no model or export" not in clone.run("cospeech.cli", "lineage", clip)  # the earlier export is remembered
     assert check_bundle(workspace.model("export")).problems == []
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stages.lib.artifacts import Curated
-from stages.lib.store import record_path
-from stages.lib.workspace import Workspace
+from cospeech.artifacts import Curated
+from cospeech.harness.clip_cache import record_path
+from cospeech.harness.workspace import Workspace
 from tests.e2e.clone import Clone, make_clone
 from tests.footage import run_ffmpeg
 from tests.s3 import CREDENTIALS, serve_s3
@@ -44,7 +44,11 @@ class Bucket:
 
     def repro(self) -> set[str]:
         """The stages that ran."""
-        return set(re.findall(r"Running stage '(?:sources/dvc.yaml:)?(\w+)'", self.clone.run("dvc", "repro", "curate")))
+        return set(
+            re.findall(
+                r"Running stage '(?:pipelines/sources/dvc.yaml:)?(\w+)'", self.clone.run("dvc", "repro", "curate")
+            )
+        )
 
     def made(self, stage: str) -> set[str]:
         """Clips that the last run of a stage did not take from the store."""

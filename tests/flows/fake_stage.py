@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from cospeech.config import Params
+from cospeech.harness.context import Context
+from cospeech.harness.process_pool import map_clips
+from cospeech.harness.stage_report import StageReport
 from flows.stage import execute
-from stages.lib.context import Context
-from stages.lib.parallel import map_clips
-from stages.lib.report import StageReport
-from stages.params import Params
 
-logger = logging.getLogger("stages.fake")
+logger = logging.getLogger("cospeech.fake")
 
 
 def sleep_long(clip: str) -> None:

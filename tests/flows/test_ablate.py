@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cospeech.config import load_params
+from cospeech.harness.files import read_json, write_json
+from cospeech.harness.workspace import Workspace
 from flows.ablate import MEASURES, ROWS, _set_up, result, write_table
-from stages.lib.files import read_json, write_json
-from stages.lib.workspace import Workspace
-from stages.params import load_params
 
 
 @pytest.fixture(params=["params.yaml", "params/smoke.yaml"])
@@ -66,6 +66,6 @@ def test_the_table_has_a_row_each_and_leaves_empty_what_was_not_measured(tmp_pat
 
 
 def test_dvc_knows_every_row(repository: Path) -> None:
-    stages = yaml.safe_load((repository / "ablation/dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    stages = yaml.safe_load((repository / "pipelines/ablation/dvc.yaml").read_text(encoding="utf-8"))["stages"]
     assert stages["row"]["matrix"]["name"] == list(ROWS)
     assert {f"reports/ablation/{name}.json" for name in ROWS} <= set(stages["table"]["deps"])

@@ -10,8 +10,8 @@ import psutil
 import pytest
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 
-from flows.by_hand import judge
-from flows.processes import alive
+from flows.process.groups import alive
+from flows.runs.repro_observer import judge
 from tests.flows.support import Start, children_of, prefect_client, wait_for
 
 REPRO = ("dvc", "repro")
@@ -32,7 +32,11 @@ def new_runs(client: Any) -> Any:
 
 
 def watchers(project: Path) -> list[psutil.Process]:
-    return [each for each in psutil.process_iter() if "flows.by_hand" in _words(each) and each.cwd() == str(project)]
+    return [
+        each
+        for each in psutil.process_iter()
+        if "flows.runs.repro_observer" in _words(each) and each.cwd() == str(project)
+    ]
 
 
 def _words(process: psutil.Process) -> list[str]:

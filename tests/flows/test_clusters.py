@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from stages.lib.clusters import open_executor
-from stages.lib.context import Context
-from stages.lib.extraction import extract_clips
-from stages.lib.files import file_digest
-from stages.lib.parallel import ClipFailure, map_clips
-from stages.lib.store import ClipStore
-from stages.lib.workspace import Workspace
+from cospeech.harness.cached_map import extract_clips
+from cospeech.harness.clip_cache import ClipStore
+from cospeech.harness.cluster_executors import open_executor
+from cospeech.harness.context import Context
+from cospeech.harness.files import file_digest
+from cospeech.harness.process_pool import ClipFailure, map_clips
+from cospeech.harness.workspace import Workspace
 from tests.stages.small_project import no_bar
 
 WORKERS = Path(__file__).parents[1] / "workers"
@@ -97,7 +97,7 @@ def test_extraction_into_the_clip_store_gives_the_same_files(cluster: str, tmp_p
 
 
 def test_nobody_at_the_address_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stages.lib.clusters.CONNECT_SECONDS", 1)
+    monkeypatch.setattr("cospeech.harness.cluster_executors.CONNECT_SECONDS", 1)
     with pytest.raises(ValueError, match="it must be a Dask scheduler"):
         open_executor("http://host:1", 0)
     pytest.importorskip("distributed", reason="the extra `dask` is not installed")

@@ -11,7 +11,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from prefect.client.schemas.filters import ArtifactFilter
 
-from flows.schedule import served
+from flows.retraining.schedule import served
 from tests.browser import open_browser
 from tests.flows.support import children_of, prefect_client, wait_for
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stages.lib.files import atomic_path, read_json, write_json
-from stages.lib.store import ClipStore
+from cospeech.harness.clip_cache import ClipStore
+from cospeech.harness.files import atomic_path, read_json, write_json
 from tests.flows.support import Start, wait_for
 
 

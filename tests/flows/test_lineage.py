@@ -9,13 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stages.cli import main
-from stages.lib.artifacts import Curated, Ledger
-from stages.lib.artifacts.tables import LEDGER_COLUMNS
-from stages.lib.consent import load_revocations
-from stages.lib.files import write_json
-from stages.lib.lineage import models_that_learned
-from stages.lib.workspace import Workspace
+from cospeech.artifacts import Curated, Ledger
+from cospeech.artifacts.tables import LEDGER_COLUMNS
+from cospeech.cli import main
+from cospeech.footage.consent import load_revocations
+from cospeech.harness.files import write_json
+from cospeech.harness.workspace import Workspace
+from cospeech.provenance.lineage import models_that_learned
 
 DVC_YAML = """
 stages:

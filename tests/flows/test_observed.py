@@ -11,7 +11,7 @@ import pytest
 from prefect.client.schemas.filters import ArtifactFilter, LogFilter
 from prefect.states import Cancelling, Running
 
-from flows.processes import alive
+from flows.process.groups import alive
 from tests.browser import browser_path, open_browser
 from tests.flows.support import Relay, Start, children_of, prefect_client, wait_for
 

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from flows.processes import alive, run_group
+from flows.process.groups import alive, run_group
 from tests.flows.support import wait_for
 
 

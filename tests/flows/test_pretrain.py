@@ -4,9 +4,9 @@ import json
 import subprocess
 from pathlib import Path
 
+from cospeech.config import load_params
+from cospeech.harness.workspace import Workspace
 from flows.pretrain import collect
-from stages.lib.workspace import Workspace
-from stages.params import load_params
 
 
 def test_models_come_with_parameters_machine_and_curves(tmp_path: Path, repository: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.lib.files import file_digest
+from cospeech.harness.files import file_digest
 from tests.s3 import S3Server
 
 FILES, SIZE = 40, 400_000

@@ -16,17 +16,17 @@ import pytest
 import torch
 import yaml
 
-from flows.locks import exclusive
-from flows.production import candidate_rows, production_rows
-from flows.promotion import judge
-from flows.retrain import main as retrain_main
-from flows.schedule import deployments
+from cospeech.config import Params
+from cospeech.config.results import RegistrySection
+from cospeech.harness.workspace import Workspace
+from cospeech.models.transformers.denoiser import Denoiser
+from cospeech.registry.versions import Registry
+from flows.process.locks import exclusive
+from flows.retraining.evaluate_production import candidate_rows, production_rows
+from flows.retraining.promote import judge
+from flows.retraining.retrain import main as retrain_main
+from flows.retraining.schedule import deployments
 from stages import evaluate, export
-from stages.lib.nets.denoiser import Denoiser
-from stages.lib.registry.versions import Registry
-from stages.lib.workspace import Workspace
-from stages.params import Params
-from stages.params.results import RegistrySection
 from tests.flows.conftest import NOBODY
 from tests.flows.support import prefect_client, wait_for
 from tests.stages.tiny_run import context_of, make_workspace, tiny_params
@@ -145,7 +145,7 @@ def test_by_hand_it_shows_on_the_dashboard_of_this_folder(
     (project / ".cospeech").mkdir()
     (project / ".cospeech/server.json").write_text(json.dumps(record))
     del environment["PREFECT_API_URL"]
-    command = [sys.executable, "-m", "flows.retrain"]
+    command = [sys.executable, "-m", "flows.retraining.retrain"]
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert "without the dashboard" not in done.stderr
@@ -184,11 +184,11 @@ def test_served_by_schedule_skipped_while_one_runs_and_told_to_a_webhook(
     (project / "prefect.yaml").write_text(yaml.safe_dump(plan))
     shutil.copytree(repository / "flows", project / "flows", ignore=shutil.ignore_patterns("__pycache__"))
     fast = {"PREFECT_API_URL": prefect_server, "PREFECT_RUNNER_POLL_FREQUENCY": "1"}
-    command = [sys.executable, "-m", "flows.notify", webhook[0]]
+    command = [sys.executable, "-m", "flows.retraining.notifications", webhook[0]]
     subprocess.run(command, cwd=project, env={**environment, **fast}, check=True, timeout=120)
     log = (project / "schedule.log").open("w")
     serving = subprocess.Popen(
-        [sys.executable, "-m", "flows.schedule"],
+        [sys.executable, "-m", "flows.retraining.schedule"],
         cwd=project,
         env={**environment, **fast},
         stdout=log,

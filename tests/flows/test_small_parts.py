@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flows.artifacts import PICTURE_BYTES, data_uri, stage_page
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
 from flows.check import check
 from flows.clean import clean
 from flows.demo import closing
-from flows.importing import import_large
-from flows.observed import HEARTBEATS, without_heartbeats
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
+from flows.process.imports import import_large
+from flows.runs.artifacts import PICTURE_BYTES, data_uri, stage_page
+from flows.runs.flow_run import HEARTBEATS, without_heartbeats
 
 
 def test_a_large_noisy_picture_is_made_small_enough(tmp_path: Path) -> None:

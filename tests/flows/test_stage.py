@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from flows.processes import alive
+from flows.process.groups import alive
 from tests.flows.support import Start, wait_for
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cospeech.config import load_params
+from cospeech.harness.stage_report import StageReport
+from cospeech.models.transformers.denoiser import Denoiser
 from flows.stage import check_batches
-from stages.lib.nets.denoiser import Denoiser
-from stages.lib.report import StageReport
-from stages.params import load_params
 from tests.stages.tiny_project import make_project
 
 pytestmark = pytest.mark.timeout(900)

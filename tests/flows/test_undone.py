@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from flows.graph import load_lock
-from flows.undone import targets_of, undone
+from flows.runs.unfinished import targets_of, undone
 
 FIRST = """
 stages:
-  draw: {wdir: .., cmd: "mkdir -p made; date +%N > made/drawn", outs: [made], always_changed: true}
+  draw: {wdir: ../.., cmd: "mkdir -p made; date +%N > made/drawn", outs: [made], always_changed: true}
 """
 GRAPH = """
 stages:
@@ -25,21 +25,21 @@ def test_what_was_left_is_named_and_what_was_edited_is_not(tmp_path: Path) -> No
     def dvc(*arguments: str) -> None:
         subprocess.run([sys.executable, "-m", "dvc", *arguments, "-q"], cwd=tmp_path, check=True)
 
-    (tmp_path / "sources").mkdir()
-    (tmp_path / "sources/dvc.yaml").write_text(FIRST)
+    (tmp_path / "pipelines/sources").mkdir(parents=True)
+    (tmp_path / "pipelines/sources/dvc.yaml").write_text(FIRST)
     (tmp_path / "dvc.yaml").write_text(GRAPH)
     (tmp_path / "code").write_text("first")
     dvc("init", "--no-scm")
-    dvc("repro", "sources/dvc.yaml:draw")
+    dvc("repro", "pipelines/sources/dvc.yaml:draw")
     assert undone(tmp_path, REPRO) == ["count", "tell"]
-    assert undone(tmp_path, [*REPRO, "sources/dvc.yaml:draw"]) == []
+    assert undone(tmp_path, [*REPRO, "pipelines/sources/dvc.yaml:draw"]) == []
     assert undone(tmp_path, [*REPRO, "count"]) == ["count"]
     dvc("repro")
     (tmp_path / "code").write_text("second")
     assert undone(tmp_path, REPRO) == []
     dvc("repro", "count", "--single-item")
     (tmp_path / "made/drawn").unlink()
-    dvc("repro", "sources/dvc.yaml:draw")
+    dvc("repro", "pipelines/sources/dvc.yaml:draw")
     assert undone(tmp_path, REPRO) == ["count"]
 
 
@@ -48,7 +48,7 @@ def test_what_was_left_is_named_and_what_was_edited_is_not(tmp_path: Path) -> No
     [
         ("dvc repro", []),
         ("python -m dvc repro -f -v draw count", ["draw", "count"]),
-        ("dvc repro ablation/dvc.yaml", ["ablation/dvc.yaml"]),
+        ("dvc repro pipelines/ablation/dvc.yaml", ["pipelines/ablation/dvc.yaml"]),
         ("dvc repro --downstream draw", None),
         ("dvc repro -s draw", None),
         ("dvc exp run", None),
@@ -60,9 +60,9 @@ def test_targets_are_those_that_dvc_was_given(command: str, targets: list[str] |
 
 
 def test_what_an_earlier_graph_left_in_the_lock_file_does_not_count(tmp_path: Path) -> None:
-    (tmp_path / "sources").mkdir()
-    (tmp_path / "sources/dvc.yaml").write_text(FIRST)
+    (tmp_path / "pipelines/sources").mkdir(parents=True)
+    (tmp_path / "pipelines/sources/dvc.yaml").write_text(FIRST)
     (tmp_path / "dvc.yaml").write_text(GRAPH)
     (tmp_path / "dvc.lock").write_text("stages: {draw: {cmd: old}, count: {cmd: wc}}\n")
-    (tmp_path / "sources/dvc.lock").write_text("stages: {draw: {cmd: new}}\n")
+    (tmp_path / "pipelines/sources/dvc.lock").write_text("stages: {draw: {cmd: new}}\n")
     assert load_lock(tmp_path) == {"draw": {"cmd": "new"}, "count": {"cmd": "wc"}}

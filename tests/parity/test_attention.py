@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from stages.lib.attention import sparse
-from stages.lib.attention.flex import flex_attention
-from stages.lib.attention.gathered import gathered_attention
-from stages.lib.attention.mask import dense_attention, dense_mask
-from stages.lib.attention.plan import AttentionPlan
-from stages.lib.attention.reference import referred_attention, referred_mask
-from stages.lib.attention.sparse import Method, sparse_attention
+from cospeech.attention import dispatch
+from cospeech.attention.backends.dense import dense_attention, dense_mask
+from cospeech.attention.backends.flex import flex_attention
+from cospeech.attention.backends.gathered import gathered_attention
+from cospeech.attention.backends.with_reference import referred_attention, referred_mask
+from cospeech.attention.dispatch import Method, sparse_attention
+from cospeech.attention.plan import AttentionPlan
 from tests.devices import DEVICES
 
 TOLERANCE = {torch.float32: 2e-5, torch.bfloat16: 4e-2}
@@ -100,7 +100,7 @@ def test_few_tokens_are_masked_and_many_gathered(
         called.append(True)
         return gathered_attention(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(sparse, "gathered_attention", watched)
+    monkeypatch.setattr(dispatch, "gathered_attention", watched)
     torch.testing.assert_close(sparse_attention(q, k, v, plan), expected, atol=2e-5, rtol=2e-5)
     assert bool(called) == gathers
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.attention.plan import Mask
-from stages.lib.dataset import ClipTensors, Window
-from stages.lib.distillation import plan_windows
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.denoiser import Denoiser
-from stages.lib.pose import skeleton as sk
-from stages.lib.sampling import sample_windows
-from stages.lib.training import seeded
+from cospeech.attention.plan import Mask
+from cospeech.datasets.attention_plans import plan_windows
+from cospeech.datasets.windows import ClipTensors, Window
+from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.transformers.denoiser import Denoiser
+from cospeech.pose import skeleton as sk
+from cospeech.sampling.euler import sample_windows
+from cospeech.training.trainer import seeded
 from tests.stages.tiny_project import FRAMES, SIZE, film
 
 CELLS, CHANGED = SIZE // 8, 8

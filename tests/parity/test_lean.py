@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import torch
 
-from stages.lib.attention.streaming import Memory
-from stages.lib.nets.arithmetic import Arithmetic, Measuring, WholeNumbers, greatest_weight, pick_arithmetic
-from stages.lib.nets.denoiser import Condition, Denoiser
-from stages.lib.nets.lean import LeanStudent
-from stages.lib.nets.precision import Precision, autocast
-from stages.lib.sampling import timesteps
-from stages.lib.streaming import StudentStream
+from cospeech.attention.kv_cache import Memory
+from cospeech.models.transformers.denoiser import Condition, Denoiser
+from cospeech.sampling.euler import timesteps
+from cospeech.sampling.folded_student import LeanStudent
+from cospeech.sampling.kv_stream import StudentStream
+from cospeech.sampling.quantization import Arithmetic, Measuring, WholeNumbers, greatest_weight, pick_arithmetic
+from cospeech.utils.precision import Precision, autocast
 from tests.parity.test_streaming import poses
 
 CELLS, CHUNKS, STEPS = 16, (3, 1, 4), 2

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.audio.mel import LogMelStream, log_mel
-from stages.lib.motion import MotionStream, draw_motion
-from stages.lib.nets.motion import MotionModel
+from cospeech.audio.mel import LogMelStream, log_mel
+from cospeech.motion.model import MotionModel
+from cospeech.motion.stream import MotionStream, draw_motion
 from tests.unit.metrics.people import person
 from tests.unit.nets.test_motion import lively_model
 

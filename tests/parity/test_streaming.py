@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.attention.plan import plan_attention
-from stages.lib.attention.streaming import Memory, StreamPlanner
-from stages.lib.nets.arithmetic import Floating
-from stages.lib.nets.denoiser import Condition, Denoiser
-from stages.lib.nets.lean import LeanStudent
-from stages.lib.pose import skeleton as sk
-from stages.lib.sampling import sample, timesteps
-from stages.lib.streaming import StudentStream
+from cospeech.attention.kv_cache import Memory, StreamPlanner
+from cospeech.attention.plan import plan_attention
+from cospeech.models.transformers.denoiser import Condition, Denoiser
+from cospeech.pose import skeleton as sk
+from cospeech.sampling.euler import sample, timesteps
+from cospeech.sampling.folded_student import LeanStudent
+from cospeech.sampling.kv_stream import StudentStream
+from cospeech.sampling.quantization import Floating
 from tests.meta import META, stand_in
 
 FRAMES, CELLS, STEPS, SHIFT = 9, 16, 2, 2.0

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.audio.voice import load_segmentation, speech_probability
-from stages.lib.media import decode_speech
+from cospeech.audio.voice import load_segmentation, speech_probability
+from cospeech.media import decode_speech
 
 
 @pytest.mark.parametrize("seconds", [3.2, 5.0, 7.7])

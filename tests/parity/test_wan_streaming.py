@@ -4,12 +4,12 @@ import pytest
 import torch
 from diffusers import WanTransformer3DModel
 
-from stages.lib.attention.plan import plan_attention
-from stages.lib.attention.streaming import Memory, StreamPlanner
-from stages.lib.attention.temporal import latent_groups
-from stages.lib.nets.wan import WanCondition, WanStreaming, WanStudent, widen
-from stages.lib.sampling import sample, timesteps
-from stages.lib.streaming import Chunks, StudentStream, ready_to_stream, sample_stream
+from cospeech.attention.kv_cache import Memory, StreamPlanner
+from cospeech.attention.plan import plan_attention
+from cospeech.models.transformers.wan import WanCondition, WanStreaming, WanStudent, widen
+from cospeech.sampling.euler import sample, timesteps
+from cospeech.sampling.kv_stream import Chunks, StudentStream, ready_to_stream, sample_stream
+from cospeech.utils.latent_frames import latent_groups
 from tests.parity.test_streaming import poses
 from tests.stages.wan.tiny_wan import WAN
 

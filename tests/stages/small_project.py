@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.lib.artifacts import Ledger
-from stages.lib.artifacts.tables import LEDGER_COLUMNS
-from stages.lib.context import Context
-from stages.lib.media import write_speech, write_video
-from stages.lib.workspace import Workspace
+from cospeech.artifacts import Ledger
+from cospeech.artifacts.tables import LEDGER_COLUMNS
+from cospeech.harness.context import Context
+from cospeech.harness.workspace import Workspace
+from cospeech.media import write_speech, write_video
 
 RATE, FPS, SIZE = 16000, 25, 256
 

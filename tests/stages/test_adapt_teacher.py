@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from cospeech.config import Params
+from cospeech.config.models import AdaptSection, AttentionSection
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.models.transformers.denoiser import Denoiser
 from stages import adapt_teacher
-from stages.lib.nets.denoiser import Denoiser
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
-from stages.params import Params
-from stages.params.models import AdaptSection, AttentionSection
 from tests.stages.tiny_project import Bar, context_of, make_project, tiny_params
 
 
@@ -67,7 +67,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
 ) -> None:
     adapt_teacher.run(params, context_of(workspace.root))
     whole = weights(workspace)
-    monkeypatch.setattr("stages.lib.checkpoint.Checkpoint.due", lambda self: True)
+    monkeypatch.setattr("cospeech.training.checkpoint.Checkpoint.due", lambda self: True)
     with pytest.raises(KeyboardInterrupt):
         adapt_teacher.run(params, context_of(workspace.root, Bar(stop_after=3)))
     assert list(workspace.scratch.iterdir())

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cospeech.artifacts import AudioFeatures, Curated
+from cospeech.config import Params, load_params
+from cospeech.curation.verdict import CHECKS
+from cospeech.harness.clip_cache import record_path
+from cospeech.harness.context import Context
+from cospeech.harness.files import file_digest
+from cospeech.harness.stage_report import StageReport
+from cospeech.media import read_frames
+from cospeech.models.perception.sync import SyncExpert
 from stages import curate
-from stages.lib.artifacts import AudioFeatures, Curated
-from stages.lib.context import Context
-from stages.lib.curation.verdict import CHECKS
-from stages.lib.files import file_digest
-from stages.lib.media import read_frames
-from stages.lib.nets.sync import SyncExpert
-from stages.lib.report import StageReport
-from stages.lib.store import record_path
-from stages.params import Params, load_params
 from tests.stages.small_project import SmallProject
 from tests.unit.curation.made import good_features, good_poses, mouth_curve
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import torch
 
+from cospeech.config import Params
+from cospeech.config.models import StudentSection
+from cospeech.harness.files import file_digest
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.models.transformers.denoiser import Denoiser
+from cospeech.training.dmd import draw_few_steps, matching_loss
 from stages import distill_student, teacher_targets
-from stages.lib.files import file_digest
-from stages.lib.matching import draw_few_steps, matching_loss
-from stages.lib.nets.denoiser import Denoiser
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
-from stages.params import Params
-from stages.params.models import StudentSection
 from tests.stages.tiny_project import Bar, context_of, make_project, tiny_params
 
 
@@ -88,7 +88,7 @@ def test_two_runs_give_equal_files(params: Params, workspace: Workspace, full: R
 def test_an_interrupted_run_goes_on_to_the_same_weights(
     params: Params, workspace: Workspace, full: Run, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
-    monkeypatch.setattr("stages.lib.checkpoint.Checkpoint.due", lambda self: True)
+    monkeypatch.setattr("cospeech.training.checkpoint.Checkpoint.due", lambda self: True)
     with pytest.raises(KeyboardInterrupt):
         distill_student.run(params, context_of(workspace.root, Bar(stop_after=stop_after)))
     assert list(workspace.scratch.iterdir())
@@ -159,8 +159,8 @@ def test_its_samples_begin_with_noise_of_the_temperature(
         judged.append(noise.flatten())
         return matching_loss(teacher, critic, made, noise, *rest)
 
-    monkeypatch.setattr("stages.lib.student.draw_few_steps", draw)
-    monkeypatch.setattr("stages.lib.student.matching_loss", match)
+    monkeypatch.setattr("cospeech.training.distillation.draw_few_steps", draw)
+    monkeypatch.setattr("cospeech.training.distillation.matching_loss", match)
     run(changed(params, regression=0.0), workspace)
     assert params.teacher.temperature != 1
     assert torch.cat(begun).std().item() == pytest.approx(params.teacher.temperature, rel=0.05)

@@ -11,15 +11,15 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from cospeech.artifacts import Curated
+from cospeech.harness.files import folder_digest, read_json
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import probe, read_frames
+from cospeech.metrics.image import psnr
+from cospeech.metrics.registry import GESTURES, MEASURES, SET_MEASURES, UNAVAILABLE, WEIGHTS
+from cospeech.provenance.video import read_credentials
 from stages import evaluate
-from stages.lib.artifacts import Curated
-from stages.lib.files import folder_digest, read_json
-from stages.lib.media import probe, read_frames
-from stages.lib.metrics.catalogue import GESTURES, MEASURES, SET_MEASURES, UNAVAILABLE, WEIGHTS
-from stages.lib.metrics.pictures import psnr
-from stages.lib.provenance.video import read_credentials
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
 from tests.stages.tiny_run import SIZE, context_of, make_workspace, tiny_params
 
 
@@ -169,7 +169,7 @@ def otherwise(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dic
     without meaning, found like any."""
     from torchvision.models import alexnet
 
-    from stages.lib.judges.i3d import I3DNet
+    from cospeech.metric_networks.i3d import I3DNet
 
     folder = tmp_path_factory.mktemp("otherwise")
     torch.manual_seed(0)

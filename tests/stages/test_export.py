@@ -9,24 +9,24 @@ import numpy as np
 import pytest
 import torch
 
+from cospeech.artifacts import Poses
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.windows import load_clip
+from cospeech.export.closure import import_closure
+from cospeech.footage.consent import Revocation, save_revocations
+from cospeech.harness.files import file_digest, read_json, write_json
+from cospeech.harness.workspace import Workspace
+from cospeech.inference.bundle import Models
+from cospeech.inference.conditioning import Scene
+from cospeech.inference.speaker import load
+from cospeech.media import read_frames, read_speech
+from cospeech.models.warping.deformer import Deformer
+from cospeech.provenance.bundle import check_bundle
+from cospeech.provenance.lineage import retirement_lines
+from cospeech.sampling.euler import first_noise
+from cospeech.sampling.generation import decode
+from cospeech.sampling.kv_stream import sample_stream
 from stages import evaluate, export
-from stages.lib.artifacts import Poses
-from stages.lib.cell_weights import CellWeights
-from stages.lib.consent import Revocation, save_revocations
-from stages.lib.dataset import load_clip
-from stages.lib.evaluation.drawing import decode
-from stages.lib.exporting.closure import import_closure
-from stages.lib.files import file_digest, read_json, write_json
-from stages.lib.lineage import retirement_lines
-from stages.lib.media import read_frames, read_speech
-from stages.lib.nets.deformer import Deformer
-from stages.lib.provenance.bundle import check_bundle
-from stages.lib.sampling import first_noise
-from stages.lib.speaker import load
-from stages.lib.streaming import sample_stream
-from stages.lib.talking.models import Models
-from stages.lib.talking.scene import Scene
-from stages.lib.workspace import Workspace
 from tests.stages.tiny_run import context_of, make_workspace, tiny_params
 from tests.unit.talking.small import somebody
 
@@ -45,7 +45,8 @@ frames = speaker.animate(given["reference"], given["keypoints"], given["confiden
 with speaker.start(Person(given["reference"], given["keypoints"][0], given["confidence"][0])) as session:
     talk = np.concatenate([session.push(given["speech"]), session.finish()])
 assert talk.shape == (25, 64, 64, 3) and talk.std() > float(sys.argv[4])
-assert not [name for name, module in sys.modules.items() if module and name.split(".")[0] in ("stages", "flows")]
+ours = ("cospeech", "stages", "flows")
+assert not [name for name, module in sys.modules.items() if module and name.split(".")[0] in ours]
 np.save(sys.argv[3], frames)
 """
 
@@ -63,7 +64,7 @@ def draw_alone(export: Path, folder: Path, *arguments: str, **given: np.ndarray)
     """Frames by ALONE, in another folder and a Python that does not see the repository (-I: no PYTHONPATH, no working
     folder)."""
     np.savez(folder / "given.npz", **given)
-    blocked = "import sys; sys.modules['stages'] = sys.modules['flows'] = None\n"
+    blocked = "import sys; sys.modules['cospeech'] = sys.modules['stages'] = sys.modules['flows'] = None\n"
     paths = [str(path) for path in (export, folder / "given.npz", folder / "frames.npy")]
     ran = subprocess.run(
         [sys.executable, "-I", "-c", blocked + ALONE, *paths, *arguments],
@@ -109,9 +110,9 @@ def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, rep
 def test_nothing_of_the_training_goes_along(exported: Workspace) -> None:
     runtime = exported.model("export") / export.RUNTIME
     files = {path.relative_to(runtime).as_posix() for path in runtime.rglob("*.py")}
-    assert {"__init__.py", "speaker.py", "sampling.py", "regions.py", "nets/denoiser.py", "attention/plan.py"} <= files
-    assert {"nets/motion.py", "audio/mel.py", "talking/session.py"} <= files
-    assert not files & {"training.py", "dataset.py", "files.py", "nets/sync.py"}
+    assert {"__init__.py", "inference/speaker.py", "sampling/euler.py", "attention/plan.py"} <= files
+    assert {"models/transformers/denoiser.py", "motion/model.py", "audio/mel.py", "inference/session.py"} <= files
+    assert not [name for name in files if name.startswith(("training/", "datasets/", "harness/", "models/perception/"))]
     needs = read_json(exported.stage_report("export") / "report.json")["figures"]["needs"]
     assert set(needs.split(", ")) <= {"cv2", "diffusers", "numpy", "safetensors", "scipy", "torch", "torchaudio"}
 
@@ -209,29 +210,30 @@ def test_without_metrics_there_is_no_export(repository: Path, tmp_path: Path) ->
         export.run(tiny_params(repository), context_of(workspace))
 
 
-def test_closure_follows_relative_imports_and_refuses_others(tmp_path: Path) -> None:
-    (tmp_path / "deep/er").mkdir(parents=True)
-    (tmp_path / "deep/__init__.py").write_text('"""A package."""\n')
-    (tmp_path / "a.py").write_text("import json\nimport numpy as np\nfrom .deep import b\n")
-    (tmp_path / "deep/b.py").write_text("from ..c import thing\nfrom .er.d import other\n")
-    (tmp_path / "deep/er/d.py").write_text("from torch import nn\n")
-    (tmp_path / "c.py").write_text("thing = 1\n")
-    (tmp_path / "unused.py").write_text("")
-    closure = import_closure(tmp_path, ["a.py"])
+def test_closure_follows_relative_imports_and_refuses_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    toy = tmp_path / "toy_export"
+    (toy / "deep/er").mkdir(parents=True)
+    for package in ("", "deep", "deep/er"):
+        (toy / package / "__init__.py").write_text('"""A package."""\n')
+    (toy / "a.py").write_text("import json\nimport numpy as np\nfrom .deep import b\n")
+    (toy / "deep/b.py").write_text("from ..c import thing\nfrom .er.d import other\n")
+    (toy / "deep/er/d.py").write_text("from torch import nn\n")
+    (toy / "c.py").write_text("thing = 1\n")
+    (toy / "unused.py").write_text("")
+    closure = import_closure(toy, "a")
     assert [path.as_posix() for path in closure.files] == [
         "a.py",
         "c.py",
         "deep/__init__.py",
         "deep/b.py",
+        "deep/er/__init__.py",
         "deep/er/d.py",
     ]
     assert closure.packages == ("numpy", "torch")
-    (tmp_path / "c.py").write_text("from stages.lib.files import read_json\n")
-    with pytest.raises(ValueError, match=r"c.py imports the project absolutely"):
-        import_closure(tmp_path, ["a.py"])
-    (tmp_path / "c.py").write_text("from ..outside import x\n")
-    with pytest.raises(ValueError, match="from above"):
-        import_closure(tmp_path, ["a.py"])
+    (toy / "c.py").write_text("thing = 1\nfrom cospeech.harness.files import read_json\n")
+    with pytest.raises(ValueError, match=r"c.py, line 2.*absolute"):
+        import_closure(toy, "a")
 
 
 def test_one_that_does_not_say_its_temperature_draws_at_one(exported: Workspace, tmp_path: Path) -> None:

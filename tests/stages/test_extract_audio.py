@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cospeech.artifacts import AudioFeatures, Words
+from cospeech.config import Params, load_params
+from cospeech.harness.clip_cache import record_path
+from cospeech.harness.files import file_digest
+from cospeech.harness.stage_report import StageReport
+from cospeech.media import decode_speech
 from stages import extract_audio
-from stages.lib.artifacts import AudioFeatures, Words
-from stages.lib.files import file_digest
-from stages.lib.media import decode_speech
-from stages.lib.report import StageReport
-from stages.lib.store import record_path
-from stages.params import Params, load_params
 from tests.stages.small_project import SmallProject
 from tests.unit.audio.checkpoints import PHONES, make_phone_model, make_wav2vec2
 
@@ -138,7 +138,7 @@ def test_nothing_usable_says_where_to_look(tmp_path: Path, params: Params) -> No
 
 
 def test_params_name_models_that_are_missing() -> None:
-    from stages.params.footage import Audio
+    from cospeech.config.footage import Audio
 
     good = dict.fromkeys(("features_model", "recogniser", "language", "word_aligner", "phone_recogniser"))
     with pytest.raises(ValueError, match="features is whisper but features_model is null"):

@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cospeech.artifacts import Ledger, Poses
+from cospeech.artifacts.tables import LEDGER_COLUMNS
+from cospeech.config import Params, load_params
+from cospeech.harness.clip_cache import record_path
+from cospeech.harness.context import Context
+from cospeech.harness.files import file_digest
+from cospeech.harness.process_pool import process_pool
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_frames, write_video
+from cospeech.pose.detectors import build_detector
+from cospeech.pose.mediapipe import MediaPipeOptions
 from stages import extract_poses
-from stages.lib.artifacts import Ledger, Poses
-from stages.lib.artifacts.tables import LEDGER_COLUMNS
-from stages.lib.context import Context
-from stages.lib.files import file_digest
-from stages.lib.media import read_frames, write_video
-from stages.lib.parallel import process_pool
-from stages.lib.pose.detectors import build_detector
-from stages.lib.pose.mediapipe import MediaPipeOptions
-from stages.lib.report import StageReport
-from stages.lib.store import record_path
-from stages.lib.workspace import Workspace
-from stages.params import Params, load_params
 
 FRAMES = 12
 

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cospeech.artifacts import Ledger
+from cospeech.config import load_params
+from cospeech.footage.consent import Revocation, save_revocations
+from cospeech.harness.context import Context
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import probe, read_frames, read_speech
 from stages import ingest
-from stages.lib.artifacts import Ledger
-from stages.lib.consent import Revocation, save_revocations
-from stages.lib.context import Context
-from stages.lib.media import probe, read_frames, read_speech
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
-from stages.params import load_params
 from tests.footage import make_flash_and_beep, make_video, run_ffmpeg
 from tests.s3 import S3Server
 from tests.stages.small_project import Counting, no_bar

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from cospeech.config import load_params
+from cospeech.footage import fingerprints
+from cospeech.footage.consent import Revocation, save_revocations
+from cospeech.harness.files import read_json
 from stages import list_sources
-from stages.lib.consent import Revocation, save_revocations
-from stages.lib.files import read_json
-from stages.lib.footage import watch
-from stages.params import load_params
 from tests.s3 import S3Server
 from tests.stages.small_project import SmallProject
 
@@ -63,7 +63,7 @@ def test_content_counts_and_nothing_else(sources: Sources) -> None:
 
 def test_a_file_that_did_not_change_is_not_read_again(sources: Sources, monkeypatch: pytest.MonkeyPatch) -> None:
     first, read = sources.table(), []
-    monkeypatch.setattr(watch, "file_digest", lambda path: read.append(path.name) or "0" * 64)
+    monkeypatch.setattr(fingerprints, "file_digest", lambda path: read.append(path.name) or "0" * 64)
     assert sources.table() == first
     assert read == []
     (sources.folder / "b é.mp4").write_bytes(b"longer than before")

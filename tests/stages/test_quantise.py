@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 import torch
 
+from cospeech.config import Params
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.windows import load_clip
+from cospeech.harness.files import file_digest, read_json
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.inference.bundle import Models
+from cospeech.inference.speaker import load
+from cospeech.media import read_frames
+from cospeech.metrics.image import psnr
+from cospeech.sampling.euler import first_noise
+from cospeech.sampling.folded_student import LeanStudent
+from cospeech.sampling.generation import decode
+from cospeech.sampling.kv_stream import sample_stream
+from cospeech.sampling.quantization import greatest_weight
 from stages import evaluate, export, quantise
-from stages.lib.cell_weights import CellWeights
-from stages.lib.dataset import load_clip
-from stages.lib.evaluation.drawing import decode
-from stages.lib.files import file_digest, read_json
-from stages.lib.media import read_frames
-from stages.lib.metrics.pictures import psnr
-from stages.lib.nets.arithmetic import greatest_weight
-from stages.lib.nets.lean import LeanStudent
-from stages.lib.report import StageReport
-from stages.lib.sampling import first_noise
-from stages.lib.speaker import load
-from stages.lib.streaming import sample_stream
-from stages.lib.talking.models import Models
-from stages.lib.workspace import Workspace
-from stages.params import Params
 from tests.stages.tiny_run import context_of, make_workspace, tiny_params
 
 whole = pytest.mark.skipif(greatest_weight() is None, reason="this processor has no AVX2: nothing is drawn in 8 bits")

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from cospeech.artifacts import Targets
+from cospeech.config import Params
+from cospeech.datasets.windows import ClipTensors
+from cospeech.harness.files import file_digest
+from cospeech.harness.process_pool import process_pool
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.models.transformers.denoiser import Denoiser
 from stages import teacher_targets
-from stages.lib.artifacts import Targets
-from stages.lib.dataset import ClipTensors
-from stages.lib.files import file_digest
-from stages.lib.nets.denoiser import Denoiser
-from stages.lib.parallel import process_pool
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
-from stages.params import Params
 from stages.teacher_targets import choose_windows
 from tests.stages.tiny_project import CLIPS, Bar, context_of, make_project, tiny_params
 

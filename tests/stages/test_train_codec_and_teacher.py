@@ -9,19 +9,19 @@ import pandas as pd
 import pytest
 import torch
 
+from cospeech.artifacts import Curated, Latents, Poses
+from cospeech.artifacts.tables import CURATED_COLUMNS
+from cospeech.config import Params, load_params
+from cospeech.harness.context import Context
+from cospeech.harness.files import file_digest
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_frames, write_video
+from cospeech.metrics.image import psnr
+from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.transformers.denoiser import Denoiser
+from cospeech.utils.images import to_pictures
 from stages import encode_latents, train_codec, train_teacher
-from stages.lib.artifacts import Curated, Latents, Poses
-from stages.lib.artifacts.tables import CURATED_COLUMNS
-from stages.lib.context import Context
-from stages.lib.files import file_digest
-from stages.lib.media import read_frames, write_video
-from stages.lib.metrics.pictures import psnr
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.denoiser import Denoiser
-from stages.lib.pixels import to_pictures
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
-from stages.params import Params, load_params
 
 SIZE, FRAMES = 128, 12
 CLIPS = {"a-1": ("a", "train"), "a-2": ("a", "test"), "b-1": ("b", "train"), "c-1": ("c", "test")}

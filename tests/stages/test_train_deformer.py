@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 import torch
 
+from cospeech.artifacts import Curated, Poses
+from cospeech.artifacts.tables import CURATED_COLUMNS
+from cospeech.config import Params, load_params
+from cospeech.datasets.pose_pairs import draw_pairs, load_posed, pair_up
+from cospeech.harness.files import file_digest
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_frames, write_video
+from cospeech.models.warping.deformer import Deformer
 from stages import train_deformer
-from stages.lib.artifacts import Curated, Poses
-from stages.lib.artifacts.tables import CURATED_COLUMNS
-from stages.lib.deformation import draw_pairs, load_posed, pair_up
-from stages.lib.files import file_digest
-from stages.lib.media import read_frames, write_video
-from stages.lib.nets.deformer import Deformer
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
-from stages.params import Params, load_params
 from tests.stages.tiny_project import Bar, context_of, tiny_params
 from tests.unit.people import person
 
@@ -88,7 +88,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(
     trained: tuple[Workspace, StageReport], params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace = make_project(tmp_path)
-    monkeypatch.setattr("stages.lib.checkpoint.Checkpoint.due", lambda checkpoint: True)
+    monkeypatch.setattr("cospeech.training.checkpoint.Checkpoint.due", lambda checkpoint: True)
     with pytest.raises(KeyboardInterrupt):
         train_deformer.run(params, context_of(tmp_path, Bar(stop_after=20)))
     assert not workspace.model("deformer").exists()

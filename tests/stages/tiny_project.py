@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stages.lib.artifacts import Curated, Latents, Poses
-from stages.lib.artifacts.tables import CURATED_COLUMNS
-from stages.lib.context import Context
-from stages.lib.media import write_video
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.denoiser import Denoiser
-from stages.lib.pixels import to_tensor
-from stages.lib.pose import skeleton as sk
-from stages.lib.training import seeded
-from stages.lib.workspace import Workspace
-from stages.params import Params, load_params
+from cospeech.artifacts import Curated, Latents, Poses
+from cospeech.artifacts.tables import CURATED_COLUMNS
+from cospeech.config import Params, load_params
+from cospeech.harness.context import Context
+from cospeech.harness.workspace import Workspace
+from cospeech.media import write_video
+from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.transformers.denoiser import Denoiser
+from cospeech.pose import skeleton as sk
+from cospeech.training.trainer import seeded
+from cospeech.utils.images import to_tensor
 
 FRAMES, SIZE = 12, 64
 CLIPS = {"ann-1": ("ann", "train"), "bob-1": ("bob", "train"), "ann-2": ("ann", "test"), "eve-1": ("eve", "test")}

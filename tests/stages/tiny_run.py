@@ -9,22 +9,22 @@ import numpy as np
 import pandas as pd
 import torch
 
-from stages.lib.artifacts import AudioFeatures, Curated, Poses, Words
-from stages.lib.context import Context
-from stages.lib.family import Embedded
-from stages.lib.files import write_json
-from stages.lib.media import read_frames, write_speech, write_video
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.deformer import Deformer
-from stages.lib.nets.denoiser import Denoiser
-from stages.lib.nets.motion import MotionModel
-from stages.lib.nets.pose_encoder import PoseEncoder
-from stages.lib.nets.sync import SyncExpert
-from stages.lib.pixels import to_tensor
-from stages.lib.pose.drawing import draw_skeleton
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
-from stages.params import Params, load_params
+from cospeech.artifacts import AudioFeatures, Curated, Poses, Words
+from cospeech.config import Params, load_params
+from cospeech.families.embedded import Embedded
+from cospeech.harness.context import Context
+from cospeech.harness.files import write_json
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_frames, write_speech, write_video
+from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.autoencoders.pose_encoder import PoseEncoder
+from cospeech.models.perception.sync import SyncExpert
+from cospeech.models.transformers.denoiser import Denoiser
+from cospeech.models.warping.deformer import Deformer
+from cospeech.motion.model import MotionModel
+from cospeech.pose.drawing import draw_skeleton
+from cospeech.utils.images import to_tensor
 from tests.unit.metrics.people import person
 
 SIZE, FRAMES, FPS = 64, 40, 25

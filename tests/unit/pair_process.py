@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from stages.lib.checkpoint import Checkpoint
-from stages.lib.training import Learner, Optimisation, Trained, seeded, train_together
+from cospeech.training.checkpoint import Checkpoint
+from cospeech.training.trainer import Learner, Optimisation, Trained, seeded, train_together
 
 SETTINGS = Optimisation(steps=9, lr=0.02, warmup=2, hold=0.5, betas=(0.9, 0.99), weight_decay=0.01, clip=1.0, ema=0.9)
 

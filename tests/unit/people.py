@@ -2,7 +2,7 @@
 
 import torch
 
-from stages.lib.limbs import Pose
+from cospeech.models.warping.limb_layers import Pose
 
 UPPER_ARM, FOREARM, WRIST = (5, 7), (7, 9), 9
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import torch
 
-from stages.lib.checkpoint import Checkpoint
-from stages.lib.losses import denoising_loss
-from stages.lib.nets.denoiser import Condition, Denoiser
-from stages.lib.team import Team, join_team
-from stages.lib.training import Learner, Optimisation, seeded, train_together
+from cospeech.harness.distributed import Team, join_team
+from cospeech.models.transformers.denoiser import Condition, Denoiser
+from cospeech.training.checkpoint import Checkpoint
+from cospeech.training.losses import denoising_loss
+from cospeech.training.trainer import Learner, Optimisation, seeded, train_together
 
 WINDOWS, FRAMES, SIDE = 4, 3, 8
 SETTINGS = Optimisation(steps=3, lr=1e-3, warmup=1, hold=0.5, betas=(0.9, 0.99), weight_decay=0.0, clip=1.0, ema=0.9)

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from stages.lib.allocator import SETTINGS
+from cospeech.utils.allocator import SETTINGS
 
 FAULTS = """
 import resource, sys, torch
-from stages.lib.allocator import keep_freed_memory
+from cospeech.utils.allocator import keep_freed_memory
 if sys.argv[1] == "kept":
     print(keep_freed_memory())
 def use():

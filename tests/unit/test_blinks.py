@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from stages.lib.blinks import Blinker, Blinking, blinks_a_minute, eye_aspect, find_blinks, fit_blinking, open_eyed
-from stages.lib.motion import draw_motion
-from stages.lib.pose import skeleton as sk
-from stages.lib.posture import describe
+from cospeech.motion.blinks import Blinker, Blinking, blinks_a_minute, eye_aspect, find_blinks, fit_blinking, open_eyed
+from cospeech.motion.representation import describe
+from cospeech.motion.stream import draw_motion
+from cospeech.pose import skeleton as sk
 from tests.unit.metrics.people import person
 from tests.unit.nets.test_motion import lively_model
 

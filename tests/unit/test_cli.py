@@ -7,17 +7,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from stages.cli import main
-from stages.lib.artifacts import Curated, Ledger
-from stages.lib.artifacts.tables import LEDGER_COLUMNS
-from stages.lib.footage.manifest import parse_manifest
-from stages.lib.store import ClipStore
-from stages.lib.workspace import Workspace
+from cospeech.artifacts import Curated, Ledger
+from cospeech.artifacts.tables import LEDGER_COLUMNS
+from cospeech.cli import main
+from cospeech.footage.manifest import parse_manifest
+from cospeech.harness.clip_cache import ClipStore
+from cospeech.harness.workspace import Workspace
 
 
 def test_help_loads_nothing_heavy(repository: Path) -> None:
     code = (
-        "import sys; sys.argv = ['cospeech', '--help']\nfrom stages.cli import main\ntry: main()\nexcept SystemExit: "
+        "import sys; sys.argv = ['cospeech', '--help']\nfrom cospeech.cli import main\ntry: main()\nexcept SystemExit: "
     )
     code += "print(sorted({'numpy', 'pandas', 'pydantic', 'torch', 'av', 'cv2', 'mediapipe'} & set(sys.modules)))"
     runs = []

@@ -1,6 +1,6 @@
 import pytest
 
-from stages.lib.consent import Revocation, load_revocations, revoked, save_revocations
+from cospeech.footage.consent import Revocation, load_revocations, revoked, save_revocations
 
 
 def test_a_revocation_covers_the_name_and_the_bytes(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 import torch
 
-from stages.lib.artifacts import Curated, Latents, Poses
-from stages.lib.artifacts.tables import CURATED_COLUMNS
-from stages.lib.cell_weights import CellWeights, cell_weights
-from stages.lib.dataset import Window, collate, draw_windows, load_clips
-from stages.lib.pose import skeleton
-from stages.lib.training import step_generator
-from stages.lib.workspace import Workspace
+from cospeech.artifacts import Curated, Latents, Poses
+from cospeech.artifacts.tables import CURATED_COLUMNS
+from cospeech.datasets.loss_weights import CellWeights, cell_weights
+from cospeech.datasets.windows import Window, collate, draw_windows, load_clips
+from cospeech.harness.workspace import Workspace
+from cospeech.pose import skeleton
+from cospeech.utils.random import step_generator
 
 WEIGHTS = CellWeights(hands=3.0, face=2.0, lips=3.0)
 GRID = (8, 8)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.lib.files import atomic_path, code_digest, file_digest, read_json, value_digest, write_json
+from cospeech.harness.files import atomic_path, code_digest, file_digest, read_json, value_digest, write_json
 
 
 def test_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.limbs import Pose, arm_layer, forearm_layer, hand_layer
+from cospeech.models.warping.limb_layers import Pose, arm_layer, forearm_layer, hand_layer
 from tests.unit.people import FOREARM, person, pose, turned_forearm
 
 

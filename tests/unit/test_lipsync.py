@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.lipsync import SpeakingClip, draw_batch, speaking_clip, stretch_offsets
+from cospeech.datasets.sync_clips import SpeakingClip, draw_batch, speaking_clip, stretch_offsets
 
 
 @pytest.mark.parametrize("late", [-7, 0, 4])

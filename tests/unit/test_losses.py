@@ -1,6 +1,6 @@
 import torch
 
-from stages.lib.losses import add_noise, channel_weights, training_timesteps, weighted_error
+from cospeech.training.losses import add_noise, channel_weights, training_timesteps, weighted_error
 
 
 def test_timesteps_are_spread_over_their_distribution_and_shift_to_noise():

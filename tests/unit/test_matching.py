@@ -5,15 +5,9 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from stages.lib.losses import add_noise
-from stages.lib.matching import (
-    draw_few_steps,
-    matching_gradient,
-    matching_loss,
-    matching_times,
-    surrogate,
-)
-from stages.lib.sampling import sample
+from cospeech.sampling.euler import sample
+from cospeech.training.dmd import draw_few_steps, matching_gradient, matching_loss, matching_times, surrogate
+from cospeech.training.losses import add_noise
 from tests.unit.nets.test_denoiser import tiny_denoiser, window
 
 SHAPE = (1, 1, 1, 1, 4096)

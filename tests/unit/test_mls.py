@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.mls import deform_rigidly, squared_distance
+from cospeech.pose.moving_least_squares import deform_rigidly, squared_distance
 
 RNG = np.random.default_rng(0)
 

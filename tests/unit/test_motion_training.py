@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.audio.mel import FLOOR
-from stages.lib.metrics.lips import lip_correlation, lip_gap
-from stages.lib.motion import SILENCE, draw_motion
-from stages.lib.motion_training import draw_batch, fit_statistics, heard, motion_loss, push, vary_voice
-from stages.lib.moving import MovingClip
-from stages.lib.nets.motion import SPAN, MotionModel
-from stages.lib.pose import skeleton as sk
-from stages.lib.posture import POSTURE, SPEECH
-from stages.lib.training import Optimisation, train
+from cospeech.audio.mel import FLOOR
+from cospeech.datasets.motion_clips import MovingClip
+from cospeech.metrics.lips import lip_correlation, lip_gap
+from cospeech.motion.model import SPAN, MotionModel
+from cospeech.motion.representation import POSTURE, SPEECH
+from cospeech.motion.stream import SILENCE, draw_motion
+from cospeech.pose import skeleton as sk
+from cospeech.training.motion import draw_batch, fit_statistics, heard, motion_loss, push, vary_voice
+from cospeech.training.trainer import Optimisation, train
 from tests.unit.metrics.people import person
 
 FRAMES = 48

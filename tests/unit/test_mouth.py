@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.lib.mouth import HEIGHT, WIDTH, mouth_crops
+from cospeech.pose.mouth_crop import HEIGHT, WIDTH, mouth_crops
 
 
 def face(centre: tuple[float, float], eye_distance: float, angle: float, frames: int = 12) -> np.ndarray:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from stages.lib.notices import HARMLESS, without_notices
+from cospeech.harness.stderr_filter import HARMLESS, without_notices
 
 
 def test_only_the_known_notices_are_dropped(capfd: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.lib.parallel import ClipFailure, PoolBrokenError, map_clips, process_pool
+from cospeech.harness.process_pool import ClipFailure, PoolBrokenError, map_clips, process_pool
 from tests.unit.pool_functions import die_at_three, limits, process_id, square
 
 
@@ -88,7 +88,7 @@ def test_workers_may_not_be_negative() -> None:
 
 PARENT = """
 from pathlib import Path
-from stages.lib.parallel import process_pool
+from cospeech.harness.process_pool import process_pool
 from tests.unit.pool_functions import note_and_wait
 if __name__ == "__main__":
     with process_pool(1) as executor:

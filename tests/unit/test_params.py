@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 import yaml
 
-from stages.params import Params, ParamsError, load_params
-from stages.params.section import Section
+from cospeech.config import Params, ParamsError, load_params
+from cospeech.config.section import Section
 
 ROOT = Path(__file__).parents[2]
 FILES = [ROOT / "params.yaml", *sorted((ROOT / "params").glob("*.yaml"))]

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from stages.lib.metrics.lips import lmd
-from stages.lib.pose import skeleton as sk
-from stages.lib.posture import BODY, FACE, LIPS, POSTURE, SPEECH, describe, offsets, pose, weights
+from cospeech.metrics.lips import lmd
+from cospeech.motion.representation import BODY, FACE, LIPS, POSTURE, SPEECH, describe, offsets, pose, weights
+from cospeech.pose import skeleton as sk
 from tests.unit.metrics.people import person
 
 MOVING = np.concatenate([BODY, FACE, LIPS])

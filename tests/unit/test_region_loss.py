@@ -8,13 +8,13 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import alexnet
 
-from stages.lib.dataset import ClipTensors, Window
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.face import SIDE, FaceNet, align_faces, faces_seen, load_face_net
-from stages.lib.nets.lpips import Lpips, load_lpips
-from stages.lib.region_loss import Judges, choose_frames, masked_mean, region_loss
-from stages.lib.regions import ARMS, FACE, HANDS
-from stages.lib.training import seeded
+from cospeech.datasets.windows import ClipTensors, Window
+from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.perception.face import SIDE, FaceNet, align_faces, faces_seen, load_face_net
+from cospeech.models.perception.lpips import Lpips, load_lpips
+from cospeech.pose.regions import ARMS, FACE, HANDS
+from cospeech.training.region_loss import Judges, choose_frames, masked_mean, region_loss
+from cospeech.training.trainer import seeded
 from tests.stages.tiny_project import FRAMES, SIZE, film
 
 CELLS = SIZE // 8

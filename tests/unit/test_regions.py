@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from stages.lib.pose import skeleton as sk
-from stages.lib.regions import (
+from cospeech.pose import skeleton as sk
+from cospeech.pose.regions import (
     ARMS,
     BACKGROUND,
     BODY,

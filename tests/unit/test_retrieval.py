@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stages.lib.metrics.lips import lip_correlation
-from stages.lib.retrieval import MeanPose, Retrieval
+from cospeech.metrics.lips import lip_correlation
+from cospeech.motion_evaluation.baselines import MeanPose, Retrieval
 from tests.unit.test_motion_training import talking
 
 

@@ -3,8 +3,8 @@ from itertools import pairwise
 import pytest
 import torch
 
-from stages.lib.nets.denoiser import Condition
-from stages.lib.sampling import first_noise, sample, sample_windows, timesteps, window_spans
+from cospeech.models.transformers.denoiser import Condition
+from cospeech.sampling.euler import first_noise, sample, sample_windows, timesteps, window_spans
 
 
 def condition(frames: int) -> Condition:

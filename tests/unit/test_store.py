@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.lib.store import ClipStore
+from cospeech.harness.clip_cache import ClipStore
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.artifacts.tensors import load_arrays
-from stages.lib.team import ALONE, Team
+from cospeech.artifacts.tensors import load_arrays
+from cospeech.harness.distributed import ALONE, Team
 from tests.unit import team_process
 
 CLOSE, CLOSE_WEIGHTS = 1e-6, 1e-4

@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from stages.lib.checkpoint import Checkpoint, run_digest
-from stages.lib.training import Learner, Optimisation, seeded, step_generator, train, train_together
+from cospeech.training.checkpoint import Checkpoint, run_digest
+from cospeech.training.trainer import Learner, Optimisation, seeded, train, train_together
+from cospeech.utils.random import step_generator
 from tests.unit import pair_process
 
 SETTINGS = Optimisation(steps=12, lr=0.02, warmup=3, hold=0.5, betas=(0.9, 0.99), weight_decay=0.01, clip=1.0, ema=0.9)

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from stages.lib.nets.interface import DenoisingNet
-from stages.lib.sampling import sample_windows, window_ramp
-from stages.lib.windows import WindowStream
+from cospeech.models.common.protocols import DenoisingNet
+from cospeech.sampling.euler import sample_windows, window_ramp
+from cospeech.sampling.window_stream import WindowStream
 
 
 class Mixing(DenoisingNet):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from stages.lib.store import ClipStore
+from cospeech.harness.clip_cache import ClipStore
 
 
 @dataclass(frozen=True)

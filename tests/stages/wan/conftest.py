@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from cospeech.config import Params
+from cospeech.harness.workspace import Workspace
 from stages import (
     adapt_teacher,
     distill_student,
@@ -13,8 +15,6 @@ from stages import (
     train_codec,
     train_teacher,
 )
-from stages.lib.workspace import Workspace
-from stages.params import Params
 from tests.stages import tiny_run
 from tests.stages.tiny_project import context_of
 from tests.stages.wan.tiny_wan import save_pipelines, wan_params

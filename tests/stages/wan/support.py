@@ -1,7 +1,8 @@
 """Used by several of these tests."""
 
-from stages.lib.family import Family, pick_family
-from stages.params import Params
+from cospeech.config import Params
+from cospeech.families.base import Family
+from cospeech.families.factory import pick_family
 
 
 def family_of(params: Params) -> Family:

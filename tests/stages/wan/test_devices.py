@@ -3,16 +3,16 @@
 import pytest
 import torch
 
-from stages.lib.artifacts import Curated
-from stages.lib.attention.plan import Mask
-from stages.lib.cell_weights import CellWeights
-from stages.lib.dataset import middle_window
-from stages.lib.evaluation import drawing
-from stages.lib.region_loss import Judges
-from stages.lib.student import Few, Matching
-from stages.lib.team import ALONE
-from stages.lib.workspace import Workspace
-from stages.params import Params
+from cospeech.artifacts import Curated
+from cospeech.attention.plan import Mask
+from cospeech.config import Params
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.windows import middle_window
+from cospeech.harness.distributed import ALONE
+from cospeech.harness.workspace import Workspace
+from cospeech.sampling import generation
+from cospeech.training.distillation import Few, Matching
+from cospeech.training.region_loss import Judges
 from tests.meta import META, stand_in
 from tests.stages.wan.support import family_of
 from tests.stages.wan.tiny_wan import FRAMES
@@ -20,7 +20,7 @@ from tests.stages.wan.tiny_wan import FRAMES
 
 def test_matching_and_drawing(params: Params, taught: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
-    monkeypatch.setattr(drawing, "to_pictures", lambda frames: frames)
+    monkeypatch.setattr(generation, "to_pictures", lambda frames: frames)
     family, cpu = family_of(params), torch.device("cpu")
     clips = family.clips(taught, Curated.load(taught.curated), "train", CellWeights(1, 1, 1))
     codec, student = family.codec(taught, cpu).to(META), family.student(taught, cpu).to(META)
@@ -38,5 +38,5 @@ def test_matching_and_drawing(params: Params, taught: Workspace, monkeypatch: py
         assert any(weight.grad is not None for weight in net.parameters())
     window = middle_window(clips[0], FRAMES)
     for net, attention in ((teacher, None), (student, mask)):
-        drawn = drawing.draw(drawing.Sampler(net, codec, 2, 3.0, 1.0, FRAMES, 0, attention, "fp32"), window, 0, 0)
+        drawn = generation.draw(generation.Sampler(net, codec, 2, 3.0, 1.0, FRAMES, 0, attention, "fp32"), window, 0, 0)
         assert drawn.frames.shape[:2] == (FRAMES, 3)

@@ -8,6 +8,18 @@ import numpy as np
 import pytest
 import torch
 
+from cospeech.config import Params
+from cospeech.datasets.attention_plans import plan_windows
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.windows import Window
+from cospeech.harness.files import read_json
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_frames, write_video
+from cospeech.media.sound import decode_speech
+from cospeech.sampling.euler import first_noise, sample
+from cospeech.sampling.generation import Sampler, draw
+from cospeech.utils.images import to_pictures
+from cospeech.utils.random import step_generator
 from stages import (
     adapt_teacher,
     curate,
@@ -21,18 +33,6 @@ from stages import (
     train_codec,
     train_teacher,
 )
-from stages.lib.cell_weights import CellWeights
-from stages.lib.dataset import Window
-from stages.lib.distillation import plan_windows
-from stages.lib.evaluation.drawing import Sampler, draw
-from stages.lib.files import read_json
-from stages.lib.media import read_frames, write_video
-from stages.lib.media.sound import decode_speech
-from stages.lib.pixels import to_pictures
-from stages.lib.sampling import first_noise, sample
-from stages.lib.training import step_generator
-from stages.lib.workspace import Workspace
-from stages.params import Params
 from tests.stages import tiny_run
 from tests.stages.wan.support import changed, family_of
 

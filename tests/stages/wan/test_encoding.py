@@ -10,20 +10,20 @@ from diffusers.pipelines.wan import pipeline_wan_vace
 from pydantic import ValidationError
 from transformers import AutoTokenizer, UMT5EncoderModel
 
+from cospeech.artifacts import Prompts, WindowLatents
+from cospeech.config import Params
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.windows import Window, longest_window, middle_window
+from cospeech.families.factory import pick_family
+from cospeech.families.wan.clips import window_starts
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.media import read_frames
+from cospeech.models.autoencoders.wan_vae import WanCodec
+from cospeech.utils.images import to_tensor
 from stages import (
     train_codec,
 )
-from stages.lib.artifacts import Prompts, WindowLatents
-from stages.lib.cell_weights import CellWeights
-from stages.lib.dataset import Window, longest_window, middle_window
-from stages.lib.family import pick_family
-from stages.lib.media import read_frames
-from stages.lib.nets.wan_codec import WanCodec
-from stages.lib.pixels import to_tensor
-from stages.lib.report import StageReport
-from stages.lib.wan.clips import window_starts
-from stages.lib.workspace import Workspace
-from stages.params import Params
 from tests.stages.tiny_project import context_of
 from tests.stages.wan.support import changed, family_of
 from tests.stages.wan.tiny_wan import FRAMES

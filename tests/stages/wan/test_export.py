@@ -7,23 +7,23 @@ import numpy as np
 import pytest
 import torch
 
-from flows.production import candidate_rows, production_rows
+from cospeech.cli import main
+from cospeech.config import Params
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.datasets.windows import Window
+from cospeech.families.factory import pick_family
+from cospeech.harness.files import read_json
+from cospeech.harness.workspace import Workspace
+from cospeech.inference.speaker import load
+from cospeech.media import iter_frames, read_frames, save_png, write_speech, write_video
+from cospeech.models.transformers.wan import load_student, load_teacher
+from cospeech.provenance.bundle import check_bundle
+from cospeech.provenance.video import read_credentials
+from cospeech.sampling import generation
+from cospeech.sampling.euler import first_noise
+from cospeech.utils.latent_frames import latent_groups
+from flows.retraining.evaluate_production import candidate_rows, production_rows
 from stages import encode_latents, evaluate, export, train_codec
-from stages.cli import main
-from stages.lib.attention.temporal import latent_groups
-from stages.lib.cell_weights import CellWeights
-from stages.lib.dataset import Window
-from stages.lib.evaluation import drawing
-from stages.lib.family import pick_family
-from stages.lib.files import read_json
-from stages.lib.media import iter_frames, read_frames, save_png, write_speech, write_video
-from stages.lib.nets.wan import load_student, load_teacher
-from stages.lib.provenance.bundle import check_bundle
-from stages.lib.provenance.video import read_credentials
-from stages.lib.sampling import first_noise
-from stages.lib.speaker import load
-from stages.lib.workspace import Workspace
-from stages.params import Params
 from tests.stages import tiny_run
 from tests.stages.test_export import assert_alike, digests, draw_alone
 from tests.stages.wan.tiny_wan import save_pipelines, wan_params
@@ -73,8 +73,8 @@ def test_it_runs_alone_and_draws_what_the_student_draws(params: Params, exported
     drawn = [first_noise((1, 16, 8, 8), student.temperature, generator) for _ in latent_groups(37, 4)]
     noise = torch.stack(drawn, 2)
     with torch.no_grad():
-        latents = drawing._sample(student, stretch, noise, stretch.condition)
-    expected = drawing.decode(student.codec, latents[0])
+        latents = generation._sample(student, stretch, noise, stretch.condition)
+    expected = generation.decode(student.codec, latents[0])
     assert frames.shape == (37, 64, 64, 3)
     assert_alike(frames, expected, mean=0.2)
     assert expected.std() > 1

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 import torch
 
+from cospeech.config import Params
+from cospeech.datasets.loss_weights import CellWeights
+from cospeech.families.factory import pick_family
+from cospeech.harness.files import read_json
+from cospeech.harness.workspace import Workspace
+from cospeech.inference.speaker import Speaker, load
+from cospeech.media import read_frames
+from cospeech.sampling.euler import first_noise
+from cospeech.sampling.generation import decode
+from cospeech.sampling.kv_stream import sample_stream
+from cospeech.utils.latent_frames import latent_groups
 from stages import evaluate
-from stages.lib.attention.temporal import latent_groups
-from stages.lib.cell_weights import CellWeights
-from stages.lib.evaluation.drawing import decode
-from stages.lib.family import pick_family
-from stages.lib.files import read_json
-from stages.lib.media import read_frames
-from stages.lib.sampling import first_noise
-from stages.lib.speaker import Speaker, load
-from stages.lib.streaming import sample_stream
-from stages.lib.workspace import Workspace
-from stages.params import Params
 from tests.stages.test_export import assert_alike
 from tests.stages.wan.support import changed
 from tests.stages.wan.test_export import exported_in

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 import torch
 
+from cospeech.artifacts import Targets
+from cospeech.config import Params
+from cospeech.harness.files import folder_digest, read_json
+from cospeech.harness.stage_report import StageReport
+from cospeech.harness.workspace import Workspace
+from cospeech.models.transformers.wan import WanTeacher, load_student, load_teacher
 from stages import (
     distill_student,
     train_teacher,
 )
-from stages.lib.artifacts import Targets
-from stages.lib.files import folder_digest, read_json
-from stages.lib.nets.wan import WanTeacher, load_student, load_teacher
-from stages.lib.report import StageReport
-from stages.lib.workspace import Workspace
-from stages.params import Params
 from tests.stages.tiny_project import Bar, context_of
 from tests.stages.wan.support import changed, family_of
 from tests.stages.wan.tiny_wan import FRAMES
@@ -63,7 +63,7 @@ def test_an_interrupted_fine_tune_goes_on_to_the_same_weights(
     params: Params, taught: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = folder_digest(taught.model("teacher"))
-    monkeypatch.setattr("stages.lib.checkpoint.Checkpoint.due", lambda self: True)
+    monkeypatch.setattr("cospeech.training.checkpoint.Checkpoint.due", lambda self: True)
     with pytest.raises(KeyboardInterrupt):
         train_teacher.run(params, context_of(taught.root, Bar(stop_after=2)))
     assert list(taught.scratch.iterdir())
@@ -111,7 +111,7 @@ def test_an_interrupted_distillation_goes_on_to_the_same_weights(
     params: Params, distilled: Workspace, monkeypatch: pytest.MonkeyPatch, stop_after: int
 ) -> None:
     whole = folder_digest(distilled.model("student"))
-    monkeypatch.setattr("stages.lib.checkpoint.Checkpoint.due", lambda self: True)
+    monkeypatch.setattr("cospeech.training.checkpoint.Checkpoint.due", lambda self: True)
     with pytest.raises(KeyboardInterrupt):
         distill_student.run(params, context_of(distilled.root, Bar(stop_after=stop_after)))
     distill_student.run(params, context_of(distilled.root))

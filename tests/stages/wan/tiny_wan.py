@@ -6,9 +6,9 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel, WanVACETransforme
 from transformers import UMT5Config, UMT5EncoderModel
 
 from benchmarks.wan_random import save_tokenizer
-from stages.lib.training import seeded
-from stages.params import Params
-from stages.params.models import AttentionSection, WanSection
+from cospeech.config import Params
+from cospeech.config.models import AttentionSection, WanSection
+from cospeech.training.trainer import seeded
 from tests.stages.tiny_run import tiny_params
 
 FRAMES = 9

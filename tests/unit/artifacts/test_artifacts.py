@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stages.lib.artifacts import AudioFeatures, Curated, Latents, Ledger, Poses, Targets, Words
-from stages.lib.artifacts.tables import CURATED_COLUMNS, LEDGER_COLUMNS
-from stages.lib.artifacts.tensors import save_arrays
-from stages.lib.files import file_digest
+from cospeech.artifacts import AudioFeatures, Curated, Latents, Ledger, Poses, Targets, Words
+from cospeech.artifacts.tables import CURATED_COLUMNS, LEDGER_COLUMNS
+from cospeech.artifacts.tensors import save_arrays
+from cospeech.harness.files import file_digest
 
 
 def poses(frames: int = 4) -> Poses:

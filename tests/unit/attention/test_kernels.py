@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stages.lib.attention.kernels import (
+from cospeech.attention.backends.sdpa_lse import (
     absent_bias,
     attend,
     attend_backward,

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from stages.lib.attention.kernels import attend_explicitly, attend_explicitly_backward
-from stages.lib.attention.packed import Lengths, attend_packed, attend_packed_backward
+from cospeech.attention.backends.sdpa_lse import attend_explicitly, attend_explicitly_backward
+from cospeech.attention.backends.varlen import Lengths, attend_packed, attend_packed_backward
 from tests.devices import DEVICES
 
 QUERIES, KEYS = [3, 1, 40], [8, 5, 2]

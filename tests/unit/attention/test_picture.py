@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
-from stages.lib.attention.picture import attention_sheet, draw_attention, draw_regions
-from stages.lib.attention.plan import AttentionPlan
-from stages.lib.regions import FACE
+from cospeech.attention.plan import AttentionPlan
+from cospeech.attention.visualize import attention_sheet, draw_attention, draw_regions
+from cospeech.pose.regions import FACE
 
 
 def test_it_is_bright_where_the_query_sees() -> None:

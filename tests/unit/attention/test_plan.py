@@ -6,8 +6,9 @@ import torch
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
-from stages.lib.attention.mask import dense_attention, dense_mask
-from stages.lib.attention.plan import (
+from cospeech.attention.backends.dense import dense_attention, dense_mask
+from cospeech.attention.dispatch import sparse_attention
+from cospeech.attention.plan import (
     AttentionPlan,
     Mask,
     MaskPart,
@@ -17,7 +18,6 @@ from stages.lib.attention.plan import (
     past_frames,
     plan_attention,
 )
-from stages.lib.attention.sparse import sparse_attention
 
 
 def moved(pose_P2: np.ndarray, degrees: float, shift: tuple[float, float]) -> np.ndarray:

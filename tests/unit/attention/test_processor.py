@@ -3,8 +3,8 @@
 import torch
 from diffusers import WanTransformer3DModel, WanVACETransformer3DModel
 
-from stages.lib.attention.plan import AttentionPlan
-from stages.lib.attention.processor import ConstantCrossAttention, WanSelfAttention, set_self_attention
+from cospeech.attention.plan import AttentionPlan
+from cospeech.attention.processors import ConstantCrossAttention, WanSelfAttention, set_self_attention
 
 FRAMES, SIDE = 3, 4
 

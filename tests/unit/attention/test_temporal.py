@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from stages.lib.attention.plan import plan_attention
-from stages.lib.attention.temporal import latent_groups, latent_regions, middle_frames
-from stages.lib.pose import skeleton as sk
-from stages.lib.regions import ARMS, BACKGROUND, BODY, FACE, HANDS
+from cospeech.attention.latent_regions import latent_regions
+from cospeech.attention.plan import plan_attention
+from cospeech.pose import skeleton as sk
+from cospeech.pose.regions import ARMS, BACKGROUND, BODY, FACE, HANDS
+from cospeech.utils.latent_frames import latent_groups, middle_frames
 
 
 def test_wan_packs_one_and_then_fours() -> None:

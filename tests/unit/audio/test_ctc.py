@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.audio import ctc
-from stages.lib.audio.ctc import CtcModel, align_words, load_ctc, recognise_phones
+from cospeech.audio import ctc
+from cospeech.audio.ctc import CtcModel, align_words, load_ctc, recognise_phones
 from tests.unit.audio.checkpoints import PHONES, make_phone_model
 
 LETTERS = ["<pad>", "|", "'", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ"]

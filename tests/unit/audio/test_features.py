@@ -4,9 +4,9 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from stages.lib.audio import features
-from stages.lib.audio.features import Kind, SpeechEncoder, load_encoder
-from stages.lib.audio.weights import source_digest
+from cospeech.audio import features
+from cospeech.audio.features import Kind, SpeechEncoder, load_encoder
+from cospeech.harness.files import source_digest
 from tests.unit.audio.checkpoints import make_wav2vec2, make_whisper
 
 MAKE = {"wav2vec2": make_wav2vec2, "whisper": make_whisper}
@@ -81,7 +81,7 @@ def test_hub_is_asked_only_if_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(local_files_only)
         return source
 
-    from stages.lib.audio.weights import load_pretrained
+    from cospeech.utils.hub_weights import load_pretrained
 
     load_pretrained(load, "name", "audio.features_model", hub=False)
     load_pretrained(load, "name", "audio.features_model", hub=True)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.lib.audio.mel import BANDS, FLOOR, WINDOWS, log_mel, window_centres
+from cospeech.audio.mel import BANDS, FLOOR, WINDOWS, log_mel, window_centres
 
 
 def slow_log_mel(speech: np.ndarray, rate: int, frames: int, fps: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.lib.audio.timing import at_times, frame_times, resampled
+from cospeech.audio.timing import at_times, frame_times, resampled
 
 
 def test_frame_times_are_centres() -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.lib.audio.transcribe import LONGEST_TURN, load_recogniser, transcribe, turns_of
-from stages.lib.media import decode_speech
+from cospeech.audio.transcribe import LONGEST_TURN, load_recogniser, transcribe, turns_of
+from cospeech.media import decode_speech
 
 
 def turns(probability: list[float], step: float = 0.1) -> list[tuple[float, float]]:

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.lib.audio.voice import load_segmentation, speech_probability, voice_activity
-from stages.lib.media import decode_speech
+from cospeech.audio.voice import load_segmentation, speech_probability, voice_activity
+from cospeech.media import decode_speech
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_speech_begins_where_it_begins(speech: np.ndarray) -> None:
 
 
 def test_other_sample_rates_are_resampled(speech: np.ndarray) -> None:
-    from stages.lib.audio.timing import resampled
+    from cospeech.audio.timing import resampled
 
     at_22050 = resampled(speech, 16000, 22050)
     here, there = (voice_activity(each, rate, 100, 25) for each, rate in ((speech, 16000), (at_22050, 22050)))
@@ -52,7 +52,7 @@ def test_nothing_is_unpickled_freely_or_printed(repository: Path) -> None:
     program = (
         "import sys, torch; load = torch.load\n"
         "torch.load = lambda *a, **k: k['weights_only'] is True and load(*a, **k)\n"
-        "from stages.lib.audio.voice import load_segmentation; load_segmentation()\n"
+        "from cospeech.audio.voice import load_segmentation; load_segmentation()\n"
         "assert not {'pyannote', 'whisperx', 'omegaconf'} & set(sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=repository, capture_output=True, text=True)

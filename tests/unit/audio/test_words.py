@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stages.lib.audio.words import Span, manifest_rows, rows
+from cospeech.audio.words import Span, manifest_rows, rows
 
 
 def write(path: Path, value: Any) -> Path:

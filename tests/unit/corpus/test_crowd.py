@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from stages.lib.corpus.cast import CAST
-from stages.lib.corpus.crowd import crowd
+from cospeech.corpus.cast import CAST
+from cospeech.corpus.crowd import crowd
 
 
 def test_a_crowd_grows_without_drawing_anybody_anew():

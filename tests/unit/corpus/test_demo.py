@@ -10,9 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from stages.lib.corpus.cast import CAST
-from stages.lib.corpus.manifest import COLUMNS
-from stages.lib.corpus.script import SCRIPT
+from cospeech.corpus.cast import CAST
+from cospeech.corpus.manifest import COLUMNS
+from cospeech.corpus.script import SCRIPT
 
 DEMO = Path(__file__).parents[3] / "data/demo"
 _LIMIT = 12_000_000

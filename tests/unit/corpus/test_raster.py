@@ -3,16 +3,7 @@ import pytest
 
 pytest.importorskip("numba", reason="the optional extra 'corpus' is not installed")
 
-from stages.lib.corpus.raster import (
-    CLOTH,
-    SKIN,
-    WET,
-    depth_map,
-    light_reaching,
-    noise_at,
-    rasterize,
-    vertex_normals,
-)
+from cospeech.corpus.raster import CLOTH, SKIN, WET, depth_map, light_reaching, noise_at, rasterize, vertex_normals
 
 TRIANGLE = np.array([[0, 1, 2]], np.int32)
 

@@ -9,20 +9,20 @@ import pytest
 
 pytest.importorskip("anny", reason="the optional extra 'corpus' is not installed")
 
-from stages.lib.corpus.body import LEFT_EYE, SIDES, Actor, Hand, Pose, data_folder
-from stages.lib.corpus.cast import CAST
-from stages.lib.corpus.clip import perform
-from stages.lib.corpus.mesh import read_base_mesh
-from stages.lib.corpus.scene import Scene
-from stages.lib.corpus.script import SCRIPT
-from stages.lib.corpus.visemes import VISEMES
-from stages.lib.media import read_frames
+from cospeech.corpus.body import LEFT_EYE, SIDES, Actor, Hand, Pose, data_folder
+from cospeech.corpus.cast import CAST
+from cospeech.corpus.clip import perform
+from cospeech.corpus.mesh import read_base_mesh
+from cospeech.corpus.scene import Scene
+from cospeech.corpus.script import SCRIPT
+from cospeech.corpus.visemes import VISEMES
+from cospeech.media import read_frames
 
 ROOT = Path(__file__).parents[3]
 _CACHE = Path(os.environ.get("ANNY_CACHE_DIR", ROOT / ".cospeech/anny"))
 pytestmark = pytest.mark.skipif(
     not any(_CACHE.rglob("*.safetensors")),
-    reason=f"the body model is not built in {_CACHE}: python -m stages.lib.corpus builds it (2 minutes, 4 GB)",
+    reason=f"the body model is not built in {_CACHE}: python -m cospeech.corpus builds it (2 minutes, 4 GB)",
 )
 
 

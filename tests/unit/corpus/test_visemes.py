@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stages.lib.corpus.visemes import VISEMES, blendshape_names, mouth_tracks, viseme_sequence
-from stages.lib.corpus.voice import Interval
+from cospeech.corpus.visemes import VISEMES, blendshape_names, mouth_tracks, viseme_sequence
+from cospeech.corpus.voice import Interval
 
 
 @pytest.mark.parametrize(

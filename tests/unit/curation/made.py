@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.lib.artifacts import AudioFeatures, Poses
+from cospeech.artifacts import AudioFeatures, Poses
 
 SIZE = 256
 UPPER_LIP, LOWER_LIP = [84, 85, 86], [90, 89, 88]

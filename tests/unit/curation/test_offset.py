@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.lib.curation.offset import av_offset, expert_offset, mouth_opening, voice_energy
+from cospeech.curation.offset import av_offset, expert_offset, mouth_opening, voice_energy
 from tests.unit.curation.made import good_features, good_poses, mouth_curve
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stages.lib.artifacts import Poses
-from stages.lib.curation.seen import measure_poses
+from cospeech.artifacts import Poses
+from cospeech.curation.visibility import measure_poses
 from tests.unit.curation.made import good_poses
 
 

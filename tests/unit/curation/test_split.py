@@ -1,6 +1,6 @@
 import pytest
 
-from stages.lib.curation.split import Kept, assign_split, counts
+from cospeech.curation.split import Kept, assign_split, counts
 
 
 def clips(speakers: int, each: int) -> list[Kept]:

@@ -1,6 +1,6 @@
 import pytest
 
-from stages.lib.curation.verdict import CHECKS, frequent, judge, permission
+from cospeech.curation.verdict import CHECKS, frequent, judge, permission
 
 GOOD: dict[str, float | None] = {
     "clip_seconds": 4.0, "face_confidence": 0.99, "upper_body_confidence": 0.95, "upper_body_visible": 1.0,

@@ -5,9 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.curation.visual import background_mask, camera_motion, cut, second_face
-from stages.lib.media import iter_constant_rate, read_frames
-from stages.params import load_params
+from cospeech.config import load_params
+from cospeech.curation.visual import background_mask, camera_motion, cut, second_face
+from cospeech.media import iter_constant_rate, read_frames
 from tests.unit.curation.made import good_poses
 
 

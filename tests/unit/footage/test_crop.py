@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from stages.lib.footage.crop import find_crop, shows_face
+from cospeech.footage.crop import find_crop, shows_face
 
 
 def person(x: float, y: float, width: float, hands: float) -> tuple[np.ndarray, np.ndarray]:

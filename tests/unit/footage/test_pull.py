@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stages.lib.footage.manifest import ManifestRow, parse_manifest
-from stages.lib.footage.pull import pull
-from stages.lib.footage.storage import Storage, StorageError
+from cospeech.footage.manifest import ManifestRow, parse_manifest
+from cospeech.footage.pull import pull
+from cospeech.footage.storage import Storage, StorageError
 from tests.s3 import S3Server
 
 HEADER = "uri,speaker,licence,consent,alignment\n"

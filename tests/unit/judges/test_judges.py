@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from scipy.ndimage import gaussian_filter
 
-from stages.lib.judges.arcface import ArcFace
-from stages.lib.judges.i3d import I3D, I3DNet, _pad_same
-from stages.lib.judges.inception import Inception
-from stages.lib.judges.lpips import Lpips
-from stages.lib.judges.weights import load_state
-from stages.lib.nets.face import FaceNet
+from cospeech.metric_networks.arcface import ArcFace
+from cospeech.metric_networks.i3d import I3D, I3DNet, _pad_same
+from cospeech.metric_networks.inception import Inception
+from cospeech.metric_networks.lpips import Lpips
+from cospeech.metric_networks.weights import load_state
+from cospeech.models.perception.face import FaceNet
 from tests.unit.metrics.people import person
 
 CPU = torch.device("cpu")
@@ -72,7 +72,7 @@ def test_inception_agrees_with_torchmetrics(tmp_path: Path, monkeypatch: pytest.
     import torch_fidelity.feature_extractor_inceptionv3 as theirs
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    from stages.lib.metrics.distributions import frechet_distance
+    from cospeech.metrics.distributions import frechet_distance
 
     made = tmp_path / "inception.pth"
     with monkeypatch.context() as patch:  # theirs has no way to be made without weights

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.audio.mfcc import mfcc
-from stages.lib.judges.lipsync import Sound, load_judge
-from stages.lib.judges.syncnet import SIDE, SyncNet, SyncNetNet, face_crops
-from stages.lib.nets.sync import SyncExpert
-from stages.lib.pose import skeleton as sk
+from cospeech.audio.mfcc import mfcc
+from cospeech.metric_networks.lipsync import Sound, load_judge
+from cospeech.metric_networks.syncnet import SIDE, SyncNet, SyncNetNet, face_crops
+from cospeech.models.perception.sync import SyncExpert
+from cospeech.pose import skeleton as sk
 from tests.unit.metrics.people import person
 
 CPU = torch.device("cpu")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.lib.media import MediaError, decode_speech, iter_constant_rate, probe, read_frames, sample_frames
+from cospeech.media import MediaError, decode_speech, iter_constant_rate, probe, read_frames, sample_frames
 from tests.footage import make_flash_and_beep, make_video, run_ffmpeg
 
 

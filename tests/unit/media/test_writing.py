@@ -5,15 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.media import (
-    MediaError,
-    contact_sheet,
-    read_frames,
-    read_speech,
-    save_png,
-    write_speech,
-    write_video,
-)
+from cospeech.media import MediaError, contact_sheet, read_frames, read_speech, save_png, write_speech, write_video
 
 
 def moving(count: int = 12, size: int = 64) -> np.ndarray:

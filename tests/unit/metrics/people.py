@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from stages.lib.pose import skeleton as sk
+from cospeech.pose import skeleton as sk
 
 
 def person(frames: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

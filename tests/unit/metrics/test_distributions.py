@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from stages.lib.metrics.distributions import frechet_distance
+from cospeech.metrics.distributions import frechet_distance
 
 
 def by_matrix_root(a: np.ndarray, b: np.ndarray) -> float:

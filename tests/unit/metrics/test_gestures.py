@@ -3,7 +3,7 @@ import pytest
 from scipy.signal import find_peaks
 from scipy.spatial.distance import pdist
 
-from stages.lib.metrics.gestures import beat_consistency, diversity, motion_beats, voice_beats
+from cospeech.metrics.gestures import beat_consistency, diversity, motion_beats, voice_beats
 
 FPS = 25
 

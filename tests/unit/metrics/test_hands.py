@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stages.lib.metrics.hands import hand_missing, hand_pck, hkc, hkv, shoulder_width
-from stages.lib.pose import skeleton as sk
+from cospeech.metrics.hands import hand_missing, hand_pck, hkc, hkv, shoulder_width
+from cospeech.pose import skeleton as sk
 from tests.unit.metrics.people import person
 
 

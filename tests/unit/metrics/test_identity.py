@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cosine
 
-from stages.lib.metrics.identity import identity_similarity
+from cospeech.metrics.identity import identity_similarity
 
 
 def test_cosine_by_scipy_over_the_frames_with_faces() -> None:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from stages.lib.metrics.lips import align, bilabial_closure, eye_distance, lip_gap, lmd
-from stages.lib.pose import skeleton as sk
+from cospeech.metrics.lips import align, bilabial_closure, eye_distance, lip_gap, lmd
+from cospeech.pose import skeleton as sk
 from tests.unit.metrics.people import person
 
 

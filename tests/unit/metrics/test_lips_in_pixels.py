@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.artifacts import Poses
-from stages.lib.media import read_frames
-from stages.lib.metrics.lips import align, eye_distance, lip_gap, lmd
-from stages.lib.pose import skeleton as sk
-from stages.lib.pose.detectors import build_detector
+from cospeech.artifacts import Poses
+from cospeech.media import read_frames
+from cospeech.metrics.lips import align, eye_distance, lip_gap, lmd
+from cospeech.pose import skeleton as sk
+from cospeech.pose.detectors import build_detector
 
 _STEADY = np.r_[sk.NOSE_BRIDGE, sk.RIGHT_EYE_RING, sk.LEFT_EYE_RING]
 

@@ -5,7 +5,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from stages.lib.metrics.pictures import flicker, psnr, ssim
+from cospeech.metrics.image import flicker, psnr, ssim
 
 
 @pytest.fixture

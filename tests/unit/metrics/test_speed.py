@@ -1,6 +1,6 @@
 import pytest
 
-from stages.lib.metrics.speed import summarise
+from cospeech.metrics.speed import summarise
 
 
 def test_median_and_p95_of_what_a_frame_takes() -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from stages.lib.metrics.sync import shift_distances, sync_score
+from cospeech.metrics.sync import shift_distances, sync_score
 
 
 def speech(count: int = 120, seed: int = 0) -> np.ndarray:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from stages.lib.metrics.uncertainty import estimate, paired_difference
+from cospeech.metrics.uncertainty import estimate, paired_difference
 
 
 def test_agrees_with_scipy() -> None:

@@ -7,8 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stages.lib.files import write_json
-from stages.lib.nets.arithmetic import (
+from cospeech.harness.files import write_json
+from cospeech.models.autoencoders.codec import Codec
+from cospeech.sampling.quantization import (
     Floating,
     Grid,
     Measuring,
@@ -18,7 +19,6 @@ from stages.lib.nets.arithmetic import (
     load_ranges,
     pick_arithmetic,
 )
-from stages.lib.nets.codec import Codec
 
 CPU = torch.device("cpu")
 GREATEST = greatest_weight() or 0

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.patches import fit_patches
+from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.autoencoders.patch_pca import fit_patches
 
 TINY = {"encoder_width": 8, "decoder_width": 8, "detail_width": 4, "decoder_blocks": 1}
 

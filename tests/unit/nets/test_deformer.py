@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from stages.lib.limbs import BONES, Pose, arm_layer
-from stages.lib.nets.deformer import Deformer, Offsets
-from stages.lib.nets.warp import body_field, take_apart, warp_picture
+from cospeech.models.warping.deformer import Deformer, Offsets
+from cospeech.models.warping.limb_layers import BONES, Pose, arm_layer
+from cospeech.models.warping.warp import body_field, take_apart, warp_picture
 from tests.unit.people import person, pose, turned_forearm
 
 CELLS = 32

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from stages.lib.attention.plan import AttentionPlan
-from stages.lib.nets.denoiser import Condition, Denoiser
+from cospeech.attention.plan import AttentionPlan
+from cospeech.models.transformers.denoiser import Condition, Denoiser
 
 TINY = {"latent_channels": 3, "pose_channels": 5, "width": 24, "layers": 2, "heads": 2, "conv_width": 8}
 B, T, H = 2, 4, 8

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from stages.lib.nets.motion import SPAN, MotionModel
-from stages.lib.posture import POSTURE, SPEECH
+from cospeech.motion.model import SPAN, MotionModel
+from cospeech.motion.representation import POSTURE, SPEECH
 
 
 def lively_model(lookahead: int = 4, chunk: int = 2) -> MotionModel:

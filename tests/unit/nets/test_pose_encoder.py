@@ -1,6 +1,6 @@
 import torch
 
-from stages.lib.nets.pose_encoder import PoseEncoder
+from cospeech.models.autoencoders.pose_encoder import PoseEncoder
 
 
 def pictures() -> torch.Tensor:

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from stages.lib.nets import precision
-from stages.lib.nets.precision import Precision, autocast, computed_in
+from cospeech.utils import precision
+from cospeech.utils.precision import Precision, autocast, computed_in
 
 CPU = torch.device("cpu")
 

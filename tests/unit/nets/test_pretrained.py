@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from stages.lib.nets.pose_encoder import PoseEncoder
-from stages.lib.nets.pretrained import require_config
+from cospeech.models.autoencoders.pose_encoder import PoseEncoder
+from cospeech.models.common.pretrained import require_config
 
 
 def test_a_model_of_the_right_shape_passes_whatever_diffusers_notes_beside_it():

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import torch
 
-from stages.lib.nets.sync import SyncExpert, contrastive_loss
+from cospeech.models.perception.sync import SyncExpert, contrastive_loss
 
 
 def test_embeddings_are_unit_vectors_and_ignore_brightness() -> None:

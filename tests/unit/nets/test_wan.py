@@ -12,14 +12,15 @@ from diffusers import (
     WanVACETransformer3DModel,
 )
 
-from stages.lib.attention.plan import AttentionPlan
-from stages.lib.checkpoint import Checkpoint
-from stages.lib.losses import add_noise, denoising_loss
-from stages.lib.matching import draw_few_steps, matching_loss
-from stages.lib.nets import wan, wan_codec
-from stages.lib.nets.lora import add_lora
-from stages.lib.sampling import sample
-from stages.lib.training import Learner, Optimisation, seeded, train_together
+from cospeech.attention.plan import AttentionPlan
+from cospeech.models.autoencoders import wan_vae as wan_codec
+from cospeech.models.transformers import wan
+from cospeech.models.transformers.lora import add_lora
+from cospeech.sampling.euler import sample
+from cospeech.training.checkpoint import Checkpoint
+from cospeech.training.dmd import draw_few_steps, matching_loss
+from cospeech.training.losses import add_noise, denoising_loss
+from cospeech.training.trainer import Learner, Optimisation, seeded, train_together
 
 B, T, SIDE, CELLS, TEXT = 1, 3, 16, 2, 12
 WAN = {

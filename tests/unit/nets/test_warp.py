@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.limbs import Pose
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.warp import (
+from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.warping.limb_layers import Pose
+from cospeech.models.warping.warp import (
     Layers,
     Warper,
     _around,

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.media import iter_frames
+from cospeech.media import iter_frames
 
 
 @pytest.fixture(scope="session")

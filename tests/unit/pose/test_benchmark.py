@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.poses import disagreement, plain_loop
-from stages.lib.media import read_frames, write_video
-from stages.lib.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
+from cospeech.media import read_frames, write_video
+from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
 
 
 def test_plain_loop_and_detector_agree(tmp_path: Path, person: np.ndarray) -> None:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stages.lib.pose import skeleton as sk
-from stages.lib.pose.cleaning import clean, fill_unseen, hide_outside, reject_stray_hands
+from cospeech.pose import skeleton as sk
+from cospeech.pose.cleaning import clean, fill_unseen, hide_outside, reject_stray_hands
 
 
 @pytest.fixture

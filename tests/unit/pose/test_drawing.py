@@ -3,8 +3,8 @@ import time
 import numpy as np
 import pytest
 
-from stages.lib.pose import skeleton as sk
-from stages.lib.pose.drawing import draw_skeleton, overlay
+from cospeech.pose import skeleton as sk
+from cospeech.pose.drawing import draw_skeleton, overlay
 
 STYLES = ("dwpose", "conditioning")
 

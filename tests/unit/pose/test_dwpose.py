@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.lib.pose import skeleton as sk
-from stages.lib.pose.detectors import build_detector
-from stages.lib.pose.dwpose import DwposeOptions
+from cospeech.pose import skeleton as sk
+from cospeech.pose.detectors import build_detector
+from cospeech.pose.dwpose import DwposeOptions
 from tests.unit.pose.tiny_onnx import brightest_point, person_detector
 
 

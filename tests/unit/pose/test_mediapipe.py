@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from stages.lib.artifacts import Poses
-from stages.lib.pose import skeleton as sk
-from stages.lib.pose.mediapipe import FACE_VERTICES, MediaPipeDetector, MediaPipeOptions, enlarge, face_points
+from cospeech.artifacts import Poses
+from cospeech.pose import skeleton as sk
+from cospeech.pose.mediapipe import FACE_VERTICES, MediaPipeDetector, MediaPipeOptions, enlarge, face_points
 
 
 @pytest.fixture(scope="module")

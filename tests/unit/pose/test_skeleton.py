@@ -3,7 +3,7 @@
 import numpy as np
 from rtmlib.visualization.skeleton.coco133 import coco133
 
-from stages.lib.pose import skeleton as sk
+from cospeech.pose import skeleton as sk
 
 INFO = coco133["keypoint_info"]
 NAMES = [INFO[index]["name"] for index in range(sk.KEYPOINTS)]

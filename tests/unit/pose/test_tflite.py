@@ -6,7 +6,7 @@ from pathlib import Path
 import mediapipe
 import pytest
 
-from stages.lib.pose.tflite import _OPERATOR_INPUTS, _OPERATOR_OUTPUTS, _target, _tensors, _vector, without_output
+from cospeech.pose.tflite import _OPERATOR_INPUTS, _OPERATOR_OUTPUTS, _target, _tensors, _vector, without_output
 
 MODULES = Path(mediapipe.__file__).parent / "modules"
 

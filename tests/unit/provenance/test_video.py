@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from stages.cli import main
-from stages.lib.media import read_frames, write_video
-from stages.lib.provenance.bundle import check_bundle, sign_bundle
-from stages.lib.provenance.identity import Identity, load_identity
-from stages.lib.provenance.video import GENERATED, read_credentials, sign_video
+from cospeech.cli import main
+from cospeech.media import read_frames, write_video
+from cospeech.provenance.bundle import check_bundle, sign_bundle
+from cospeech.provenance.identity import Identity, load_identity
+from cospeech.provenance.video import GENERATED, read_credentials, sign_video
 
 CLAIMS = {"models": {"student": "0" * 64}, "reference": {"clip": "ann-1", "consent": "written"}}
 

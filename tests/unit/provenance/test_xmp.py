@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from stages.lib.files import file_digest
-from stages.lib.provenance.xmp import describe_origin
+from cospeech.harness.files import file_digest
+from cospeech.provenance.xmp import describe_origin
 
 IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
 DESCRIPTION = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description"

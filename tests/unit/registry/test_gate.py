@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.lib.registry.gate import Gate, Rule, decide, read_rows
+from cospeech.registry.gate import Gate, Rule, decide, read_rows
 
 CLIPS = [f"clip-{index}" for index in range(8)]
 GATE = Gate((Rule("psnr", "higher", 0.0), Rule("lmd", "lower", -0.01)), 0.95, 2000, 4)

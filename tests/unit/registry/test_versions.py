@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from stages.lib.consent import Revocation, save_revocations
-from stages.lib.registry.gate import Decision
-from stages.lib.registry.service import known_before, promote_export, roll_back, unusable_versions
-from stages.lib.registry.versions import Registry
-from stages.lib.workspace import Workspace
+from cospeech.footage.consent import Revocation, save_revocations
+from cospeech.harness.workspace import Workspace
+from cospeech.registry.gate import Decision
+from cospeech.registry.service import known_before, promote_export, roll_back, unusable_versions
+from cospeech.registry.versions import Registry
 from tests.s3 import S3Server
 
 ENTRY = {"when": "2026-01-02T03:04:05+00:00", "reason": "better"}
@@ -85,7 +85,7 @@ def test_a_damaged_version_is_not_fetched(registry: Registry, tmp_path: Path) ->
 CHILD = """
 import sys
 from pathlib import Path
-from stages.lib.registry.versions import Registry
+from cospeech.registry.versions import Registry
 registry, bundle = Registry(sys.argv[1], sys.argv[2] or None), Path(sys.argv[3])
 registry.state()
 print("ready", flush=True)

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from stages.lib.media import save_png, write_video
-from stages.lib.metrics.catalogue import GESTURES, MEASURES, SET_MEASURES
-from stages.lib.report import StageReport
-from stages.lib.report_html.content import ClipVideos, Refused, ReportData
-from stages.lib.report_html.page import TITLES
+from cospeech.harness.stage_report import StageReport
+from cospeech.media import save_png, write_video
+from cospeech.metrics.registry import GESTURES, MEASURES, SET_MEASURES
+from cospeech.report.content import ClipVideos, Refused, ReportData
+from cospeech.report.page import TITLES
 
 CLIPS = ("ann-2", "bob-1", "eve-3")
 FPS, FRAMES = 25, 20

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from stages.lib.report_html import write_report
+from cospeech.report import write_report
 from tests.browser import open_browser
 from tests.unit.report_html.made import FPS, made_report
 

@@ -8,10 +8,10 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from stages.lib.media import save_png
-from stages.lib.report_html import write_report
-from stages.lib.report_html.charts import histogram, lines
-from stages.lib.report_html.pictures import embed
+from cospeech.media import save_png
+from cospeech.report import write_report
+from cospeech.report.charts import histogram, lines
+from cospeech.report.pictures import embed
 from tests.unit.report_html.made import made_report
 
 

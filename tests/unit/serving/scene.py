@@ -8,12 +8,12 @@ import anyio
 import cv2
 import numpy as np
 
-from stages.lib.serving.gallery import Gallery
-from stages.lib.serving.limits import Limits
-from stages.lib.serving.offered import Offered
-from stages.lib.serving.seats import Seats
-from stages.lib.serving.visit import Studio
-from stages.lib.speaker import Person, Speaker
+from cospeech.inference.speaker import Person, Speaker
+from cospeech.serving.gallery import Gallery
+from cospeech.serving.limits import Limits
+from cospeech.serving.portraits import Offered
+from cospeech.serving.queue import Seats
+from cospeech.serving.session import Studio
 from tests.unit.talking.small import models, somebody
 
 LIMITS = replace(Limits(), voice_seconds=20, people=3, picture_bytes=200_000, picture_pixels=500_000)

@@ -9,9 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from stages.lib.serving.app import make_app
-from stages.lib.serving.guard import COOKIE, Token, check_token, is_loopback
-from stages.lib.serving.server import Address, open_socket
+from cospeech.serving.app import make_app
+from cospeech.serving.auth import COOKIE, Token, check_token, is_loopback
+from cospeech.serving.server import Address, open_socket
 from tests.unit.serving.scene import LIMITS, PICTURE, make_studio, png
 
 HOME, ELSEWHERE = "http://127.0.0.1:8000", "http://evil.example"

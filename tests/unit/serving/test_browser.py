@@ -14,8 +14,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.browser import NONE_FOUND, WATCH, browser_path, delays, first_frame, microphone, skews
-from stages.lib.serving.guard import Token
-from stages.lib.serving.server import Address, make_server, open_socket
+from cospeech.serving.auth import Token
+from cospeech.serving.server import Address, make_server, open_socket
 from tests.unit.serving.scene import PICTURE, make_studio, png
 from tests.unit.serving.test_voice import tone, wav
 

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from stages.lib.serving.film import SAMPLE_RATE, Film
+from cospeech.serving.mp4_stream import SAMPLE_RATE, Film
 
 SIZE, FPS, FRAMES = 64, 25, 50
 EACH = SAMPLE_RATE // FPS

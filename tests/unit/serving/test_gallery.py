@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.lib.consent import Revocation
-from stages.lib.files import file_digest
-from stages.lib.media import save_png, write_video
-from stages.lib.serving.gallery import Gallery
-from stages.lib.serving.offered import Offered, offered_people
-from stages.lib.serving.server import find_person_in
+from cospeech.footage.consent import Revocation
+from cospeech.harness.files import file_digest
+from cospeech.media import save_png, write_video
+from cospeech.serving.gallery import Gallery
+from cospeech.serving.portraits import Offered, offered_people
+from cospeech.serving.server import find_person_in
 from tests.unit.serving.scene import LIMITS, PICTURE, find, png
 
 pytestmark = pytest.mark.anyio

@@ -4,7 +4,7 @@ import anyio
 import pytest
 from anyio.abc import TaskGroup
 
-from stages.lib.serving.seats import Seats
+from cospeech.serving.queue import Seats
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.cli import main
+from cospeech.cli import main
 from tests.unit.talking.small import SETTINGS, models
 
 
@@ -31,7 +31,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def running(project: Path, repository: Path) -> "Iterator[subprocess.Popen[str]]":
     process = subprocess.Popen(
-        [sys.executable, "-m", "stages.cli", "serve", "--root", str(project), "--port", "0"],
+        [sys.executable, "-m", "cospeech.cli", "serve", "--root", str(project), "--port", "0"],
         cwd=repository, env=os.environ | {"PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True,
     )  # fmt: skip

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from stages.lib.serving.film import SAMPLE_RATE, Film
-from stages.lib.serving.talk import Talk
+from cospeech.serving.av_sync import Talk
+from cospeech.serving.mp4_stream import SAMPLE_RATE, Film
 from tests.unit.serving.test_film import decoded
 from tests.unit.serving.test_voice import tone
 

@@ -11,9 +11,9 @@ import av
 import numpy as np
 import pytest
 
-from stages.lib.serving.visit import Studio, read_wish, receive_visitor
-from stages.lib.speaker import Person, Speaker
-from stages.lib.talking.session import Session
+from cospeech.inference.session import Session
+from cospeech.inference.speaker import Person, Speaker
+from cospeech.serving.session import Studio, read_wish, receive_visitor
 from tests.unit.serving.scene import LIMITS, ORIGIN, FakeSocket, make_studio
 from tests.unit.serving.test_voice import tone, wav
 from tests.unit.talking.small import speech

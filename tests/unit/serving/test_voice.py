@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stages.lib.media import write_video
-from stages.lib.serving.limits import Limits
-from stages.lib.serving.voice import Microphone, Resampler, Upload, read_file
+from cospeech.media import write_video
+from cospeech.serving.audio_input import Microphone, Resampler, Upload, read_file
+from cospeech.serving.limits import Limits
 
 
 def tone(seconds: float, rate: int, loud: float = 0.5) -> np.ndarray:

@@ -3,17 +3,17 @@
 import numpy as np
 import torch
 
-from stages.lib.nets.arithmetic import Floating
-from stages.lib.nets.codec import Codec
-from stages.lib.nets.deformer import Deformer
-from stages.lib.nets.denoiser import Denoiser
-from stages.lib.nets.lean import LeanStudent
-from stages.lib.nets.pose_encoder import PoseEncoder
-from stages.lib.pixels import to_tensor
-from stages.lib.pose.drawing import draw_skeleton
-from stages.lib.sampling import timesteps
-from stages.lib.talking.models import Models, Settings
-from stages.lib.talking.scene import Person
+from cospeech.inference.bundle import Models, Settings
+from cospeech.inference.conditioning import Person
+from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.autoencoders.pose_encoder import PoseEncoder
+from cospeech.models.transformers.denoiser import Denoiser
+from cospeech.models.warping.deformer import Deformer
+from cospeech.pose.drawing import draw_skeleton
+from cospeech.sampling.euler import timesteps
+from cospeech.sampling.folded_student import LeanStudent
+from cospeech.sampling.quantization import Floating
+from cospeech.utils.images import to_tensor
 from tests.unit.metrics.people import person
 from tests.unit.nets.test_motion import lively_model
 

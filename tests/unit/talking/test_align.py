@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from stages.lib.pose import skeleton as sk
-from stages.lib.talking.align import Fit
+from cospeech.inference.retargeting import Fit
+from cospeech.pose import skeleton as sk
 from tests.unit.metrics.people import person
 
 

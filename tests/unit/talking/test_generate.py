@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from stages.cli import main
-from stages.lib.media import iter_frames, read_frames, save_png, write_speech, write_video
-from stages.lib.provenance.video import read_credentials
-from stages.lib.speaker import Speaker, load
+from cospeech.cli import main
+from cospeech.inference.speaker import Speaker, load
+from cospeech.media import iter_frames, read_frames, save_png, write_speech, write_video
+from cospeech.provenance.video import read_credentials
 from tests.unit.talking.small import RATE, SIZE, models, speech
 
 PARTS = ("student", "codec", "deformer", "pose_encoder", "motion")
@@ -154,7 +154,7 @@ def test_the_model_draws_on_the_device_that_is_asked_for(
         asked.append(device.type)
         return load(folder, "cpu")
 
-    monkeypatch.setattr("stages.lib.talking.generate.load", watched)
+    monkeypatch.setattr("cospeech.inference.generate.load", watched)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert generate(given, tmp_path / "a.mp4", device="cpu") == 0
     assert generate(given, tmp_path / "b.mp4") == 0

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from stages.lib.talking.pipeline import Pipeline
+from cospeech.inference.thread_pipeline import Pipeline
 
 
 def test_items_come_out_in_order_through_all_parts() -> None:

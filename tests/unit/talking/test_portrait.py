@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stages.lib.media import iter_frames
-from stages.lib.pose import skeleton as sk
-from stages.lib.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
-from stages.lib.talking.inputs import InputError
-from stages.lib.talking.portrait import LARGEST, read_picture, read_portrait
+from cospeech.inference.errors import InputError
+from cospeech.inference.portrait import LARGEST, read_picture, read_portrait
+from cospeech.media import iter_frames
+from cospeech.pose import skeleton as sk
+from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from stages.lib.audio.mel import log_mel
-from stages.lib.motion import draw_motion
-from stages.lib.speaker import Speaker
-from stages.lib.talking.align import Fit
-from stages.lib.talking.models import Models
-from stages.lib.talking.scene import Person
+from cospeech.audio.mel import log_mel
+from cospeech.inference.bundle import Models
+from cospeech.inference.conditioning import Person
+from cospeech.inference.retargeting import Fit
+from cospeech.inference.speaker import Speaker
+from cospeech.motion.stream import draw_motion
 from tests.unit.talking.small import FPS, RATE, SETTINGS, SIZE, models, somebody, speech
 
 

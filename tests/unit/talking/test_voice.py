@@ -7,9 +7,9 @@ import av
 import numpy as np
 import pytest
 
-from stages.lib.media import write_video
-from stages.lib.talking.inputs import InputError
-from stages.lib.talking.voice import read_voice
+from cospeech.inference.audio_source import read_voice
+from cospeech.inference.errors import InputError
+from cospeech.media import write_video
 
 
 def tone(seconds: float, rate: int, hertz: float = 440.0) -> np.ndarray:

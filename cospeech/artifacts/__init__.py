@@ -1,0 +1,8 @@
+"""One dataclass per artifact, each with its file format and a version that is checked at load."""
+
+from cospeech.artifacts.audio import AudioFeatures, Words
+from cospeech.artifacts.latents import Latents, Prompts, Targets, WindowLatents
+from cospeech.artifacts.poses import Poses
+from cospeech.artifacts.tables import Curated, Ledger
+
+__all__ = ["AudioFeatures", "Curated", "Latents", "Ledger", "Poses", "Prompts", "Targets", "WindowLatents", "Words"]

@@ -1,0 +1,1 @@
+"""Input-aware sparse attention: the plan from the poses, its backends, their dispatch."""

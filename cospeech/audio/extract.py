@@ -1,0 +1,102 @@
+"""Everything that is heard in one clip; runs in a worker process and leaves its result in the clip store."""
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from cospeech.artifacts import AudioFeatures
+from cospeech.audio import ctc, features, mel, timing, transcribe, voice, words
+from cospeech.audio.ctc import load_ctc, recognise_phones
+from cospeech.audio.features import load_encoder
+from cospeech.audio.mel import log_mel
+from cospeech.audio.timing import MODEL_RATE, resampled
+from cospeech.audio.transcribe import load_recogniser, speech_turns
+from cospeech.audio.voice import voice_activity
+from cospeech.harness.clip_cache import ClipStore
+from cospeech.harness.files import code_digest, source_digest, value_digest, write_json
+from cospeech.utils import hub_weights
+
+FEATURES_FILE, WORDS_FILE = "audio.safetensors", "words.json"
+
+
+@dataclass(frozen=True)
+class AudioSettings:
+    """What is extracted and with which models; `hub`: whether weights may be fetched by name."""
+
+    fps: float
+    features: Literal["none", "wav2vec2", "whisper"]
+    features_model: str | None
+    recogniser: str | None
+    language: str | None
+    word_aligner: str | None
+    phone_recogniser: str | None
+    hub: bool
+
+    def salt(self) -> str:
+        """Changes with every setting, with the bytes of the models in folders, and with this code."""
+        sources = [self.features_model, self.recogniser, self.word_aligner, self.phone_recogniser]
+        code = code_digest(ctc, features, mel, timing, transcribe, voice, hub_weights, words)
+        return value_digest([asdict(self), [source_digest(source) for source in sources], code])
+
+
+@dataclass(frozen=True)
+class AudioJob:
+    """recognise: whether words and phones are wanted from the recognisers (the source brought none)."""
+
+    clip: str
+    speech: Path
+    frames: int
+    recognise: bool
+    settings: AudioSettings
+    store: ClipStore
+    key: str
+
+
+def extract_clip(job: AudioJob) -> None:
+    """Put `audio.safetensors` and `words.json` of one clip into the store.
+
+    Raises:
+        ValueError: a model that the settings name is not there or is of another kind.
+    """
+    import torch
+
+    from cospeech.media import read_speech
+
+    torch.set_num_threads(1)
+    speech, rate = read_speech(job.speech)
+    with tempfile.TemporaryDirectory() as folder:
+        files = {name: Path(folder) / name for name in (FEATURES_FILE, WORDS_FILE)}
+        audio_features(speech, rate, job.frames, job.settings).save(files[FEATURES_FILE])
+        write_json(files[WORDS_FILE], recognised(job.clip, speech, rate, job.settings) if job.recognise else [])
+        job.store.put(job.key, files)
+
+
+def audio_features(speech: np.ndarray, rate: int, frames: int, settings: AudioSettings) -> AudioFeatures:
+    """Features of (S,) float at `rate` on the clock of `frames` video frames."""
+    learned = None
+    if settings.features != "none":
+        assert settings.features_model is not None
+        encoder = load_encoder(settings.features, settings.features_model, settings.hub)
+        learned = encoder.per_frame(speech, rate, frames, settings.fps)
+    return AudioFeatures(
+        log_mel(speech, rate, frames, settings.fps), voice_activity(speech, rate, frames, settings.fps), learned
+    )
+
+
+def recognised(clip: str, speech: np.ndarray, rate: int, settings: AudioSettings) -> list[dict[str, Any]]:
+    """Rows of `artifacts.Words` from the models that are configured; none are: no rows."""
+    found: list[dict[str, Any]] = []
+    if settings.recogniser is not None:
+        pipeline = load_recogniser(settings.recogniser, settings.language, settings.hub)
+        aligner = load_ctc(settings.word_aligner, "audio.word_aligner", settings.hub) if settings.word_aligner else None
+        found += words.rows(clip, "word", "whisperx", transcribe.transcribe(pipeline, aligner, speech, rate))
+    if settings.phone_recogniser is not None:
+        model = load_ctc(settings.phone_recogniser, "audio.phone_recogniser", settings.hub)
+        samples = resampled(speech, rate)
+        for turn in speech_turns(samples, MODEL_RATE):
+            part = samples[int(turn.start * MODEL_RATE) : int(turn.end * MODEL_RATE)]
+            found += words.rows(clip, "phone", "ctc", recognise_phones(model, part, turn.start))
+    return found

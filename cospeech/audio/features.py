@@ -1,0 +1,101 @@
+"""A learned feature per video frame: the encoder of wav2vec 2.0 (arXiv 2006.11477) or Whisper (arXiv 2212.04356)."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from cospeech.audio.timing import MODEL_RATE, at_times, frame_times, resampled
+from cospeech.utils.hub_weights import load_pretrained
+
+Kind = Literal["wav2vec2", "whisper"]
+OVERLAP = 2 * MODEL_RATE
+"""Long recordings go in chunks that overlap this much; a frame comes from the chunk that sees most around it."""
+WAV2VEC2_CHUNK = 30 * MODEL_RATE
+
+
+@dataclass(frozen=True)
+class SpeechEncoder:
+    """Last hidden state of a pretrained encoder, with the time of each of its frames.
+
+    chunk: samples encoded at once. step, offset: samples between frames, and of the first frame's centre.
+    """
+
+    kind: Kind
+    model: Any
+    extractor: Any
+    chunk: int
+    step: int
+    offset: float
+
+    def encode(self, speech: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
+        """(S,) float -> features (N, D) float32 and the centres of their frames in seconds (N,)."""
+        samples = resampled(speech, rate)
+        features, times = [], []
+        starts = list(range(0, max(len(samples) - OVERLAP, 1), self.chunk - OVERLAP))
+        for start in starts:
+            part = samples[start : start + self.chunk]
+            hidden = self._encode_chunk(part)
+            centres = start + self.offset + np.arange(len(hidden)) * self.step
+            lowest = start + OVERLAP / 2 if start else -np.inf
+            highest = (
+                start + len(part) - OVERLAP / 2 if start != starts[-1] else start + max(len(part), self.offset + 1)
+            )
+            keep = (centres >= lowest) & (centres < highest)
+            features.append(hidden[keep])
+            times.append(centres[keep] / MODEL_RATE)
+        return np.concatenate(features), np.concatenate(times)
+
+    def per_frame(self, speech: np.ndarray, rate: int, frames: int, fps: float) -> np.ndarray:
+        """(T, D) float32: the features at the centres of the video frames, by linear interpolation."""
+        features, times = self.encode(speech, rate)
+        return at_times(features, times, frame_times(frames, fps))
+
+    @torch.inference_mode()
+    def _encode_chunk(self, samples: np.ndarray) -> np.ndarray:
+        inputs = self.extractor(samples, sampling_rate=MODEL_RATE, return_tensors="pt")
+        if self.kind == "whisper":
+            return self.model.encoder(inputs.input_features).last_hidden_state[0].numpy()
+        values = inputs.input_values
+        least = int(np.prod(self.model.config.conv_stride)) * 2  # shorter than one receptive field: no frame at all
+        values = torch.nn.functional.pad(values, (0, max(least - values.shape[-1], 0)))
+        return self.model(values).last_hidden_state[0].numpy()
+
+
+@lru_cache(maxsize=1)
+def load_encoder(kind: Kind, source: str, hub: bool) -> SpeechEncoder:
+    """Once a process.
+
+    Args:
+        kind: which family `source` must be of.
+        source: a folder, or a name on the hub.
+        hub: whether files may be fetched.
+
+    Raises:
+        ValueError: no such model, or one of another family.
+    """
+    from transformers import AutoConfig, AutoFeatureExtractor, Wav2Vec2Model, WhisperModel
+
+    key = "audio.features_model"
+    config = load_pretrained(AutoConfig.from_pretrained, source, key, hub)
+    if config.model_type != kind:
+        raise ValueError(f"{key}: {source!r} is a {config.model_type} model, but audio.features is {kind}")
+    extractor = load_pretrained(AutoFeatureExtractor.from_pretrained, source, key, hub)
+    family = WhisperModel if kind == "whisper" else Wav2Vec2Model
+    model = load_pretrained(family.from_pretrained, source, key, hub).eval().requires_grad_(False)
+    if kind == "whisper":
+        # Spectrogram frames are centred on multiples of the hop, and the second convolution keeps every other one.
+        return SpeechEncoder(kind, model, extractor, extractor.n_samples, 2 * extractor.hop_length, 0.0)
+    step, field = convolution_clock(config)
+    return SpeechEncoder(kind, model, extractor, WAV2VEC2_CHUNK, step, field / 2)
+
+
+def convolution_clock(config: Any) -> tuple[int, int]:
+    """Samples between the frames of a wav2vec 2.0 model, and samples that one frame sees."""
+    step, field = 1, 1
+    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
+        field += (kernel - 1) * step
+        step *= stride
+    return step, field

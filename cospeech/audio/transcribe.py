@@ -1,0 +1,165 @@
+"""Words with times: a Whisper recogniser through whisperx, placed by a CTC aligner where one is configured."""
+
+import contextlib
+import io
+import os
+import warnings
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from cospeech.audio.ctc import CtcModel, align_words
+from cospeech.audio.timing import MODEL_RATE, resampled
+from cospeech.audio.voice import load_segmentation, speech_probability
+from cospeech.audio.words import Span
+
+ONSET, OFFSET = 0.5, 0.363
+"""Speech begins above the one and ends below the other; whisperx's own values."""
+PAUSE = 0.3
+"""Shorter pauses do not end a turn, seconds."""
+LONGEST_TURN = 28.0
+"""Longer speech is cut at its least likely point: Whisper hears 30 s at once."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A stretch of speech, seconds."""
+
+    start: float
+    end: float
+
+
+def speech_turns(speech: np.ndarray, rate: int) -> list[Turn]:
+    """Stretches in which somebody speaks."""
+    probability, times = speech_probability(load_segmentation(), speech, rate)
+    return turns_of(probability, times)
+
+
+def turns_of(probability: np.ndarray, times: np.ndarray) -> list[Turn]:
+    """Hysteresis over the probability (N,) at `times` (N,); pauses under `PAUSE` are bridged."""
+    half = (times[1] - times[0]) / 2 if len(times) > 1 else 0.0
+    turns: list[Turn] = []
+    begun: float | None = None
+    for value, time in zip(probability, times, strict=True):
+        if begun is None and value > ONSET:
+            begun = max(float(time - half), 0.0)
+        elif begun is not None and value < OFFSET:
+            turns.append(Turn(begun, float(time - half)))
+            begun = None
+    if begun is not None:
+        turns.append(Turn(begun, float(times[-1] + half)))
+    joined: list[Turn] = []
+    for turn in turns:
+        if joined and turn.start - joined[-1].end < PAUSE:
+            joined[-1] = Turn(joined[-1].start, turn.end)
+        else:
+            joined.append(turn)
+    return [part for turn in joined for part in _split(turn, probability, times)]
+
+
+def _split(turn: Turn, probability: np.ndarray, times: np.ndarray) -> list[Turn]:
+    if turn.end - turn.start <= LONGEST_TURN:
+        return [turn]
+    inside = np.flatnonzero((times > turn.start + LONGEST_TURN / 2) & (times < turn.start + LONGEST_TURN))
+    cut = float(times[inside[np.argmin(probability[inside])]])
+    return [Turn(turn.start, cut), *_split(Turn(cut, turn.end), probability, times)]
+
+
+@lru_cache(maxsize=1)
+def load_recogniser(source: str, language: str | None, hub: bool) -> Any:
+    """whisperx's pipeline around a Whisper in CTranslate2 form, once a process.
+
+    Args:
+        source: a folder with model.bin, or a name that faster-whisper knows.
+        language: code such as "en", or None to detect it in each clip.
+        hub: whether files may be fetched.
+
+    Raises:
+        ValueError: no such model.
+    """
+    os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")  # read when pyannote is imported, by whisperx
+    with _quiet():
+        import whisperx
+        from whisperx.vads.vad import Vad
+
+        class _SafeVad(Vad):
+            """The same model as whisperx's own, which would unpickle it without restriction."""
+
+            def __init__(self) -> None:
+                super().__init__(ONSET)
+
+            @staticmethod
+            def preprocess_audio(audio: np.ndarray) -> np.ndarray:
+                return audio
+
+            def __call__(self, audio: dict[str, Any]) -> list[Turn]:
+                return speech_turns(audio["waveform"], audio["sample_rate"])
+
+            @staticmethod
+            def merge_chunks(turns: list[Turn], chunk_size: int, onset: float, offset: float | None) -> list[dict]:
+                return [{"start": turn.start, "end": turn.end} for turn in turns]
+
+        try:
+            return whisperx.load_model(
+                source,
+                "cpu",
+                compute_type="float32",
+                language=language,
+                vad_model=_SafeVad(),
+                local_files_only=not hub,
+                threads=1,
+            )
+        except (RuntimeError, ValueError, OSError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise ValueError(
+                f"audio.recogniser: {source!r} holds no Whisper in CTranslate2 form ({first}); give a folder with "
+                "model.bin, or a name and audio.hub: true"
+            ) from error
+
+
+def transcribe(pipeline: Any, aligner: CtcModel | None, speech: np.ndarray, rate: int) -> list[Span]:
+    """Words said in (S,) float at `rate`, in order.
+
+    With an aligner, whisperx's transcript of each turn is placed letter by letter (about 20 ms). Without one, the times
+    are those of Whisper's own cross-attention (about 0.1 s).
+    """
+    samples = resampled(speech, rate)
+    if aligner is None:
+        turns = [(turn, "") for turn in speech_turns(samples, MODEL_RATE)]
+    else:
+        segments = pipeline.transcribe(samples)["segments"]
+        turns = [(Turn(segment["start"], segment["end"]), segment["text"]) for segment in segments]
+    words: list[Span] = []
+    for turn, text in turns:
+        part = samples[int(turn.start * MODEL_RATE) : int(turn.end * MODEL_RATE)]
+        words += (
+            align_words(aligner, part, text, turn.start) if aligner else _attention_words(pipeline, part, turn.start)
+        )
+    return words
+
+
+def _attention_words(pipeline: Any, samples: np.ndarray, start: float) -> list[Span]:
+    segments, _ = pipeline.model.transcribe(
+        samples,
+        language=pipeline.preset_language,
+        beam_size=5,
+        temperature=0.0,  # no fallback to sampling: two runs say the same
+        condition_on_previous_text=False,
+        word_timestamps=True,
+    )
+    limit = len(samples) / MODEL_RATE
+    return [
+        Span(word.word.strip(), start + float(word.start), start + min(float(word.end), limit))
+        for segment in segments
+        for word in segment.words or []
+    ]
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Importing whisperx prints a page on an optional decoder that nothing here uses."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield

@@ -1,0 +1,109 @@
+"""From clips to models: means with intervals, distances of whole sets, and what student and teacher differ in."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cospeech.evaluation.clip_metrics import Measured, Value
+from cospeech.evaluation.segments import SPLITS
+from cospeech.metrics.distributions import frechet_distance
+from cospeech.metrics.registry import ABSOLUTE, MEASURES, SET_MEASURES, UNAVAILABLE, WEIGHTS
+from cospeech.metrics.uncertainty import estimate, paired_difference
+
+Rows = Sequence[Mapping[str, Value]]
+_GENERAL = {
+    "bilabial_closure": "no p, b or m with times in the stretches",
+    "hkv": "no hand was found twice",
+    "lmd": "no face was found",
+    "hand_pck": "no real hand was found",
+    "identity": "no face was found",
+    "fid": "there are fewer than two frames",
+    "fvd": "there are fewer than two stretches of 9 frames or more",
+    **dict.fromkeys(("sync_c", "sync_d", "sync_offset"), "the clips are too short for shifts of 15 frames"),
+}
+
+
+def summarise(rows: Rows, reasons: Mapping[str, str], seed: int) -> dict[str, Any]:
+    """Means over clips of one model, overall with intervals, and for people seen and not seen in training.
+
+    Closure is pooled over phones, the sync offset is the mean of absolute values. `interval` has the 95% bootstrap
+    interval over clips. A measure that no clip has is None, and `reasons` says why; `reasons` as given goes before the
+    general ones.
+    """
+    summary: dict[str, Any] = {"clips": len(rows), **_means(rows)}
+    found = {measure.key: estimate(*_values(rows, measure.key), seed) for measure in MEASURES}
+    summary["interval"] = {key: [each.low, each.high] for key, each in found.items() if each is not None}
+    for split in SPLITS:
+        part = [row for row in rows if row["split"] == split]
+        summary[split] = {"clips": len(part), **_means(part)}
+    return {**summary, **dict.fromkeys(UNAVAILABLE), "reasons": dict(reasons)}
+
+
+def with_set_distances(
+    summary: dict[str, Any], made: Sequence[Measured], real: Sequence[Measured], itself: bool
+) -> dict[str, Any]:
+    """`summary` with FID and FVD of all frames and stretches of a model, and the reasons of what is None as a list.
+
+    A list, since `dvc metrics` leaves lists out of its tables.
+    """
+    for measure in SET_MEASURES:
+        sets = [[each.features[measure.key] for each in part if measure.key in each.features] for part in (made, real)]
+        known = all(sets) and not itself
+        summary[measure.key] = frechet_distance(*(np.concatenate(each) for each in sets)) if known else None
+    known_reasons = {**_GENERAL, **UNAVAILABLE, **summary["reasons"]}
+    summary["reasons"] = [
+        {"measure": name, "reason": known_reasons.get(name, "could not be measured on any clip")}
+        for name, value in summary.items()
+        if value is None
+    ]
+    return summary
+
+
+def difference(ours: Rows, theirs: Rows, seed: int) -> dict[str, Any]:
+    """`ours` minus `theirs`, clip by clip: means, and the interval of each over clips."""
+    result: dict[str, Any] = {"clips": len(ours), "interval": {}}
+    other = {row["clip"]: row for row in theirs}
+    for measure in MEASURES:
+        pairs = [(row, other[row["clip"]]) for row in ours if _known(row, measure.key, other)]
+        if not pairs:
+            continue
+        a, b = (np.array([_value(pair[side], measure.key) for pair in pairs]) for side in (0, 1))
+        weights = np.array([(_weight(x, measure.key) + _weight(y, measure.key)) / 2 for x, y in pairs])
+        found = paired_difference(a, b, weights, seed)
+        assert found is not None
+        result[measure.key] = found.mean
+        result["interval"][measure.key] = [found.low, found.high]
+    return result
+
+
+def missing_weights(given: Mapping[str, str]) -> dict[str, str]:
+    """Why measures are None whose official weights are not among `given`."""
+    return {key: reason for key, reason in WEIGHTS.items() if key not in given}
+
+
+def _known(row: Mapping[str, Value], key: str, other: Mapping[Value, Mapping[str, Value]]) -> bool:
+    return row["clip"] in other and row[key] is not None and other[row["clip"]][key] is not None
+
+
+def _means(rows: Rows) -> dict[str, float | None]:
+    series = {measure.key: _values(rows, measure.key) for measure in MEASURES}
+    return {
+        key: float(np.average(values, weights=weights)) if len(values) else None
+        for key, (values, weights) in series.items()
+    }
+
+
+def _values(rows: Rows, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Values and weights of the clips that have one."""
+    known = [row for row in rows if row[key] is not None]
+    return np.array([_value(row, key) for row in known]), np.array([_weight(row, key) for row in known])
+
+
+def _value(row: Mapping[str, Value], key: str) -> float:
+    value = float(row[key])  # type: ignore[arg-type]
+    return abs(value) if key in ABSOLUTE else value
+
+
+def _weight(row: Mapping[str, Value], key: str) -> float:
+    return float(row["bilabials"]) if key == "bilabial_closure" else 1.0  # type: ignore[arg-type]

@@ -1,0 +1,112 @@
+"""How fast both models are, in one process, by turns, on the same stretches.
+
+Phases: motion (voice to keypoints), pose (skeletons drawn and encoded, the reference deformed to them), denoise, decode
+(latents to pictures), encode (pictures to an H.264 file).
+"""
+
+import platform
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from cospeech.evaluation.segments import Stretch
+from cospeech.families.base import PoseInput
+from cospeech.media import write_video
+from cospeech.metrics.speed import summarise
+from cospeech.motion.model import MotionModel
+from cospeech.motion.stream import draw_motion
+from cospeech.pose.drawing import draw_skeleton
+from cospeech.sampling.generation import Drawn, now
+from cospeech.utils.device import processor_says
+
+DRAWING = ("pose", "denoise", "decode")
+"""Phases that `teacher_fps` and `student_fps` count: from keypoints and noise to pictures, as the paper counts."""
+PHASES = ("motion", *DRAWING, "encode")
+
+
+@dataclass(frozen=True)
+class Around:
+    """What teacher and student share. motion: None where there is no model of it."""
+
+    motion: MotionModel | None
+    motion_steps: int
+    pose_encoder: PoseInput
+    device: torch.device
+
+    def seconds(self, stretch: Stretch, frames: np.ndarray) -> dict[str, float]:
+        """Of the phases before and after drawing, for a stretch of T frames; frames: pictures to encode."""
+        part = slice(stretch.start, stretch.stop)
+        taken = {"pose": self._timed(lambda: self._encode_poses(stretch))}
+        if self.motion is not None:
+            model, mel, still = self.motion, stretch.sound.mel[part], stretch.keypoints[0]
+            taken["motion"] = self._timed(lambda: draw_motion(model, mel, still, self.motion_steps, 0))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "take.mp4"
+            taken["encode"] = self._timed(lambda: write_video(path, frames, stretch.fps))
+        return taken
+
+    @torch.no_grad()
+    def _encode_poses(self, stretch: Stretch) -> torch.Tensor:
+        poses = zip(stretch.keypoints, stretch.confidence, strict=True)
+        drawn = np.stack([draw_skeleton(points, seen, stretch.frames.shape[1]) for points, seen in poses])
+        pictures = torch.from_numpy(drawn).permute(0, 3, 1, 2).float().to(self.device) / 255
+        return self.pose_encoder.encode(pictures)
+
+    def _timed(self, work: Callable[[], object]) -> float:
+        began = now(self.device)
+        work()
+        return now(self.device) - began
+
+
+def speed_table(
+    drawn: Mapping[str, Sequence[Drawn]],
+    around: Sequence[Mapping[str, float]],
+    arithmetic: Mapping[str, str],
+    device: torch.device,
+) -> dict[str, Any]:
+    """Frames per second of teacher and student, warmed up; not the same on every run.
+
+    drawn: by model, a take a stretch. around: seconds of the phases that the models share, by stretch. arithmetic: what
+    each model draws in.
+    """
+    table: dict[str, Any] = {"device": device_name(device), "threads": torch.get_num_threads(), "clips": len(around)}
+    for name, takes in drawn.items():
+        counts = [len(take.frames) for take in takes]
+        phases = _phases(takes, around)
+        total = summarise([sum(each[phase] for phase in DRAWING) for each in phases], counts)
+        whole = summarise([sum(each.values()) for each in phases], counts)
+        table[f"{name}_fps"] = total.fps
+        table[name] = {
+            "arithmetic": arithmetic[name],
+            "median_ms": total.median_ms,
+            "p95_ms": total.p95_ms,
+            "voice_to_file_fps": whole.fps,
+        }
+        for phase in PHASES:
+            seconds = [each[phase] for each in phases if phase in each]
+            summary = summarise(seconds, counts) if len(seconds) == len(counts) else None
+            table[name][f"{phase}_ms"] = summary and summary.median_ms
+            table[name][f"{phase}_p95_ms"] = summary and summary.p95_ms
+    table["ratio"] = table["student_fps"] / table["teacher_fps"]
+    return table
+
+
+def _phases(takes: Sequence[Drawn], around: Sequence[Mapping[str, float]]) -> list[dict[str, float]]:
+    """Seconds of every phase of each stretch; what a model and its surroundings both do is added up."""
+    return [
+        {name: take.seconds.get(name, 0.0) + shared.get(name, 0.0) for name in {**shared, **take.seconds}}
+        for take, shared in zip(takes, around, strict=True)
+    ]
+
+
+def device_name(device: torch.device) -> str:
+    """The name of the GPU, or of the processor and how many of its cores are used."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    name = processor_says("model name") or platform.processor() or platform.machine()
+    return f"{name}, {torch.get_num_threads()} threads"

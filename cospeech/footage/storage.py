@@ -1,0 +1,112 @@
+"""Files on this machine or on S3, read the same way."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from cospeech.harness.files import file_digest
+
+_S3 = "s3://"
+
+
+def is_remote(uri: str) -> bool:
+    return uri.startswith(_S3)
+
+
+class StorageError(ValueError):
+    """Something could not be fetched; the message says what, from where and why."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """`endpoint_url`: of the S3 service; None: the provider's own. Credentials come from the usual AWS places."""
+
+    endpoint_url: str | None
+
+    @cached_property
+    def _s3(self) -> Any:
+        import s3fs
+
+        # without caches: a listing from before must never hide what is there now
+        return s3fs.S3FileSystem(endpoint_url=self.endpoint_url, use_listings_cache=False, skip_instance_cache=True)
+
+    def join(self, source: str, uri: str) -> str:
+        """`uri` as seen from the folder `source`; absolute paths and s3:// addresses stand for themselves."""
+        if is_remote(uri) or Path(uri).is_absolute():
+            return uri
+        return f"{source.rstrip('/')}/{uri}" if is_remote(source) else str(Path(source) / uri)
+
+    def read_text(self, uri: str) -> str:
+        with self.fetched(uri) as path:
+            try:
+                return path.read_text(encoding="utf-8")
+            except UnicodeDecodeError as error:
+                raise StorageError(f"{uri}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+
+    def fingerprint(self, uri: str) -> str:
+        """Changes when the content does: the SHA-256 of a local file; tag and size of an S3 object (not downloaded)."""
+        if not is_remote(uri):
+            return "sha256:" + file_digest(_local(uri))
+        with explained(uri):
+            return _tag(self._s3.info(uri))
+
+    def fingerprints(self, folder: str) -> dict[str, str]:
+        """uri -> fingerprint of every object under an s3:// folder, in one request a thousand instead of one each."""
+        with explained(folder):
+            found = self._s3.find(folder, detail=True)
+        return {f"{_S3}{name}": _tag(info) for name, info in found.items()}
+
+    @contextmanager
+    def fetched(self, uri: str) -> Iterator[Path]:
+        """A local path to read from while the context is open."""
+        if not is_remote(uri):
+            yield _local(uri)
+            return
+        with TemporaryDirectory(prefix="cospeech-") as folder:
+            path = Path(folder) / (PurePosixPath(uri).name or "object")
+            with explained(uri), self._s3.open(uri, "rb") as remote, path.open("wb") as local:
+                shutil.copyfileobj(remote, local, 1 << 20)
+                size = remote.size
+            if path.stat().st_size != size:
+                raise StorageError(f"{uri}: {path.stat().st_size} of {size} bytes arrived; try again")
+            yield path
+
+
+def _tag(info: Mapping[str, Any]) -> str:
+    return f"etag:{info.get('ETag', '')}:{info['size']}:{info.get('LastModified', '')}"
+
+
+def _local(uri: str) -> Path:
+    path = Path(uri).expanduser()
+    if not path.is_file():
+        raise StorageError(f"{uri}: no such file" if not path.is_dir() else f"{uri}: a folder, not a file")
+    return path
+
+
+@contextmanager
+def explained(uri: str, setting: str = "ingest.endpoint_url") -> Iterator[None]:
+    """Failures in words that say what to do. `setting`: where params.yaml names the S3 service."""
+    if not is_remote(uri):
+        try:
+            yield
+        except OSError as error:
+            raise StorageError(f"{uri}: {(error.strerror or str(error)).lower()}") from error
+        return
+    from botocore.exceptions import BotoCoreError, NoCredentialsError
+
+    bucket = uri.removeprefix(_S3).split("/", 1)[0]
+    try:
+        yield
+    except NoCredentialsError as error:
+        raise StorageError(f"{uri}: no S3 credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY") from error
+    except PermissionError as error:
+        raise StorageError(f"{uri}: S3 refused the credentials, or they may not read bucket {bucket}") from error
+    except FileNotFoundError as error:
+        raise StorageError(f"{uri}: no such object (bucket {bucket})") from error
+    except (OSError, BotoCoreError) as error:
+        raise StorageError(f"{uri}: S3 failed: {error}; check {setting} and bucket {bucket}") from error

@@ -1,0 +1,1 @@
+"""What surrounds a stage run and carries its results: files, workspace, caches, processes, progress, reports."""

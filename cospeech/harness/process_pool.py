@@ -1,0 +1,126 @@
+"""Clip-parallel work: the project's own process pool, and one task a clip over any `concurrent.futures.Executor`."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from typing import Any, TypeVar
+
+from cospeech.harness.progress import Progress
+from cospeech.utils.allocator import keep_freed_memory
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM")
+
+
+class PoolBrokenError(RuntimeError):
+    """A worker died, and the pool with it; the message names the clips that were not finished."""
+
+
+@dataclass(frozen=True)
+class ClipFailure:
+    """What `map_clips` yields in place of a result when the function raised.
+
+    reason: one line, type and message. details: the whole traceback, the worker's part included.
+    """
+
+    clip: str
+    reason: str
+    details: str
+
+
+def available_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def process_pool(workers: int) -> Executor:
+    """A pool of `workers` fresh (spawned) processes of one thread each; 0: one a core.
+
+    Each process starts once, with the first tasks, and keeps what its functions cache (loaded models, say).
+    """
+    if workers < 0:
+        raise ValueError(f"compute.workers is {workers}; it must be 0 (one a core) or more")
+    return _Pool(
+        workers or available_cores(), mp_context=multiprocessing.get_context("spawn"), initializer=_prepare_worker
+    )
+
+
+class _Pool(ProcessPoolExecutor):
+    """Waits for its workers when the work is done or has failed, but not when this process is told to end."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> bool | None:
+        if kind is not None and not issubclass(kind, Exception):
+            for process in list((self._processes or {}).values()):
+                process.kill()
+        return super().__exit__(kind, error, trace)
+
+
+def map_clips(
+    function: Callable[[Item], Result], items: Iterable[Item], executor: Executor, progress_bar: Progress
+) -> Iterator[tuple[Item, Result | ClipFailure]]:
+    """Run `function` on every item, one task each, and yield `(item, result)` as they complete (not in order).
+
+    A failing item yields a `ClipFailure`; the others go on. An item is a clip id or an object with an attribute `clip`.
+    `function` must be picklable (of a module). Leaving the loop early cancels what has not started.
+
+    Raises:
+        PoolBrokenError: a worker process died (out of memory, killed).
+    """
+    pending: dict[Future[Result], Item] = {executor.submit(function, item): item for item in items}
+    try:
+        for future in as_completed(list(pending)):
+            item = pending[future]
+            result = _outcome(future, item, pending.values())
+            del pending[future]  # as_completed drops its own reference too, so results do not pile up
+            progress_bar.update(1)
+            yield item, result
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def clip_name(item: Any) -> str:
+    return str(getattr(item, "clip", item))
+
+
+def _outcome(future: "Future[Result]", item: Any, unfinished: Iterable[Any]) -> Result | ClipFailure:
+    try:
+        return future.result()
+    except BrokenExecutor as error:
+        names = [clip_name(each) for each in unfinished]
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        raise PoolBrokenError(
+            f"a worker process died (out of memory, or killed); not finished: {shown}. What was finished is kept: "
+            "run again, with a smaller compute.workers if memory is short"
+        ) from error
+    except Exception as error:  # noqa: BLE001 - whatever the clip raised becomes its failure
+        message = str(error).strip() or "no message"
+        return ClipFailure(
+            clip_name(item), f"{type(error).__name__}: {message}", "".join(traceback.format_exception(error))
+        )
+
+
+def _prepare_worker() -> None:
+    """Before a worker imports anything numeric: one thread a library, quiet notices, no outliving the parent."""
+    for name in THREAD_LIMITS:
+        os.environ[name] = "1"
+    os.environ["GLOG_minloglevel"] = "2"  # noqa: SIM112 - mediapipe, TensorFlow Lite: errors only
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+    keep_freed_memory()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends the pool
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _leave_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

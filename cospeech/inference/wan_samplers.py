@@ -1,0 +1,105 @@
+"""The two ways in which Wan's student draws latent frames that come one after another.
+
+Axes: C latent channels, T latent frames, F video frames, h w latent cells.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ..attention.plan import AttentionPlan, Mask
+from ..models.transformers.wan import WanCondition
+from ..sampling.kv_stream import StudentStream
+from ..sampling.window_stream import WindowStream
+from ..utils.latent_frames import latent_groups
+from .bundle import WanModels
+
+MakeCondition = Callable[[torch.Tensor], WanCondition]
+"""From encoded skeletons (C, T, h, w)."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A latent frame: its video frames' keypoints (F, 133, 2) in 0..1, their confidence, the encoded skeletons."""
+
+    keypoints: np.ndarray
+    confidence: np.ndarray
+    pose_Chw: torch.Tensor
+
+
+class Drawer(Protocol):
+    def push(self, seen: Sequence[Seen], noise_1CThw: torch.Tensor) -> torch.Tensor:
+        """The next T latent frames; the latents that are done by now, in order, (1, C, maybe 0, h, w)."""
+
+    def finish(self) -> torch.Tensor:
+        """The latents that are left, once something was pushed."""
+
+    def memory_bytes(self) -> int:
+        """Of all that is kept."""
+
+
+class InStream:
+    """Each frame once, looking back at what is kept of past ones (`streaming.StudentStream`)."""
+
+    def __init__(self, models: WanModels, condition: MakeCondition, cells: tuple[int, int]) -> None:
+        chunks, stride = models.settings.chunks(models.codec.stride), models.codec.stride
+        assert chunks is not None
+        self._condition, self._stream = condition, StudentStream(models.stream, cells, chunks.memory, stride)
+        self._none = torch.zeros(0)
+
+    def push(self, seen: Sequence[Seen], noise_1CThw: torch.Tensor) -> torch.Tensor:
+        drawn = self._stream.draw(noise_1CThw, self._condition(_skeletons(seen)), *_poses(seen))
+        self._none = drawn[:, :, :0]
+        return drawn
+
+    def finish(self) -> torch.Tensor:
+        return self._none
+
+    def memory_bytes(self) -> int:
+        return self._stream.memory_bytes()
+
+
+class InWindows:
+    """Overlapping windows, fused (`windows.WindowStream`)."""
+
+    def __init__(self, models: WanModels, condition: MakeCondition, cells: tuple[int, int]) -> None:
+        settings, self._stride, patch = models.settings, models.codec.stride, models.student.patch
+        self._condition, self._device = condition, models.device
+        self._mask, self._grid = (
+            Mask(tuple(settings.mask), settings.past_frames),
+            (cells[0] // patch, cells[1] // patch),
+        )
+        self._begun, self._seen = 0, list[Seen]()
+        window = len(latent_groups(settings.window, self._stride))
+        how = settings.steps, settings.shift, window, settings.overlap // self._stride
+        self._stream = WindowStream(models.student, *how, self._look)
+
+    def push(self, seen: Sequence[Seen], noise_1CThw: torch.Tensor) -> torch.Tensor:
+        self._seen += seen
+        return self._stream.push(noise_1CThw)
+
+    def finish(self) -> torch.Tensor:
+        return self._stream.finish()
+
+    def memory_bytes(self) -> int:
+        return sum(each.pose_Chw.nbytes for each in self._seen) + self._stream.memory_bytes()
+
+    def _look(self, start: int, stop: int) -> tuple[WanCondition, AttentionPlan | None]:
+        """No earlier latent frame will be asked for: it is forgotten."""
+        self._seen, self._begun = self._seen[start - self._begun :], start
+        seen = self._seen[: stop - start]
+        plan = self._mask.plan(*_poses(seen), self._grid, self._stride, len(seen[0].keypoints))
+        return self._condition(_skeletons(seen)), None if plan is None else plan.to(self._device)
+
+
+def _skeletons(seen: Sequence[Seen]) -> torch.Tensor:
+    """(C, T, h, w)."""
+    return torch.stack([each.pose_Chw for each in seen], 1)
+
+
+def _poses(seen: Sequence[Seen]) -> tuple[np.ndarray, np.ndarray]:
+    """(F, 133, 2) and (F, 133)."""
+    return np.concatenate([each.keypoints for each in seen]), np.concatenate([each.confidence for each in seen])

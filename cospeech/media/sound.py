@@ -1,0 +1,79 @@
+"""Speech as 16-bit PCM WAV files, and sound decoded out of any source."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+
+from cospeech.harness.files import atomic_path
+from cospeech.media.ffmpeg import MediaError
+
+
+def read_speech(path: Path) -> tuple[np.ndarray, int]:
+    """Samples (S,) float32 in -1..1 of a mono 16-bit WAV file, and its rate in Hz."""
+    try:
+        with wave.open(str(path), "rb") as stream:
+            layout = (stream.getnchannels(), stream.getsampwidth())
+            if layout != (1, 2):
+                raise MediaError(
+                    f"{path}: {layout[0]} channels of {8 * layout[1]} bit; 1 channel of 16 bit is expected"
+                )
+            samples = np.frombuffer(stream.readframes(stream.getnframes()), "<i2")
+            return samples.astype(np.float32) / 32768, stream.getframerate()
+    except (wave.Error, EOFError) as error:
+        raise MediaError(f"{path}: not a whole WAV file ({error})") from error
+
+
+def write_speech(path: Path, samples: np.ndarray, sample_rate: int) -> None:
+    """Write (S,) float in -1..1 as mono 16-bit WAV; what is louder is clipped."""
+    pcm = np.clip(np.round(samples * 32768), -32768, 32767).astype("<i2")
+    with atomic_path(path) as temporary, wave.open(str(temporary), "wb") as stream:
+        stream.setnchannels(1)
+        stream.setsampwidth(2)
+        stream.setframerate(sample_rate)
+        stream.writeframes(pcm.tobytes())
+
+
+def decode_speech(path: Path, sample_rate: int, start: float, seconds: float) -> np.ndarray:
+    """The first audio stream as mono, placed by its time stamps.
+
+    Args:
+        start: presentation time, in seconds, of sample 0 (the first video frame). What sounds earlier is cut; where
+            the stream starts later or ends early there is silence.
+
+    Returns:
+        (round(seconds * sample_rate),) float32 in -1..1.
+
+    Raises:
+        MediaError: the sound is damaged.
+    """
+    import av
+
+    track = np.zeros(round(seconds * sample_rate), np.float32)
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=sample_rate)
+        place: int | None = None
+        try:
+            for frame in container.decode(stream):
+                if place is None:
+                    first = start if frame.time is None else frame.time
+                    place = round((first - start) * sample_rate)
+                place = _put(track, resampler.resample(frame), place)
+                if place >= len(track):
+                    return track
+        except av.error.FFmpegError as error:
+            reached = max(place or 0, 0) / sample_rate
+            raise MediaError(f"{path}: the sound is damaged {reached:.2f} s into the video") from error
+        _put(track, resampler.resample(None), place or 0)
+    return track
+
+
+def _put(track: np.ndarray, frames: list, place: int) -> int:
+    for frame in frames:
+        samples = frame.to_ndarray()[0]
+        begin, end = max(place, 0), min(place + len(samples), len(track))
+        if begin < end:
+            track[begin:end] = samples[begin - place : end - place]
+        place += len(samples)
+    return place

@@ -1,0 +1,201 @@
+"""Frames in and out of video files.
+
+Axes: T frames, H height, W width; RGB uint8 everywhere.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from cospeech.harness.files import atomic_path
+from cospeech.media.ffmpeg import MediaError, ffmpeg_path
+from cospeech.media.sound import write_speech
+
+
+@dataclass(frozen=True)
+class SourceInfo:
+    """What a file says of itself. width, height: pixels as shown (upright, square pixels). fps: mean. seconds: of the
+    video. start: presentation time of the first frame. audio: whether there is an audio stream."""
+
+    width: int
+    height: int
+    fps: float
+    seconds: float
+    start: float
+    audio: bool
+
+
+def probe(path: Path) -> SourceInfo:
+    """Read the header and the first frame.
+
+    Raises:
+        MediaError: the file is absent, empty, damaged or holds no video.
+    """
+    import av
+
+    if not path.is_file():
+        raise MediaError(f"{path}: no such file")
+    if path.stat().st_size == 0:
+        raise MediaError(f"{path}: the file is empty (0 bytes)")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
+                raise MediaError(f"{path}: no video stream (it holds {kinds})")
+            stream = container.streams.video[0]
+            frame = next(container.decode(stream), None)
+            if frame is None:
+                raise MediaError(f"{path}: no frame could be decoded")
+            height, width = upright(frame).shape[:2]
+            start, length = frame.time or 0.0, _seconds(stream, container)
+            rate = float(stream.average_rate or stream.guessed_rate or 0)
+            return SourceInfo(width, height, rate, length, start, bool(container.streams.audio))
+    except (av.error.FFmpegError, UnicodeDecodeError) as error:
+        raise MediaError(f"{path}: not a readable video ({_plain(error)}); is it damaged or cut off?") from error
+
+
+def upright(frame) -> np.ndarray:  # type: ignore[no-untyped-def]  # av.VideoFrame; av is imported late
+    """The picture as it is meant to be seen: (H, W, 3), turned by the display matrix, with square pixels."""
+    picture = frame.to_ndarray(format="rgb24")
+    aspect = frame.sample_aspect_ratio if hasattr(frame, "sample_aspect_ratio") else None
+    if aspect and aspect not in (0, 1):
+        import cv2
+
+        picture = cv2.resize(picture, (round(picture.shape[1] * float(aspect)), picture.shape[0]))
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+
+
+def iter_frames(path: Path) -> Iterator[np.ndarray]:
+    """Every frame (H, W, 3) of a clip in order, one at a time."""
+    for _, frame in iter_timed_frames(path):
+        yield frame
+
+
+def read_frames(path: Path) -> np.ndarray:
+    """All frames of a clip: (T, H, W, 3)."""
+    return np.stack(list(iter_frames(path)))
+
+
+def iter_timed_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+    """(presentation time in seconds, upright frame) of every frame that can be decoded.
+
+    Raises:
+        MediaError: the file is damaged; frames before the damage were yielded.
+    """
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "SLICE"
+            for index, frame in enumerate(container.decode(stream)):
+                yield index / 25 if frame.time is None else frame.time, upright(frame)
+    except (av.error.FFmpegError, IndexError) as error:
+        raise MediaError(f"{path}: decoding stopped ({_plain(error)}); is the file damaged or cut off?") from error
+
+
+def sample_frames(path: Path, count: int) -> list[np.ndarray]:
+    """About `count` upright frames, evenly spread over the video; fewer where it is short or cut off."""
+    import av
+
+    frames: list[np.ndarray] = []
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            length, start = _seconds(stream, container), None
+            for frame in container.decode(stream):  # every frame is decoded, a seek would land on the few key frames
+                start = frame.time if start is None else start
+                if (frame.time or 0) - (start or 0) >= length * (len(frames) + 0.5) / count:
+                    frames.append(upright(frame))
+    except (av.error.FFmpegError, IndexError) as error:
+        if not frames:
+            raise MediaError(f"{path}: decoding stopped ({_plain(error)}); is the file damaged or cut off?") from error
+    return frames
+
+
+def iter_constant_rate(path: Path, fps: int) -> Iterator[np.ndarray]:
+    """Frames at a constant rate: frame k is what is on the screen in the middle of its interval.
+
+    Time runs from the first frame's presentation time. A source of that very rate comes through frame by frame.
+    """
+    frames = iter_timed_frames(path)
+    start, shown = next(frames)
+    last, lasts, count = start, 1 / fps, 0
+    for time, frame in frames:
+        while start + (count + 0.5) / fps < time:
+            yield shown
+            count += 1
+        last, lasts, shown = time, time - last, frame
+    while start + (count + 0.5) / fps < last + lasts - 1e-6:  # the last frame stays as long as the one before it
+        yield shown
+        count += 1
+
+
+def write_video(
+    path: Path,
+    frames: Iterable[np.ndarray],
+    fps: int,
+    speech: np.ndarray | Path | None = None,
+    sample_rate: int = 16000,
+) -> None:
+    """Write H.264 (yuv420p), with AAC sound if speech is given. Equal input gives equal bytes.
+
+    speech: (S,) in -1..1 at `sample_rate`, or a sound file, which has a rate of its own.
+
+    Raises:
+        MediaError: there are no frames, their sizes differ or are odd, or ffmpeg fails.
+    """
+    import ffmpeg
+
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
+        raise MediaError(f"{path}: no frames to write")
+    height, width = first.shape[:2]
+    with TemporaryDirectory() as folder, atomic_path(path) as temporary:
+        picture = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", r=fps)
+        streams = [picture]
+        settings = {"vcodec": "libx264", "pix_fmt": "yuv420p", "crf": 16, "preset": "medium", "threads": 1}
+        if speech is not None:
+            if isinstance(speech, np.ndarray):
+                write_speech(Path(folder) / "speech.wav", speech, sample_rate)
+                speech = Path(folder) / "speech.wav"
+            streams.append(ffmpeg.input(str(speech)))
+            settings |= {"acodec": "aac", "b:a": "96k"}
+        quiet = {"fflags": "+bitexact", "flags": "+bitexact", "map_metadata": -1, "movflags": "+faststart"}
+        job = ffmpeg.output(*streams, str(temporary), loglevel="error", **settings, **quiet)
+        process = ffmpeg.run_async(job, cmd=ffmpeg_path(), pipe_stdin=True, pipe_stderr=True, overwrite_output=True)
+        _feed(process, path, first, frames)
+
+
+def _feed(process, path: Path, first: np.ndarray, frames: Iterator[np.ndarray]) -> None:  # type: ignore[no-untyped-def]
+    try:
+        process.stdin.write(np.ascontiguousarray(first).tobytes())
+        for frame in frames:
+            if frame.shape != first.shape:
+                raise MediaError(f"{path}: frames of {first.shape[:2]} and {frame.shape[:2]} in one video")
+            process.stdin.write(np.ascontiguousarray(frame).tobytes())
+    except BrokenPipeError:
+        pass  # ffmpeg has ended; it says why below
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        _, message = process.communicate()
+    if process.returncode:
+        raise MediaError(f"{path}: ffmpeg failed: {message.decode(errors='replace').strip()[-300:]}")
+
+
+def _seconds(stream, container) -> float:  # type: ignore[no-untyped-def]
+    """Length of a stream; of the file where the stream does not say."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return float(container.duration or 0) / 1_000_000
+
+
+def _plain(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

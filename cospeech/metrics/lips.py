@@ -1,0 +1,115 @@
+"""Lips by their landmarks: do they take the real shape, do they close where they must.
+
+Axes: T frames, 133 COCO-WholeBody keypoints, P points.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cospeech.pose import skeleton as sk
+
+CLOSED = 0.04
+"""Inner-lip gap, in distances between the eyes, under which lips count as closed. Over the real clips of the embedded
+corpus 84% of 230 p, b, m are under it, 29% of other sounds, 6% of open vowels (docs/metrics.md)."""
+BILABIAL = frozenset("pbm")
+_STEADY = np.r_[sk.NOSE_BRIDGE, sk.NOSE_BASE, sk.RIGHT_EYE_RING, sk.LEFT_EYE_RING]
+_UPPER, _LOWER = sk.INNER_LIPS[1:4], sk.INNER_LIPS[[7, 6, 5]]
+_MARKS = "ʰʷʲˠˤːˑ̩̚ˈˌ0123456789_"
+
+
+def lmd(
+    keypoints: np.ndarray, confidence: np.ndarray, true_keypoints: np.ndarray, true_confidence: np.ndarray
+) -> np.ndarray:
+    """Landmark distance of the mouth in every frame.
+
+    Mean distance of the 20 mouth points (71-90) to the real ones, after the similarity (rotation, scale, translation;
+    Umeyama 1991) that best lays the generated nose and eyes on the real ones, divided by the real distance between
+    the eyes' middles: the head's place does not count, the mouth's place in the face does. Without unit, from 0
+    upwards; lower is better. After Chen et al., ECCV 2018. (T, 133, 2) and (T, 133), generated then real -> (T,), NaN
+    where a face is not found.
+    """
+    found = face_found(confidence) & face_found(true_confidence)
+    distances = np.full(len(keypoints), np.nan)
+    for t in np.flatnonzero(found):
+        made, true = keypoints[t].astype(np.float64), true_keypoints[t].astype(np.float64)
+        aligned = align(made[_STEADY], true[_STEADY], made[sk.MOUTH])
+        distances[t] = np.linalg.norm(aligned - true[sk.MOUTH], axis=-1).mean() / eye_distance(true)
+    return distances
+
+
+def align(source: np.ndarray, target: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """`points` under the similarity that carries `source` nearest to `target` in least squares (all (P, 2)).
+
+    In the plane, with points as complex numbers about their means: factor = <source, target> / |source|^2.
+    """
+    z, w, p = (each[..., 0] + 1j * each[..., 1] for each in (source, target, points))
+    centred = z - z.mean()
+    factor = np.vdot(centred, w - w.mean()) / max(np.vdot(centred, centred).real, 1e-12)
+    moved = factor * (p - z.mean()) + w.mean()
+    return np.stack([moved.real, moved.imag], -1)
+
+
+def lip_gap(keypoints: np.ndarray) -> np.ndarray:
+    """Gap between the inner lips: mean of their three middle pairs over the distance between the eyes' middles.
+
+    (T, 133, 2) -> (T,), without unit, from 0 upwards.
+    """
+    gap = np.linalg.norm(keypoints[:, _UPPER] - keypoints[:, _LOWER], axis=-1).mean(1)
+    return gap / eye_distance(keypoints)
+
+
+def lip_correlation(keypoints: np.ndarray, true_keypoints: np.ndarray, true_confidence: np.ndarray) -> float | None:
+    """Pearson correlation of the lip gap with the real one over the frames of a clip, -1..1; higher is better.
+
+    Says whether lips open when they should, whatever the head does. 0 where they do not move; None where the real ones
+    do not. (T, 133, 2) twice and (T, 133).
+    """
+    found = face_found(true_confidence)
+    made, true = lip_gap(keypoints[found]), lip_gap(true_keypoints[found])
+    if len(true) < 2 or true.std() < 1e-6:
+        return None
+    return float(np.corrcoef(made, true)[0, 1]) if made.std() > 1e-6 else 0.0
+
+
+def bilabial_closure(
+    keypoints: np.ndarray,
+    confidence: np.ndarray,
+    phones: Sequence[tuple[str, float, float]],
+    fps: float,
+    start: int = 0,
+    closed: float = CLOSED,
+) -> tuple[int, int]:
+    """How many p, b, m are spoken with closed lips: (closed, spoken). Their quotient, 0..1, is the measure; higher is
+    better, and real footage gives the value to compare with (the detector rarely sees lips touch).
+
+    A phone counts as closed if the lip gap is under `closed` in the frame at the middle of the phone or in one of its
+    neighbours (times are no finer than a frame). It is left out where no face is found in those frames. Needs no
+    network.
+
+    Args:
+        keypoints: (T, 133, 2). confidence: (T, 133). phones: (text, start, end), seconds of the clip.
+        start: index in the clip of the first of the T frames.
+    """
+    gap = np.where(face_found(confidence), lip_gap(keypoints), np.nan)
+    shut, spoken = 0, 0
+    for text, begins, ends in phones:
+        middle = int((begins + ends) / 2 * fps) - start
+        if text.lower().strip(_MARKS) not in BILABIAL or not 0 <= middle < len(gap):
+            continue
+        near = gap[max(middle - 1, 0) : middle + 2]
+        if not np.isnan(near).all():
+            spoken += 1
+            shut += bool(np.nanmin(near) < closed)
+    return shut, spoken
+
+
+def eye_distance(keypoints: np.ndarray) -> np.ndarray:
+    """Between the middles of the eyes, pixels, at least 1: (..., 133, 2) -> (...)."""
+    right, left = (keypoints[..., ring, :].mean(-2) for ring in (sk.RIGHT_EYE_RING, sk.LEFT_EYE_RING))
+    return np.maximum(np.linalg.norm(left - right, axis=-1), 1.0)
+
+
+def face_found(confidence: np.ndarray) -> np.ndarray:
+    """(T, 133) -> (T,) bool."""
+    return np.any(confidence[:, sk.FACE] > 0, axis=1)

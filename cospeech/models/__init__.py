@@ -1,0 +1,1 @@
+"""The networks: codec, denoiser, deformer, motion, lip-sync expert."""

@@ -1,0 +1,1 @@
+"""What every network has: saving, protocols, records of tensors."""

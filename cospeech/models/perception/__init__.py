@@ -1,0 +1,1 @@
+"""Networks that judge: face features, LPIPS, gestures, lip-sync."""

@@ -1,0 +1,1 @@
+"""Denoising transformers: the embedded one, and Wan 2.1 with LoRA."""

@@ -1,0 +1,1 @@
+"""The deformed reference: rigid moving least squares, limbs, learned offsets."""

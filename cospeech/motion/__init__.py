@@ -1,0 +1,1 @@
+"""Voice to motion: representation, model, streaming, blinks."""

@@ -1,0 +1,1 @@
+"""Gesture measures of voice to motion, and the baselines beside it."""

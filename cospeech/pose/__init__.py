@@ -1,0 +1,1 @@
+"""Keypoints: detectors, cleaning, regions, deformation, skeleton pictures."""

@@ -1,0 +1,124 @@
+"""The key that signs, and the certificates that say whose it is."""
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cospeech.harness.files import atomic_path
+
+KEY, CERTIFICATES = "key.pem", "certificates.pem"
+_DAY = datetime.timedelta(days=1)
+_YEARS = 10
+_OWNER = "cospeech project"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """key: PEM, unencrypted. certificates: PEM, the key's own first, then those above it. own: made here, so that a
+    verifier can check that nothing was changed but not who signed."""
+
+    key: bytes
+    certificates: bytes
+    own: bool
+
+    @property
+    def algorithm(self) -> str:
+        """The name that C2PA has for signatures by this key.
+
+        Raises:
+            ValueError: a kind of key that C2PA has no name for.
+        """
+        from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+        key = private_key(self)
+        if isinstance(key, ed25519.Ed25519PrivateKey):
+            return "ed25519"
+        if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+            return _CURVES[key.curve.name]
+        if isinstance(key, rsa.RSAPrivateKey):
+            return "ps256"
+        raise ValueError(f"provenance.key: {type(key).__name__}; Ed25519, ECDSA (P-256, P-384) or RSA is needed")
+
+
+_CURVES = {"secp256r1": "es256", "secp384r1": "es384"}
+
+
+def load_identity(folder: Path, key: Path | None, certificates: Path | None) -> Identity:
+    """The configured one, else the project's own in `folder`, made when it is first needed.
+
+    Raises:
+        ValueError: one of `key` and `certificates` without the other, or a file that is absent or damaged.
+    """
+    if (key is None) != (certificates is None):
+        raise ValueError("provenance.key and provenance.certificates: give both, or neither (null)")
+    if key is not None and certificates is not None:
+        found = Identity(_read(key, "provenance.key"), _read(certificates, "provenance.certificates"), own=False)
+        private_key(found)
+        return found
+    if not folder.is_dir():
+        _make(folder)
+    return Identity(_read(folder / KEY, "signing key"), _read(folder / CERTIFICATES, "certificates"), own=True)
+
+
+def private_key(identity: Identity) -> Any:
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+    try:
+        return load_pem_private_key(identity.key, None)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"provenance.key: not an unencrypted private key in PEM form ({error})") from error
+
+
+def _read(path: Path, what: str) -> bytes:
+    if not path.is_file():
+        raise ValueError(f"{what}: {path}: no such file")
+    return path.read_bytes()
+
+
+def _make(folder: Path) -> None:
+    """A root and a signing certificate under it; the root's key is thrown away, so it signs nothing else."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    root, own = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    chain = [_certificate("signing", own, root, False), _certificate("root", root, root, True)]
+    with atomic_path(folder) as temporary:
+        temporary.mkdir(mode=0o700)
+        key = temporary / KEY
+        key.touch(mode=0o600)
+        key.write_bytes(own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        (temporary / CERTIFICATES).write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in chain))
+
+
+def _certificate(name: str, key: Any, issuer: Any, authority: bool) -> Any:
+    """As the C2PA certificate profile wants it (specification 2.2, section 14.5)."""
+    from cryptography import x509
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    def named(title: str) -> x509.Name:
+        parts = {NameOID.COMMON_NAME: f"{_OWNER}, {title}", NameOID.ORGANIZATION_NAME: _OWNER}
+        return x509.Name([x509.NameAttribute(oid, text) for oid, text in parts.items()])
+
+    now = datetime.datetime.now(datetime.UTC)
+    usage = x509.KeyUsage(
+        digital_signature=True, content_commitment=False, key_encipherment=False, data_encipherment=False,
+        key_agreement=False, key_cert_sign=authority, crl_sign=authority, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(named(name))
+        .issuer_name(named("root"))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _DAY)
+        .not_valid_after(now + _YEARS * 365 * _DAY)
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.public_key()), critical=False)
+    )
+    if not authority:
+        purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION])
+        builder = builder.add_extension(purposes, critical=False)
+    return builder.sign(issuer, None)

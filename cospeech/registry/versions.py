@@ -1,0 +1,196 @@
+"""Versions of the exported model in a folder or on S3, one of them in production.
+
+    LOCATION/versions/v0003/...            the export, and version.json: a hash of every file, written last
+    LOCATION/registry.json                 which version is in production, and all that ever happened, with reasons
+
+A version that registry.json does not name is not there, whatever lies in its folder; registry.json is replaced as a
+whole (a rename, on S3 one PUT). So whatever is interrupted leaves the old model in production, and whole.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cospeech.footage.storage import explained
+from cospeech.harness.files import atomic_path, file_digest, value_digest
+
+_S3 = "s3://"
+_FORMAT = 1
+_SETTING = "registry.endpoint_url"
+INDEX, STATE, VERSION = "version.json", "registry.json", "versions"
+
+
+@dataclass(frozen=True)
+class State:
+    """production: name of a version or None. history: oldest first; each entry has when, action, version, reason."""
+
+    production: str | None = None
+    history: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+
+    def happened(self, action: str) -> list[str]:
+        """Versions that this was done to, in order: promoted, kept, rolled back from."""
+        return [entry["version"] for entry in self.history if entry["action"] == action]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """`location`: a folder or s3://bucket/prefix. One writer at a time: the retraining flow holds a lock."""
+
+    location: str
+    endpoint_url: str | None = None
+
+    @classmethod
+    def at(cls, location: str, endpoint_url: str | None, root: Path) -> "Registry":
+        """A relative location starts at the project folder `root`."""
+        return cls(location if location.startswith(_S3) else str(root / location), endpoint_url)
+
+    @cached_property
+    def _fs(self) -> Any:
+        if self.location.startswith(_S3):
+            import s3fs
+
+            return s3fs.S3FileSystem(endpoint_url=self.endpoint_url, use_listings_cache=False, skip_instance_cache=True)
+        import fsspec
+
+        return fsspec.filesystem("file")
+
+    def _at(self, *parts: str) -> str:
+        root = self.location if self.location.startswith(_S3) else str(Path(self.location).absolute())
+        return "/".join([root.rstrip("/"), *parts])
+
+    # reading
+
+    def state(self) -> State:
+        """Empty where nothing was ever promoted.
+
+        Raises:
+            ValueError: the registry cannot be read; nothing is guessed.
+        """
+        place = self._at(STATE)
+        with explained(place, _SETTING):
+            if not self._fs.exists(place):
+                self._check_bucket()
+                return State()
+            saved = json.loads(self._fs.cat_file(place))
+        if saved.get("format") != _FORMAT:
+            raise ValueError(f"{place}: format {saved.get('format')}, this version of cospeech reads {_FORMAT}")
+        return State(saved["production"], tuple(saved["history"]))
+
+    def _check_bucket(self) -> None:
+        if self.location.startswith(_S3):
+            self._fs.ls(_S3 + self.location.removeprefix(_S3).split("/", 1)[0])  # raises where there is none
+
+    def index(self, version: str) -> dict[str, Any]:
+        """version.json: digest, files (name to SHA-256), reason."""
+        place = self._at(VERSION, version, INDEX)
+        with explained(place, _SETTING):
+            return dict(json.loads(self._fs.cat_file(place)))
+
+    def provenance(self, version: str) -> dict[str, Any]:
+        place = self._at(VERSION, version, "provenance.json")
+        with explained(place, _SETTING):
+            return dict(json.loads(self._fs.cat_file(place)))
+
+    def fetch(self, version: str, folder: Path) -> None:
+        """Copy a version to `folder`, which must not be there and appears whole or not at all.
+
+        Raises:
+            ValueError: the folder is there, or a file is missing or is not what was promoted.
+        """
+        if folder.exists():
+            raise ValueError(f"{folder} exists already, and nothing there is overwritten; name a new folder")
+        files = self.index(version)["files"]
+        with atomic_path(folder) as temporary:
+            for name, digest in files.items():
+                target, place = temporary / name, self._at(VERSION, version, name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with explained(place, _SETTING), self._fs.open(place, "rb") as remote, target.open("wb") as local:
+                    shutil.copyfileobj(remote, local, 1 << 20)
+                if file_digest(target) != digest:
+                    raise ValueError(f"{place}: not the file that was promoted (its hash differs); roll back")
+
+    # writing
+
+    def promote(self, bundle: Path, entry: Mapping[str, Any], more: Mapping[str, Path] | None = None) -> str:
+        """Copy `bundle` as a new version and put it into production; its name.
+
+        `entry`: when, reason and what else is to stand in the history. `more`: further files, name to path.
+
+        Raises:
+            ValueError: the registry cannot be written.
+        """
+        state = self.state()
+        version = f"v{len(state.happened('promoted')) + 1:04d}"
+        files = {path.relative_to(bundle).as_posix(): path for path in bundle.rglob("*") if _belongs(path)}
+        self._upload({**files, **(more or {})}, version, {**entry, "digest": weights_digest(bundle)})
+        added = {**entry, "action": "promoted", "version": version, "previous": state.production}
+        self._save(replace(state, production=version, history=(*state.history, added)))
+        return version
+
+    def _upload(self, files: Mapping[str, Path], version: str, entry: Mapping[str, Any]) -> None:
+        place = self._at(VERSION, version)
+        digests = {name: file_digest(path) for name, path in sorted(files.items())}
+        with explained(place, _SETTING):
+            if self._fs.exists(place):
+                self._fs.rm(place, recursive=True)  # of a promotion that was interrupted
+            for name in digests:
+                self._put_file(files[name], self._at(VERSION, version, name))
+            self._put(self._at(VERSION, version, INDEX), {"format": _FORMAT, "files": digests, **entry})
+
+    def keep(self, entry: Mapping[str, Any]) -> None:
+        """Write down that a candidate was not promoted, and why."""
+        state = self.state()
+        added = {**entry, "action": "kept", "version": state.production}
+        self._save(replace(state, history=(*state.history, added)))
+
+    def rollback(self, entry: Mapping[str, Any], unusable: Sequence[str] = ()) -> str:
+        """Put the version before into production that was neither rolled back from nor is `unusable`; its name.
+
+        Raises:
+            ValueError: there is none.
+        """
+        state = self.state()
+        if state.production is None:
+            raise ValueError(f"{self.location}: no model is in production")
+        out = {*state.happened("rolled back from"), *unusable, state.production}
+        earlier = [version for version in state.happened("promoted") if version < state.production]
+        usable = [version for version in earlier if version not in out]
+        if not usable:
+            raise ValueError(f"{self.location}: no usable version before {state.production}")
+        added = {**entry, "action": "rolled back from", "version": state.production, "to": usable[-1]}
+        self._save(State(usable[-1], (*state.history, added)))
+        return usable[-1]
+
+    def _save(self, state: State) -> None:
+        saved = {"format": _FORMAT, "production": state.production, "history": list(state.history)}
+        with explained(self._at(STATE), _SETTING):
+            self._put(self._at(STATE), saved)
+
+    def _put(self, place: str, value: Any) -> None:
+        text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        if place.startswith(_S3):
+            self._fs.pipe_file(place, text.encode())
+            return
+        with atomic_path(Path(place)) as path:
+            path.write_text(text, encoding="utf-8")
+
+    def _put_file(self, source: Path, place: str) -> None:
+        if place.startswith(_S3):
+            self._fs.put_file(str(source), place)
+            return
+        Path(place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, place)
+
+
+def weights_digest(bundle: Path) -> str:
+    """The same for two exports that draw the same, whatever their papers say."""
+    files = sorted(bundle.rglob("*.safetensors"))
+    return value_digest([[path.relative_to(bundle).as_posix(), file_digest(path)] for path in files])
+
+
+def _belongs(path: Path) -> bool:
+    return path.is_file() and "__pycache__" not in path.parts and path.name != INDEX

@@ -1,0 +1,92 @@
+"""The report as one HTML file: style, script, pictures and videos inside, nothing fetched."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cospeech.harness.files import atomic_path
+from cospeech.metrics.registry import GESTURES, MEASURES, SET_MEASURES, Measure
+from cospeech.metrics.sync import REACH
+from cospeech.report import paper
+from cospeech.report.charts import histogram, lines
+from cospeech.report.content import ReportData
+from cospeech.report.pictures import embed
+
+TITLES = {
+    "teacher": "teacher",
+    "student": "student",
+    "copy_reference": "reference copied",
+    "codec": "codec alone",
+    "ground_truth": "real footage",
+}
+_MOTION = {
+    "drawn": "drawn from the voice",
+    "retrieval": "of the nearest training audio",
+    "mean_pose": "mean pose",
+    "still": "first pose kept",
+    "ground_truth": "real motion",
+}
+_ARROWS = {"higher": "↑", "lower": "↓", "truth": "≈"}
+
+
+def write_report(path: Path, data: ReportData) -> None:
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"embed": embed, "shown": shown}
+    page = environment.get_template("page.html.j2").render(
+        data=data,
+        titles=TITLES,
+        motion_titles=_MOTION,
+        paper_rows=paper.ROWS,
+        paper_step=paper.step(),
+        compares=paper.COMPARES,
+        measures=_told(MEASURES, data),
+        set_measures=_told(SET_MEASURES, data),
+        gestures=GESTURES,
+        arrows=_ARROWS,
+        tables=_headline(data.metrics),
+        splits=[split for split in ("seen", "unseen") if data.metrics["protocol"][split]],
+        histogram=Markup(histogram(data.offsets, -REACH, REACH, "offset of real footage, frames")),  # noqa: S704 - ours
+        curves=Markup(lines(_titled(data.shifts), -REACH, "shift of the sound, frames")),  # noqa: S704 - ours
+    )
+    with atomic_path(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _titled(by_model: Mapping[str, Any]) -> dict[str, Any]:
+    """The same by title, in the order of the tables."""
+    return {title: by_model[model] for model, title in TITLES.items() if model in by_model}
+
+
+def shown(value: Any, measure: Measure | None = None) -> str:
+    """A figure as people read it; a dash where there is none."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.{measure.digits}f}" if measure else f"{value:.4g}"
+    return str(value)
+
+
+def _told(measures: Sequence[Measure], data: ReportData) -> list[Measure]:
+    """Without those that nobody has; the table of what was not measured names them."""
+    rows = [*(data.metrics[model] for model in TITLES), *paper.ROWS.values(), *data.ablation]
+    return [measure for measure in measures if any(row.get(measure.key) is not None for row in rows)]
+
+
+def _headline(metrics: Any) -> list[dict[str, Any]]:
+    """Rows of the first table: a model over all clips, with its frames per second where it was timed."""
+    speed = metrics["speed"]
+    return [
+        {"key": key, "title": title, "values": metrics[key], "fps": speed.get(f"{key}_fps")}
+        for key, title in TITLES.items()
+    ]

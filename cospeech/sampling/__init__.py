@@ -1,0 +1,1 @@
+"""Noise to video: Euler steps, windows and streams, the folded and quantised student."""

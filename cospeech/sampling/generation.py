@@ -1,0 +1,131 @@
+"""Draw a stretch of a held-out clip with the teacher or the student, and time it."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from cospeech.attention.plan import AttentionPlan, Mask
+from cospeech.datasets.attention_plans import token_grid
+from cospeech.datasets.windows import Window
+from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.common.protocols import DenoisingNet, StreamingNet, VideoCodec
+from cospeech.sampling.euler import first_noise, sample_windows, timesteps
+from cospeech.sampling.kv_stream import Chunks, ready_to_stream, sample_stream
+from cospeech.sampling.quantization import Arithmetic, in_arithmetic, pick_arithmetic
+from cospeech.utils.images import to_pictures
+from cospeech.utils.latent_frames import latent_groups
+from cospeech.utils.precision import Precision, autocast
+from cospeech.utils.random import step_generator
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A denoiser and how it is run. mask: of the attention; None: dense. chunks: of a stream; None: in overlapping
+    windows (window, overlap: video frames). arithmetic: of a stream, see `drawing_in`; None: floating point in
+    `precision`."""
+
+    denoiser: DenoisingNet
+    codec: VideoCodec
+    steps: int
+    shift: float
+    temperature: float
+    window: int
+    overlap: int
+    mask: Mask | None
+    precision: Precision
+    chunks: Chunks | None = None
+    arithmetic: Arithmetic | None = None
+
+    def drawing_in(self, arithmetic: Arithmetic) -> "Sampler":
+        """The same in that arithmetic, the codec too."""
+        codec = self.codec if not isinstance(self.codec, Codec) else in_arithmetic(self.codec, "codec", arithmetic)
+        return replace(self, codec=codec, arithmetic=arithmetic)
+
+    @property
+    def title(self) -> str:
+        """What it draws in: int8, bf16 or fp32."""
+        return (self.arithmetic or pick_arithmetic(self.device, self.precision, {})).title
+
+    @cached_property
+    def stream(self) -> StreamingNet:
+        """Raises:
+        ValueError: the denoiser is not a student.
+        """
+        arithmetic = self.arithmetic or pick_arithmetic(self.device, self.precision, {})
+        return ready_to_stream(self.denoiser, timesteps(self.steps, self.shift), arithmetic)
+
+    @property
+    def device(self) -> torch.device:
+        return self.codec.sensitivity.device
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """frames: (T, H, W, 3) uint8. seconds: pose (the reference deformed to the poses, where the model wants it),
+    denoise (on to latents, planning of the attention included), decode (on to frames)."""
+
+    frames: np.ndarray
+    seconds: Mapping[str, float]
+
+    @property
+    def fps(self) -> float:
+        return len(self.frames) / sum(self.seconds.values())
+
+
+@torch.no_grad()
+def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
+    """The frames of `stretch` from noise, its poses and its reference frame.
+
+    seed, index: equal ones draw equal noise, whatever the sampler.
+    """
+    device, stretch = sampler.device, replace(stretch, clip=stretch.clip.coded_by(sampler.codec))
+    noise = first_noise((1, *stretch.latents.shape), sampler.temperature, step_generator(seed, index)).to(device)
+
+    began = now(device)
+    with autocast(device, sampler.precision):
+        condition = stretch.condition.to(device)
+        conditioned = now(device)
+        latents = _sample(sampler, stretch, noise, condition)
+        denoised = now(device)
+        frames = decode(sampler.codec, latents[0])
+    seconds = {"pose": conditioned - began, "denoise": denoised - conditioned, "decode": now(device) - denoised}
+    return Drawn(frames, seconds)
+
+
+def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: Any) -> torch.Tensor:
+    denoiser, steps, shift, clip = sampler.denoiser, sampler.steps, sampler.shift, stretch.clip
+    if sampler.chunks is not None:
+        pose = clip.keypoints[stretch.frames], clip.confidence[stretch.frames]
+        return sample_stream(sampler.stream, noise, condition, *pose, sampler.chunks, clip.stride)
+
+    groups = latent_groups(stretch.stop - stretch.start, clip.stride)
+
+    def attention(start: int, stop: int) -> AttentionPlan | None:
+        if sampler.mask is None:
+            return None
+        begin, first = groups[start]
+        part = slice(stretch.start + begin, stretch.start + groups[stop - 1][1])
+        pose, grid = (clip.keypoints[part], clip.confidence[part]), token_grid(clip, denoiser.patch)
+        plan = sampler.mask.plan(*pose, grid, clip.stride, first - begin)
+        return None if plan is None else plan.to(sampler.device)
+
+    window = len(latent_groups(sampler.window, clip.stride)), sampler.overlap // clip.stride
+    return sample_windows(denoiser, noise, condition, steps, shift, *window, attention)
+
+
+@torch.no_grad()
+def decode(codec: VideoCodec, latents_CThw: torch.Tensor) -> np.ndarray:
+    """(F, H, W, 3) uint8."""
+    return to_pictures(codec.decode_video(latents_CThw.to(codec.sensitivity.device).float()))
+
+
+def now(device: torch.device) -> float:
+    """Seconds, once the device has done all it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

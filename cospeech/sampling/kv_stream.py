@@ -1,0 +1,138 @@
+"""The student as a stream: frames come one by one or few at a time, and their latents are drawn at once.
+
+Every denoising step of every layer keeps its own past keys and values (`attention/streaming.py`), so that a frame sees
+the past as that step saw it, exactly as in one window.
+
+Axes: C latent channels, T frames of a chunk, h w latent cells.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..attention.kv_cache import ChunkPlan, Memory, StreamPlanner, StreamStep
+from ..attention.rotary import turns
+from ..models.common.protocols import DenoisingNet, StreamingNet
+from ..models.transformers.denoiser import Denoiser
+from ..models.transformers.wan import WanStreaming, WanStudent
+from ..utils.latent_frames import latent_groups
+from .folded_student import LeanStudent
+from .quantization import Arithmetic
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """How a video is streamed: `size` latent frames at a time, and what is remembered between them."""
+
+    size: int
+    memory: Memory
+
+    @classmethod
+    def of(cls, stream: Mapping[str, int] | None, past_frames: int, longest: int, stride: int = 1) -> "Chunks | None":
+        """stream: chunk, frames, recent, as the parameters and an export say them; None: not as a stream.
+        longest: video frames of the longest trained window; stride: of a latent frame."""
+        if stream is None:
+            return None
+        latents = len(latent_groups(longest, stride))
+        return cls(stream["chunk"], Memory(past_frames, stream["frames"], stream["recent"], latents))
+
+
+class StudentStream:
+    """Draws a video of any length in memory that does not grow."""
+
+    def __init__(self, student: StreamingNet, cells: tuple[int, int], memory: Memory, stride: int = 1) -> None:
+        """cells: latent cells down and across. stride: video frames of a latent frame.
+
+        Raises:
+            ValueError: `memory.longest` is beyond the positions of the student.
+        """
+        if memory.longest > student.longest:
+            raise ValueError(
+                f"streaming: the longest window is {memory.longest} frames, the denoiser knows {student.longest}"
+            )
+        self._student, grid = student, (cells[0] // student.patch, cells[1] // student.patch)
+        self._planner = StreamPlanner(memory, grid, student.device, stride)
+        positions = turns(*student.position_turns(memory.longest, cells))
+        self._steps = [StreamStep(memory, positions) for _ in student.steps]
+
+    @property
+    def steps(self) -> int:
+        """Denoising steps of a chunk."""
+        return len(self._steps)
+
+    def plan(self, keypoints: np.ndarray, confidence: np.ndarray) -> ChunkPlan:
+        """What the next T latent frames look back at, of F video frames. keypoints: (F, 133, 2), x y in 0..1 of the
+        frame. confidence: (F, 133).
+
+        Chunk after chunk, each once: it remembers their poses.
+        """
+        return self._planner.advance(keypoints, confidence)
+
+    @torch.no_grad()
+    def step(self, index: int, x_1CThw: torch.Tensor, condition: Any, plan: ChunkPlan) -> torch.Tensor:
+        """One denoising step of a chunk, (1, C, T, h, w) -> the same.
+
+        Each step keeps its own past. So one thread may do a step of one chunk while another does the next step of the
+        chunk before; each step must see every chunk, in order.
+        """
+        now, after = self._student.times[index : index + 2]
+        step = self._steps[index]
+        step.plan = plan
+        x0 = self._student.steps[index](x_1CThw, condition, step)
+        return x0 + (x_1CThw - x0) * (after / now)
+
+    def draw(
+        self, noise_1CThw: torch.Tensor, condition: Any, keypoints: np.ndarray, confidence: np.ndarray
+    ) -> torch.Tensor:
+        """Latents (1, C, T, h, w) of the next T frames: `plan`, then every `step`. condition: of these frames."""
+        plan, x = self.plan(keypoints, confidence), noise_1CThw
+        for index in range(self.steps):
+            x = self.step(index, x, condition, plan)
+        return x
+
+    @property
+    def frames_kept(self) -> list[int]:
+        """Numbers of the past frames in memory."""
+        return self._planner.kept
+
+    def memory_bytes(self) -> int:
+        """Of all keys and values kept."""
+        return sum(bank.bytes() for step in self._steps for bank in step.banks.values())
+
+
+def ready_to_stream(denoiser: DenoisingNet, times: Sequence[float], arithmetic: Arithmetic) -> StreamingNet:
+    """A student of either family. times: as `sampling.timesteps` gives them. arithmetic: of the embedded family; Wan's
+    draws in that of its weights.
+
+    Raises:
+        ValueError: it is not a student.
+    """
+    if isinstance(denoiser, Denoiser):
+        return LeanStudent(denoiser, times, arithmetic)
+    if isinstance(denoiser, WanStudent):
+        return WanStreaming(denoiser, times)
+    raise ValueError(f"a {type(denoiser).__name__} cannot draw as a stream")
+
+
+def sample_stream(
+    student: StreamingNet,
+    noise_1CThw: torch.Tensor,
+    condition: Any,
+    keypoints: np.ndarray,
+    confidence: np.ndarray,
+    chunks: Chunks,
+    stride: int = 1,
+) -> torch.Tensor:
+    """Latents (1, C, T, h, w) of any number of frames, each drawn once; arguments as of `StudentStream.draw`."""
+    height, width = noise_1CThw.shape[3:]
+    stream, drawn = StudentStream(student, (height, width), chunks.memory, stride), []
+    groups = latent_groups(len(keypoints), stride)
+    for start in range(0, len(groups), chunks.size):
+        now = slice(start, min(start + chunks.size, len(groups)))
+        video = slice(groups[now.start][0], groups[now.stop - 1][1])
+        part = condition.frames(now.start, now.stop)
+        drawn.append(stream.draw(noise_1CThw[:, :, now], part, keypoints[video], confidence[video]))
+    return torch.cat(drawn, dim=2)

@@ -1,0 +1,59 @@
+"""People that a visitor may pick: pictures in a folder, and the first frame of one clip a speaker of a manifest."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cospeech.footage.consent import Revocation, revoked
+from cospeech.footage.manifest import MANIFEST_NAME, parse_manifest
+from cospeech.harness.files import file_digest
+from cospeech.inference.errors import InputError
+from cospeech.media import sample_frames
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+@dataclass(frozen=True)
+class Offered:
+    """picture: bytes of a picture file."""
+
+    name: str
+    picture: bytes
+
+
+def offered_people(folder: Path, revocations: Sequence[Revocation]) -> list[Offered]:
+    """In order of their names. Whose consent was taken back is left out.
+
+    Raises:
+        InputError: no such folder, or nobody in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder of people to offer")
+    people = [*_pictures(folder, revocations), *_speakers(folder, revocations)]
+    if not people:
+        raise InputError(
+            f"{folder}: nobody to offer: no picture ({', '.join(SUFFIXES)}) and no {MANIFEST_NAME} of clips"
+        )
+    return sorted(people, key=lambda person: person.name)
+
+
+def _pictures(folder: Path, revocations: Sequence[Revocation]) -> Iterator[Offered]:
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES and not revoked(revocations, path.name, file_digest(path)):
+            yield Offered(path.stem, path.read_bytes())
+
+
+def _speakers(folder: Path, revocations: Sequence[Revocation]) -> Iterator[Offered]:
+    import cv2
+
+    listed = folder / MANIFEST_NAME
+    if not listed.is_file():
+        return
+    seen: set[str] = set()
+    for row in parse_manifest(listed.read_text(encoding="utf-8"), str(listed)):
+        path = folder / row.uri
+        if row.speaker in seen or not path.is_file() or revoked(revocations, row.uri, file_digest(path)):
+            continue
+        seen.add(row.speaker)
+        _, encoded = cv2.imencode(".png", sample_frames(path, 1)[0][..., ::-1])
+        yield Offered(row.speaker, encoded.tobytes())

@@ -1,0 +1,1 @@
+"""The seeded, resumable training loop, and the losses of teacher, student and motion."""

@@ -1,0 +1,1 @@
+"""Small helpers of many rooms: devices, images, precision, tensors, pretrained weights."""

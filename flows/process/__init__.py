@@ -1,0 +1,1 @@
+"""Processes that run flows: environment, locks, process groups, signals."""

@@ -1,0 +1,198 @@
+"""Child processes that never outlive the run they belong to."""
+
+import contextlib
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from flows.process.environment import PIPELINE
+
+GRACE_SECONDS = 5.0
+"""Between the polite and the final signal."""
+
+SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh"}
+
+
+def run_group(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    on_line: Callable[[str], None],
+    grace: float = GRACE_SECONDS,
+    folder: Path | None = None,
+) -> int:
+    """Run `command` in a session of its own (in `folder`; None: this one), stream its output, return its exit status.
+
+    Whatever ends this call, a signal or a cancelled flow too, ends every process of the group first. On a terminal the
+    child gets a terminal as well, so that its progress bars look the same. `on_line` is given each finished line.
+    """
+    on_terminal = sys.stdout.isatty()
+    reading, writing = pty.openpty() if on_terminal else os.pipe()
+    if on_terminal:
+        columns, lines = shutil.get_terminal_size()
+        termios.tcsetwinsize(writing, (lines, columns))
+    child = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=dict(environment),
+        stdout=writing,
+        stderr=writing,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    os.close(writing)
+    try:
+        _stream(reading, child, on_line)
+        return child.wait()
+    finally:
+        with _undisturbed():
+            end_group_of(child.pid, grace)
+            child.wait()
+            os.close(reading)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A signal that comes meanwhile, a second Ctrl-C say, has its effect afterwards."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (int(signal.SIGTERM), int(signal.SIGINT))
+    before = {number: signal.signal(number, lambda got, frame: came.append(got)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            os.kill(os.getpid(), came[0])
+
+
+def _stream(reading: int, child: subprocess.Popen, on_line: Callable[[str], None]) -> None:
+    """Copy until end of file, or until the child has ended and nothing more comes."""
+    rest = b""
+    while True:
+        ready, _, _ = select.select([reading], [], [], 0.5)
+        if not ready:
+            if child.poll() is not None:
+                return
+            continue
+        try:
+            chunk = os.read(reading, 65536)
+        except OSError:  # a pseudo terminal whose other end is closed
+            chunk = b""
+        if not chunk:
+            return
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            on_line(line.rstrip(b"\r").split(b"\r")[-1].decode("utf-8", "replace"))
+
+
+def end_group_of(leader: int, grace: float = GRACE_SECONDS) -> None:
+    """Ask every process of the leader's group to end, insist after `grace` seconds, and wait until none is left."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader, number)
+        deadline = time.monotonic() + grace
+        while _group_alive(leader):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _group_alive(group: int) -> bool:
+    for process in psutil.process_iter():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(process.pid) == group and alive(process):
+                return True
+    return False
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether it still runs; one that only waits to be collected does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def identity(process: psutil.Process) -> dict[str, float]:
+    """What tells it from any other, later ones with the same number too."""
+    return {"pid": process.pid, "created": process.create_time()}
+
+
+def identified(record: Mapping[str, Any]) -> psutil.Process | None:
+    """The very process of which `identity` was written down, if it still runs."""
+    try:
+        process = psutil.Process(int(record["pid"]))
+        same = abs(process.create_time() - float(record["created"])) < 1
+    except (ValueError, KeyError, psutil.NoSuchProcess):
+        return None
+    return process if same and alive(process) else None
+
+
+def dvc_of_this_stage() -> psutil.Process | None:
+    """The command dvc that started this process; None where none did, or where it is gone already."""
+    if "DVC_STAGE" not in os.environ:
+        return None
+    return next((process for process in psutil.Process().parents() if _is_dvc(process)), None)
+
+
+def _is_dvc(process: psutil.Process) -> bool:
+    try:
+        return any(Path(word).name == "dvc" for word in process.cmdline())
+    except psutil.Error:
+        return False
+
+
+def end_with_dvc() -> None:
+    """End this stage when the dvc that started it is gone: its next run must not meet a writer of the same outputs.
+
+    Likewise when the pipeline that started dvc is gone: dvc would go on, with nobody to end it.
+    """
+    if "DVC_STAGE" not in os.environ:
+        return
+    # a program that runs dvc by its Python interface is not called dvc
+    dvc = dvc_of_this_stage() or next((each for each in psutil.Process().parents() if each.name() not in SHELLS), None)
+    watched = [("dvc", dvc)] if dvc is not None else []
+    if pipeline := os.environ.get(PIPELINE):
+        try:
+            watched.append(("the pipeline", psutil.Process(int(pipeline))))
+        except psutil.NoSuchProcess:
+            raise SystemExit("the pipeline is gone; this stage does not start") from None
+    threading.Thread(target=_watch, args=(watched,), daemon=True, name="watch dvc").start()
+
+
+def _watch(watched: Sequence[tuple[str, psutil.Process]]) -> None:
+    while not (gone := [name for name, process in watched if not alive(process)]):
+        time.sleep(0.5)
+    with contextlib.suppress(OSError):  # nobody may be left to read it
+        print(f"{gone[0]} is gone; this stage ends too", file=sys.stderr)
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def exit_on_sigterm() -> None:
+    """Turn SIGTERM into SystemExit, so that pools and temporary files are cleaned up."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)

@@ -1,0 +1,1 @@
+"""Scheduled retraining: train, compare with production, promote or keep, notify."""

@@ -1,0 +1,82 @@
+"""Serve the deployments of prefect.yaml from this machine, until it is ended: `python -m flows.retraining.schedule`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from flows import server
+from flows.process.environment import prepare_environment
+from flows.process.groups import exit_on_sigterm
+
+ENTRYPOINT = "flows/retraining/deployment.py:retrain"
+
+
+def deployments(root: Path) -> list[dict[str, Any]]:
+    """What prefect.yaml says.
+
+    Raises:
+        ValueError: no file, or a deployment of another flow than flows/retraining/deployment.py.
+    """
+    path = root / "prefect.yaml"
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; run this in the project folder")
+    found: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
+    for entry in found:
+        if entry["entrypoint"] != ENTRYPOINT:
+            raise ValueError(f"{path}: {entry['name']}: entrypoint {entry['entrypoint']} is not {ENTRYPOINT}")
+    return found
+
+
+def served(root: Path) -> list[Any]:
+    """The same as Prefect's objects."""
+    from prefect.client.schemas.schedules import CronSchedule
+
+    from flows.retraining.deployment import retrain
+
+    found: list[Any] = []
+    for entry in deployments(root):
+        plans = [
+            {"schedule": CronSchedule(cron=each["cron"], timezone=each["timezone"]), "active": each["active"]}
+            for each in entry["schedules"]
+        ]
+        found.append(
+            retrain.to_deployment(
+                name=entry["name"], description=entry["description"], parameters=entry["parameters"], schedules=plans
+            )
+        )
+    return found
+
+
+def serve(root: Path) -> None:
+    """Register them with the server and run them when they are due; returns when it is told to end."""
+    from prefect import serve as serve_all
+
+    serve_all(*served(root), pause_on_shutdown=True)
+
+
+def main() -> int:
+    root = Path.cwd()
+    prepare_environment(root)
+    exit_on_sigterm()
+    try:
+        url = server.start(root)
+        os.environ["PREFECT_API_URL"] = url
+        for entry in deployments(root):
+            plans = ", ".join(f"{each['cron']} {each['timezone']}" for each in entry["schedules"] if each["active"])
+            print(
+                f"retrain/{entry['name']}: {plans or 'not scheduled'}; {server.dashboard(url)}/deployments", flush=True
+            )
+        serve(root)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
