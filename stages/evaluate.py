@@ -140,7 +140,7 @@ def _draw(
 ) -> DrawnSet:
     device = pick_device(params.compute.device)
     encoder = family_of(params).pose_input(context.workspace, device)
-    around = Around(_load_motion(context.workspace), params.motion.sampling_steps, encoder, device)
+    around = Around(_load_motion(context.workspace), params.motion.sampling_steps, encoder, device, params.media.ffmpeg)
     frames = sum(len(stretch.frames) for stretch in stretches)
     with context.progress("teacher and student draw", len(samplers) * frames) as bar:
         return draw_all(clips, stretches, samplers, around, params.seed, bar)
@@ -242,15 +242,16 @@ def _write_samples(
 ) -> None:
     """Comparisons of the stretches and the whole clips by the student, of the first `evaluate.samples` clips."""
     workspace, count = context.workspace, min(params.evaluate.samples, len(clips))
+    ffmpeg = params.media.ffmpeg
     with atomic_path(workspace.samples) as folder, context.progress("samples", count) as bar:
         folder.mkdir()
         for index in range(count):
             clip, stretch = clips[index], stretches[index]
-            write_comparison(folder / f"{clip.clip}.mp4", stretch, takes[index])
+            write_comparison(folder / f"{clip.clip}.mp4", stretch, takes[index], ffmpeg)
             window = longest_window(clip, REFERENCE)
             whole = draw(student, window, params.seed, index).frames
             path = folder / f"{clip.clip}{STUDENT}.mp4"
-            write_whole(path, workspace.speech(clip.clip), whole, stretch.fps, window.start)
+            write_whole(path, workspace.speech(clip.clip), whole, stretch.fps, window.start, ffmpeg)
             bar.update(1)
         if params.provenance.sign:
             identity = load_identity(workspace.signing, params.provenance.key, params.provenance.certificates)

@@ -24,6 +24,7 @@ from cospeech.harness.process_pool import ClipFailure, map_clips
 from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace, clip_id
 from cospeech.media import contact_sheet, iter_frames, save_png
+from cospeech.utils.ffmpeg import find_ffmpeg
 
 STAGE = "ingest"
 _SHOWN_CLIPS = 12
@@ -34,18 +35,20 @@ def run(params: Params, context: Context) -> StageReport:
     """Writes data/clips and data/clips.parquet: a row per manifest row, in its order, ok or refused with a reason.
 
     Raises:
-        ManifestError, StorageError: the manifest itself cannot be read (both are ValueErrors).
+        ManifestError, StorageError, MediaError: the manifest itself cannot be read, or there is no such ffmpeg (all are
+            ValueErrors).
     """
     begun = time.monotonic()
     workspace, storage = context.workspace, Storage(params.ingest.endpoint_url)
     source = params.ingest.source
+    find_ffmpeg(params.media.ffmpeg)  # before every source is refused for it
     manifest = storage.join(source, MANIFEST_NAME)
     rows = parse_manifest(storage.read_text(manifest), manifest)
     settings = CutSettings(params.media.fps, params.media.size, params.media.sample_rate)
     store = ClipStore(workspace.store, STAGE, salt(settings))
     revocations = load_revocations(workspace.revoked)
     wanted = [storage.join(source, row.uri) for row in rows if not revoked(revocations, row.uri)]
-    outcomes = _cut_all(wanted, settings, storage, store, context)
+    outcomes = _cut_all(wanted, settings, storage, store, context, params.media.ffmpeg)
     workspace.clips.mkdir(parents=True, exist_ok=True)
     ledger_rows, reused = _place(rows, outcomes, revocations, source, storage, store, workspace)
     _remove_stale(workspace, {row["clip"] for row in ledger_rows if row["status"] == "ok"})
@@ -59,10 +62,15 @@ def run(params: Params, context: Context) -> StageReport:
 
 
 def _cut_all(
-    uris: Sequence[str], settings: CutSettings, storage: Storage, store: ClipStore, context: Context
+    uris: Sequence[str],
+    settings: CutSettings,
+    storage: Storage,
+    store: ClipStore,
+    context: Context,
+    ffmpeg: Path | None,
 ) -> dict[str, Cut | ClipFailure]:
     """uri -> where its clip is, or why there is none. A uri that stands in several rows is cut once."""
-    jobs = [CutJob(uri, storage, settings, store) for uri in dict.fromkeys(uris)]
+    jobs = [CutJob(uri, storage, settings, store, ffmpeg) for uri in dict.fromkeys(uris)]
     with context.progress("ingest", len(jobs)) as bar, context.executor() as executor:
         return {job.clip: result for job, result in map_clips(cut_clip, jobs, executor, bar)}
 

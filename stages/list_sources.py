@@ -1,8 +1,8 @@
 """Write down what the sources look like now, so that DVC notices footage that changed wherever it lies.
 
-DVC watches neither S3 behind an endpoint of one's own nor files that a manifest names outside of its folder. So this
-stage runs before every `dvc repro`, in a moment (without the flow runner's imports), and ingest depends on its table,
-which differs only if a source does.
+DVC watches neither S3 behind an endpoint of one's own nor files that a manifest names outside of its folder, nor which
+ffmpeg encodes. So this stage runs before every `dvc repro`, in a moment (without the flow runner's imports), and ingest
+depends on its table, which differs only if a source does, or the version of ffmpeg.
 """
 
 import sys
@@ -20,15 +20,18 @@ from cospeech.harness.process_pool import process_pool
 from cospeech.harness.progress import terminal_progress
 from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
+from cospeech.utils.ffmpeg import find_ffmpeg
 
 STAGE = "list_sources"
 
 
 def run(params: Params, context: Context) -> StageReport:
-    """Write data/sources.json: fingerprints of the manifest and of all that it names, but not of revoked sources.
+    """Write data/sources.json: fingerprints of the manifest and of all that it names, but not of revoked sources; and
+    the version of ffmpeg.
 
     Raises:
-        ManifestError, StorageError: the manifest itself cannot be read (both are ValueErrors).
+        ManifestError, StorageError, MediaError: the manifest itself cannot be read, or there is no such ffmpeg (all are
+            ValueErrors).
     """
     begun, workspace = time.monotonic(), context.workspace
     source, storage = params.ingest.source, Storage(params.ingest.endpoint_url)
@@ -39,7 +42,8 @@ def run(params: Params, context: Context) -> StageReport:
     digests = Digests(workspace.scratch / STAGE / "digests.json")
     listing = list_sources(rows, source, storage, digests)
     digests.save()
-    write_json(workspace.sources, {"manifest": value_digest(text), "sources": listing})
+    version = find_ffmpeg(params.media.ffmpeg).version
+    write_json(workspace.sources, {"ffmpeg": version, "manifest": value_digest(text), "sources": listing})
     absent = sum(fingerprint == "absent" for fingerprint in listing.values())
     summary = f"{len(listing)} files named by {manifest}, {absent} of them absent"
     figures = {"files": len(listing), "absent": absent}

@@ -3,12 +3,20 @@
 import subprocess
 from pathlib import Path
 
-from cospeech.media import ffmpeg_path
+from cospeech.utils.ffmpeg import find_ffmpeg
 
 
 def run_ffmpeg(*arguments: str) -> bytes:
-    command = [ffmpeg_path(), "-v", "error", "-y", *arguments]
+    command = [find_ffmpeg().path, "-v", "error", "-y", *arguments]
     return subprocess.run(command, capture_output=True, check=True).stdout
+
+
+def another_ffmpeg(path: Path, version: str) -> Path:
+    """An ffmpeg of that version: the locked one under another name."""
+    said = f'if [ "$1" = -version ]; then echo "ffmpeg version {version} by test"; exit; fi'
+    path.write_text(f'#!/bin/sh\n{said}\nexec {find_ffmpeg().path} "$@"\n')
+    path.chmod(0o755)
+    return path
 
 
 def make_video(

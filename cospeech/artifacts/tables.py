@@ -27,6 +27,7 @@ LEDGER_COLUMNS = {
     "crop_size": "Int64",
     "frames": "Int64",
     "samples": "Int64",
+    "ffmpeg": "str",
 }
 CURATED_COLUMNS = {**LEDGER_COLUMNS, "kept": "bool", "reasons": "str", "av_offset": "Float64"}
 

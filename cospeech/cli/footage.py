@@ -73,6 +73,8 @@ def show_ledger(options: argparse.Namespace) -> int:
             print(f"    {clip.uri}: {reason}" if clip.status == "refused" else f"    {reason}")
     counts = Counter(clip.state for clip in clips)
     print(f"{len(clips)} clips: " + ", ".join(f"{count} {state}" for state, count in counts.most_common()))
+    for version, count in Counter(clip.ffmpeg for clip in clips if clip.ffmpeg).items():
+        print(f"{count} of them encoded by ffmpeg {version}")
     for stage in STORED_STAGES:
         reused, made = sum(stage in clip.reused for clip in clips), sum(stage in clip.made for clip in clips)
         if reused or made:

@@ -25,6 +25,7 @@ class Media(Section):
     fps: int = Field(gt=0)
     size: int = Field(gt=0, multiple_of=16, description="side of the square clips, pixels")
     sample_rate: int = Field(gt=0)
+    ffmpeg: Path | None = Field(description="binary that encodes; null: the one that requirements.lock fixes")
 
 
 class MediaPipePoses(Section):

@@ -10,6 +10,7 @@ import numpy as np
 from cospeech.corpus.clip import FPS, Clip
 from cospeech.corpus.voice import SAMPLE_RATE
 from cospeech.harness.files import atomic_path
+from cospeech.utils.ffmpeg import find_ffmpeg
 
 
 def write_clip(path: Path, clip: Clip, crf: int, speech_rate: str) -> None:
@@ -23,7 +24,7 @@ def write_clip(path: Path, clip: Clip, crf: int, speech_rate: str) -> None:
         speech = Path(folder) / "speech.wav"
         _write_wave(speech, clip.speech.samples)
         command = [
-            *(_ffmpeg(), "-loglevel", "error", "-y"),
+            *(find_ffmpeg().path, "-loglevel", "error", "-y"),
             *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FPS), "-i", "-"),
             *("-i", str(speech), "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact"),
             *("-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709", "-color_primaries", "bt709"),
@@ -40,10 +41,3 @@ def _write_wave(path: Path, samples: np.ndarray) -> None:
         stream.setsampwidth(2)
         stream.setframerate(SAMPLE_RATE)
         stream.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
-
-
-def _ffmpeg() -> str:
-    """The binary of the pinned wheel: a system's own would give other bytes."""
-    import imageio_ffmpeg
-
-    return str(imageio_ffmpeg.get_ffmpeg_exe())

@@ -15,19 +15,19 @@ _INK, _PAPER = (40, 40, 40), 245
 _SHOWN = 4
 
 
-def write_comparison(path: Path, stretch: Stretch, takes: Mapping[str, Take]) -> None:
+def write_comparison(path: Path, stretch: Stretch, takes: Mapping[str, Take], ffmpeg: Path | None) -> None:
     """Reference, skeleton, truth, teacher and student in step, with the sound of the stretch."""
     samples, rate = stretch.sound.samples, stretch.sound.rate
     first, last = (round(frame * rate / stretch.fps) for frame in (stretch.start, stretch.stop))
     frames = side_by_side(_columns(stretch, takes))
-    write_video(path, frames, stretch.fps, samples[first:last], rate)
+    write_video(path, frames, stretch.fps, samples[first:last], rate, ffmpeg)
 
 
-def write_whole(path: Path, speech: Path, frames: np.ndarray, fps: int, start: int = 0) -> None:
+def write_whole(path: Path, speech: Path, frames: np.ndarray, fps: int, start: int, ffmpeg: Path | None) -> None:
     """A clip as the student makes it from frame `start` on, with its sound."""
     samples, rate = read_speech(speech)
     first, last = (round(frame * rate / fps) for frame in (start, start + len(frames)))
-    write_video(path, frames, fps, samples[first:last], rate)
+    write_video(path, frames, fps, samples[first:last], rate, ffmpeg)
 
 
 def save_still(path: Path, stretches: Sequence[Stretch], takes: Sequence[Mapping[str, Take]]) -> Path:

@@ -31,12 +31,13 @@ PHASES = ("motion", *DRAWING, "encode")
 
 @dataclass(frozen=True)
 class Around:
-    """What teacher and student share. motion: None where there is no model of it."""
+    """What teacher and student share. motion: None where there is no model of it. ffmpeg: None: the locked one."""
 
     motion: MotionModel | None
     motion_steps: int
     pose_encoder: PoseInput
     device: torch.device
+    ffmpeg: Path | None
 
     def seconds(self, stretch: Stretch, frames: np.ndarray) -> dict[str, float]:
         """Of the phases before and after drawing, for a stretch of T frames; frames: pictures to encode."""
@@ -47,7 +48,7 @@ class Around:
             taken["motion"] = self._timed(lambda: draw_motion(model, mel, still, self.motion_steps, 0))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "take.mp4"
-            taken["encode"] = self._timed(lambda: write_video(path, frames, stretch.fps))
+            taken["encode"] = self._timed(lambda: write_video(path, frames, stretch.fps, binary=self.ffmpeg))
         return taken
 
     @torch.no_grad()

@@ -73,8 +73,11 @@ def _file(folder: Path, module: str) -> Path:
 
 def _refuse_absolute_imports(path: Path, project: set[str]) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.level == 0:
+        if isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names = [node.module or ""]
+        else:
+            continue
         if {name.split(".")[0] for name in names} & project:
             raise ValueError(f"{path}, line {node.lineno}: imports the project absolutely; exported modules use dots")

@@ -18,7 +18,6 @@ from cospeech.harness.files import code_digest, file_digest, value_digest, write
 from cospeech.media import (
     MediaError,
     decode_speech,
-    ffmpeg,
     iter_constant_rate,
     probe,
     sample_frames,
@@ -27,9 +26,13 @@ from cospeech.media import (
     write_speech,
     write_video,
 )
+from cospeech.utils.ffmpeg import find_ffmpeg
 
 VIDEO, SPEECH, FACTS = "video.mp4", "speech.wav", "facts.json"
-CUT_FACTS = ("sha256", "width", "height", "fps", "seconds", "crop_x", "crop_y", "crop_size", "frames", "samples")
+CUT_FACTS = (
+    *("sha256", "width", "height", "fps", "seconds", "crop_x", "crop_y", "crop_size"),
+    *("frames", "samples", "ffmpeg"),
+)
 _SAMPLED_FRAMES = 12
 _LEAST_DECODED = 0.9
 _LEAST_FOUND = 0.25
@@ -44,19 +47,20 @@ class CutSettings:
 
 
 def salt(settings: CutSettings) -> str:
-    """Digest of everything but the source that decides the clip."""
-    code = code_digest(sys.modules[__name__], crop, ffmpeg, sound, video)
+    """Digest of everything but the source and the ffmpeg that decides the clip."""
+    code = code_digest(sys.modules[__name__], crop, sound, video)
     return value_digest({"settings": asdict(settings), "code": code})
 
 
 @dataclass(frozen=True)
 class CutJob:
-    """clip: the uri, for messages."""
+    """clip: the uri, for messages. ffmpeg: the binary; None: the locked one."""
 
     clip: str
     storage: Storage
     settings: CutSettings
     store: ClipStore
+    ffmpeg: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -73,19 +77,20 @@ def cut_clip(job: CutJob) -> Cut:
     Raises:
         ValueError: the source cannot become a clip; the message is the reason in the ledger.
     """
-    key = job.store.key(job.storage.fingerprint(job.clip))
+    version = find_ffmpeg(job.ffmpeg).version
+    key = job.store.key(job.storage.fingerprint(job.clip), version)
     with TemporaryDirectory(prefix="cospeech-") as scratch:
         files = {name: Path(scratch) / name for name in (VIDEO, SPEECH, FACTS)}
         if job.store.fetch(key, files):
             return Cut(key, reused=True)
         with job.storage.fetched(job.clip) as source:
-            facts = _cut(source, job.settings, files)
-        write_json(files[FACTS], facts)
+            facts = _cut(source, job.settings, files, job.ffmpeg)
+        write_json(files[FACTS], facts | {"ffmpeg": version})
         job.store.put(key, files)
     return Cut(key, reused=False)
 
 
-def _cut(source: Path, settings: CutSettings, files: dict[str, Path]) -> dict[str, object]:
+def _cut(source: Path, settings: CutSettings, files: dict[str, Path], binary: Path | None) -> dict[str, object]:
     info = probe(source)
     if not info.audio:
         raise MediaError("no audio stream: a clip needs the speaker's voice")
@@ -98,7 +103,7 @@ def _cut(source: Path, settings: CutSettings, files: dict[str, Path]) -> dict[st
             frames += 1
             yield _resize(square.cut(frame), settings.size)
 
-    write_video(files[VIDEO], cropped(), settings.fps)
+    write_video(files[VIDEO], cropped(), settings.fps, binary=binary)
     seconds = frames / settings.fps
     if seconds < _LEAST_DECODED * info.seconds:
         raise MediaError(f"damaged or cut off: {seconds:.2f} s of {info.seconds:.2f} s could be decoded")

@@ -1,6 +1,5 @@
 """Video, sound and pictures in and out of files. Frames are (T, H, W, 3) uint8 RGB, speech is float32 in -1..1."""
 
-from cospeech.media.ffmpeg import MediaError, ffmpeg_path
 from cospeech.media.pictures import contact_sheet, save_png
 from cospeech.media.sound import decode_speech, read_speech, write_speech
 from cospeech.media.video import (
@@ -13,13 +12,13 @@ from cospeech.media.video import (
     sample_frames,
     write_video,
 )
+from cospeech.utils.ffmpeg import MediaError
 
 __all__ = [
     "MediaError",
     "SourceInfo",
     "contact_sheet",
     "decode_speech",
-    "ffmpeg_path",
     "iter_constant_rate",
     "iter_frames",
     "iter_timed_frames",

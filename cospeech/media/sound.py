@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cospeech.harness.files import atomic_path
-from cospeech.media.ffmpeg import MediaError
+from cospeech.utils.ffmpeg import MediaError
 
 
 def read_speech(path: Path) -> tuple[np.ndarray, int]:

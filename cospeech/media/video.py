@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from cospeech.harness.files import atomic_path
-from cospeech.media.ffmpeg import MediaError, ffmpeg_path
 from cospeech.media.sound import write_speech
+from cospeech.utils.ffmpeg import MediaError, find_ffmpeg
 
 
 @dataclass(frozen=True)
@@ -141,10 +141,12 @@ def write_video(
     fps: int,
     speech: np.ndarray | Path | None = None,
     sample_rate: int = 16000,
+    binary: Path | None = None,
 ) -> None:
     """Write H.264 (yuv420p), with AAC sound if speech is given. Equal input gives equal bytes.
 
-    speech: (S,) in -1..1 at `sample_rate`, or a sound file, which has a rate of its own.
+    speech: (S,) in -1..1 at `sample_rate`, or a sound file, which has a rate of its own. binary: another ffmpeg than
+    the locked one.
 
     Raises:
         MediaError: there are no frames, their sizes differ or are odd, or ffmpeg fails.
@@ -168,7 +170,8 @@ def write_video(
             settings |= {"acodec": "aac", "b:a": "96k"}
         quiet = {"fflags": "+bitexact", "flags": "+bitexact", "map_metadata": -1, "movflags": "+faststart"}
         job = ffmpeg.output(*streams, str(temporary), loglevel="error", **settings, **quiet)
-        process = ffmpeg.run_async(job, cmd=ffmpeg_path(), pipe_stdin=True, pipe_stderr=True, overwrite_output=True)
+        program = find_ffmpeg(binary).path
+        process = ffmpeg.run_async(job, cmd=program, pipe_stdin=True, pipe_stderr=True, overwrite_output=True)
         _feed(process, path, first, frames)
 
 

@@ -16,7 +16,8 @@ NOT_CURATED = "not curated"
 
 @dataclass(frozen=True)
 class ClipState:
-    """status: of ingest (ok, refused). state: kept, refused, or `not curated` yet. reused, made: stages, last run."""
+    """status: of ingest (ok, refused). state: kept, refused, or `not curated` yet. ffmpeg: version that encoded it.
+    reused, made: stages, last run."""
 
     clip: str
     uri: str
@@ -25,6 +26,7 @@ class ClipState:
     state: str
     split: str | None
     reasons: list[str]
+    ffmpeg: str | None
     reused: list[str]
     made: list[str]
 
@@ -53,6 +55,7 @@ def clip_overview(workspace: Workspace) -> list[ClipState]:
                 state,
                 split if isinstance(split, str) else None,
                 reasons,
+                row["ffmpeg"] if isinstance(row["ffmpeg"], str) else None,
                 reused=[stage for stage, record in records.items() if record.get(clip) is True],
                 made=[stage for stage, record in records.items() if record.get(clip) is False],
             )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from cospeech.harness.context import Context
 from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
 from cospeech.media import probe, read_frames, read_speech
+from cospeech.utils.ffmpeg import find_ffmpeg
 from stages import ingest
-from tests.footage import make_flash_and_beep, make_video, run_ffmpeg
+from tests.footage import another_ffmpeg, make_flash_and_beep, make_video, run_ffmpeg
 from tests.s3 import S3Server
 from tests.stages.small_project import Counting, no_bar
 
@@ -31,6 +33,7 @@ class Footage:
         self.folder, self.workspace = root / "my footage", Workspace(root / "project")
         self.folder.mkdir()
         self.worked: list[str] = []
+        self.ffmpeg: Path | None = None
         self._params = load_params(repository / "params.yaml")
 
     def manifest(self, *uris: str, **columns: list[str]) -> None:
@@ -47,7 +50,7 @@ class Footage:
         section = self._params.ingest.model_copy(
             update={"source": source or str(self.folder), "endpoint_url": endpoint}
         )
-        media = self._params.media.model_copy(update={"size": 64})
+        media = self._params.media.model_copy(update={"size": 64, "ffmpeg": self.ffmpeg})
         self.worked.clear()
         context = Context(self.workspace, lambda: Counting(self.worked), no_bar)
         return ingest.run(self._params.model_copy(update={"ingest": section, "media": media}), context)
@@ -182,6 +185,39 @@ def test_one_clip_more_costs_one_clip_and_two_runs_give_the_same_bytes(footage: 
     footage.manifest("0.mp4", "1.mp4")
     assert footage.run().timings["reused"] == 0
     assert footage.files() == first
+
+
+def test_an_ffmpeg_on_path_does_not_matter(footage: Footage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "bin/ffmpeg"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(broken.parent), prepend=os.pathsep)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(broken))
+    find_ffmpeg.cache_clear()
+    make_video(footage.folder / "a.mp4", seconds=0.4)
+    footage.manifest("a.mp4")
+    footage.run()
+    row = footage.ledger.iloc[0]
+    assert (row["status"], row["ffmpeg"]) == ("ok", find_ffmpeg().version)
+
+
+def test_another_ffmpeg_is_used_kept_apart_and_told(footage: Footage, tmp_path: Path) -> None:
+    make_video(footage.folder / "a.mp4", seconds=0.4)
+    footage.manifest("a.mp4", "absent.mp4")
+    footage.run()
+    before = footage.files()
+    footage.ffmpeg = another_ffmpeg(tmp_path / "ffmpeg", "5.1")
+    assert footage.run().timings["reused"] == 0
+    assert footage.ledger["ffmpeg"][0] == "5.1"
+    footage.ffmpeg.write_text('#!/bin/sh\n[ "$1" = -version ] && echo "ffmpeg version 5.1" || exit 1\n')
+    assert footage.run().timings["reused"] == 1
+    shutil.rmtree(footage.workspace.store)
+    footage.run()
+    assert "ffmpeg failed" in footage.reason("a.mp4")
+    footage.ffmpeg = None
+    footage.run()
+    assert footage.files() == before
 
 
 def test_alignment_comes_along_and_is_checked(footage: Footage) -> None:

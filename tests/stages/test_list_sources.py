@@ -1,9 +1,10 @@
-"""The table of sources differs if, and only if, a source does: in its content, wherever it lies."""
+"""The table of sources differs if, and only if, a source does, in its content, wherever it lies, or ffmpeg."""
 
 import csv
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from cospeech.footage import fingerprints
 from cospeech.footage.consent import Revocation, save_revocations
 from cospeech.harness.files import read_json
 from stages import list_sources
+from tests.footage import another_ffmpeg
 from tests.s3 import S3Server
 from tests.stages.small_project import SmallProject
 
@@ -34,10 +36,13 @@ class Sources:
             writer.writerow(["uri", "speaker", "licence", "consent"])
             writer.writerows([uri, "ann", "CC0-1.0", "yes"] for uri in uris)
 
-    def table(self, source: str | None = None, endpoint: str | None = None) -> dict[str, str]:
+    def listing(self, source: str | None = None, endpoint: str | None = None) -> dict[str, Any]:
         section = self.params.ingest.model_copy(update={"source": source or str(self.folder), "endpoint_url": endpoint})
         list_sources.run(self.params.model_copy(update={"ingest": section}), self.project.context)
-        listing = read_json(self.project.workspace.sources)
+        return dict(read_json(self.project.workspace.sources))
+
+    def table(self, source: str | None = None, endpoint: str | None = None) -> dict[str, str]:
+        listing = self.listing(source, endpoint)
         return {"manifest": listing["manifest"], **listing["sources"]}
 
 
@@ -69,6 +74,17 @@ def test_a_file_that_did_not_change_is_not_read_again(sources: Sources, monkeypa
     (sources.folder / "b é.mp4").write_bytes(b"longer than before")
     sources.table()
     assert read == ["b é.mp4"]
+
+
+def test_another_ffmpeg_changes_the_table_and_an_absent_one_is_told(sources: Sources, tmp_path: Path) -> None:
+    first, params = sources.listing(), sources.params
+    for chosen in (another_ffmpeg(tmp_path / "ffmpeg", "5.1"), tmp_path / "absent"):
+        media = params.media.model_copy(update={"ffmpeg": chosen})
+        sources.params = params.model_copy(update={"media": media})
+        if chosen.exists():
+            assert sources.listing() == {**first, "ffmpeg": "5.1"} != first
+    with pytest.raises(ValueError, match=r"absent: not an ffmpeg .*No such file.*media\.ffmpeg in params\.yaml"):
+        sources.listing()
 
 
 def test_a_revoked_source_is_not_read(sources: Sources) -> None:

@@ -99,7 +99,7 @@ def test_manifest_does_not_touch_one_that_is_wrong(footage: Path, capsys: pytest
 
 def ledger(workspace: Workspace) -> pd.DataFrame:
     rows = [
-        {"clip": "a-1", "uri": "a.mp4", "status": "ok"},
+        {"clip": "a-1", "uri": "a.mp4", "status": "ok", "ffmpeg": "9.0"},
         {"clip": "b-2", "uri": "b.mp4", "status": "ok"},
         {"clip": "c-3", "uri": "c.mp4", "status": "refused", "reason": "no audio stream"},
     ]
@@ -138,6 +138,7 @@ def test_ledger_tells_verdicts_reasons_and_reuse(tmp_path: Path, capsys: pytest.
     assert lines[2].strip() == "hands_visible: too few"
     assert lines[4].strip() == "c.mp4: no audio stream"
     assert lines[5] == "3 clips: 2 refused, 1 kept"
-    assert lines[6:] == ["ingest, last run: 1 reused, 1 made", "extract_poses, last run: 2 reused, 0 made"]
+    assert lines[6] == "1 of them encoded by ffmpeg 9.0"
+    assert lines[7:] == ["ingest, last run: 1 reused, 1 made", "extract_poses, last run: 2 reused, 0 made"]
     assert main(["ledger", "--root", str(tmp_path), "--refused"]) == 0
     assert not any(line.startswith("a-1") for line in capsys.readouterr().out.splitlines())

@@ -49,6 +49,24 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.mp4"]
 
 
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (None, "No such file"),
+        ("#!/bin/sh\necho sox 14.4", "exit code 0 and 'sox 14.4'"),
+        ("#!/bin/sh\necho 'ffmpeg version 5.1'; exit 3", "exit code 3"),
+    ],
+)
+def test_what_is_no_ffmpeg_is_told(tmp_path: Path, script: str | None, said: str) -> None:
+    binary = tmp_path / "ffmpeg"
+    if script:
+        binary.write_text(script + "\n")
+        binary.chmod(0o755)
+    with pytest.raises(MediaError, match=rf"{binary}: not an ffmpeg that runs here \(.*{said}.*media\.ffmpeg"):
+        write_video(tmp_path / "a.mp4", moving(), 25, binary=binary)
+    assert not (tmp_path / "a.mp4").exists()
+
+
 def test_speech_comes_back_to_the_bit(tmp_path: Path) -> None:
     pcm = np.array([-32768, -1, 0, 1, 32767], np.float32) / 32768
     write_speech(tmp_path / "a.wav", pcm, 16000)
