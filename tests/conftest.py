@@ -13,7 +13,7 @@ import pytest  # noqa: E402
 from xdist.scheduler import LoadFileScheduling  # noqa: E402
 
 from flows.process.environment import PRIVATE  # noqa: E402
-from tests.s3 import CREDENTIALS, S3Server, serve_s3  # noqa: E402
+from tests.helpers.s3 import CREDENTIALS, S3Server, serve_s3  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.update(PRIVATE, HF_HUB_OFFLINE="1", PREFECT_HOME=str(ROOT / ".cospeech/tests/prefect"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.graph import load_lock
-from tests.footage import run_ffmpeg
+from tests.helpers.footage import run_ffmpeg
 
 NOBODY = "http://127.0.0.1:9/api"
 TRAIN, TEST, SECONDS = 3, 1, 3

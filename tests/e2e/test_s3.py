@@ -15,8 +15,8 @@ from cospeech.artifacts import Curated
 from cospeech.harness.clip_cache import record_path
 from cospeech.harness.workspace import Workspace
 from tests.e2e.clone import Clone, make_clone
-from tests.footage import run_ffmpeg
-from tests.s3 import CREDENTIALS, serve_s3
+from tests.helpers.footage import run_ffmpeg
+from tests.helpers.s3 import CREDENTIALS, serve_s3
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 

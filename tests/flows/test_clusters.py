@@ -61,7 +61,7 @@ def cluster(request: pytest.FixtureRequest, repository: Path) -> Iterator[str]:
 
 
 def test_results_and_failures_are_those_of_the_local_pool(cluster: str) -> None:
-    """tests/unit/test_parallel.py holds the local pool to the same."""
+    """tests/cospeech/harness/test_process_pool.py holds the local pool to the same."""
     with open_executor(cluster, 0) as executor:
         found = dict(map_clips(square, [*range(12), -7], executor, Bar()))
     failure = found.pop(-7)

@@ -12,8 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 from prefect.client.schemas.filters import ArtifactFilter
 
 from flows.retraining.schedule import served
-from tests.browser import open_browser
 from tests.flows.support import children_of, prefect_client, wait_for
+from tests.helpers.browser import open_browser
 
 
 @pytest.fixture(scope="module")

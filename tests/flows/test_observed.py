@@ -12,8 +12,8 @@ from prefect.client.schemas.filters import ArtifactFilter, LogFilter
 from prefect.states import Cancelling, Running
 
 from flows.process.groups import alive
-from tests.browser import browser_path, open_browser
 from tests.flows.support import Relay, Start, children_of, prefect_client, wait_for
+from tests.helpers.browser import browser_path, open_browser
 
 
 @pytest.fixture

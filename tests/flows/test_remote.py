@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cospeech.harness.files import file_digest
-from tests.s3 import S3Server
+from tests.helpers.s3 import S3Server
 
 FILES, SIZE = 40, 400_000
 

@@ -19,8 +19,8 @@ from cospeech.harness.stage_report import StageReport
 from cospeech.media import read_frames
 from cospeech.models.perception.sync import SyncExpert
 from stages import curate
+from tests.cospeech.curation.made import good_features, good_poses, mouth_curve
 from tests.stages.small_project import SmallProject
-from tests.unit.curation.made import good_features, good_poses, mouth_curve
 
 FRAMES = 50
 SILENCE = np.zeros(FRAMES * 640, np.float32)

@@ -27,8 +27,8 @@ from cospeech.sampling.euler import first_noise
 from cospeech.sampling.generation import decode
 from cospeech.sampling.kv_stream import sample_stream
 from stages import evaluate, export
+from tests.cospeech.inference.small import somebody
 from tests.stages.tiny_run import context_of, make_workspace, tiny_params
-from tests.unit.talking.small import somebody
 
 # arguments: export, what to draw, where to, least deviation of a talk's pixels, modules that must not be needed
 ALONE = """

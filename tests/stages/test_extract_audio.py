@@ -12,8 +12,8 @@ from cospeech.harness.files import file_digest
 from cospeech.harness.stage_report import StageReport
 from cospeech.media import decode_speech
 from stages import extract_audio
+from tests.cospeech.audio.checkpoints import PHONES, make_phone_model, make_wav2vec2
 from tests.stages.small_project import SmallProject
-from tests.unit.audio.checkpoints import PHONES, make_phone_model, make_wav2vec2
 
 WORDS = {
     "words": [{"text": "Hello", "start": 0.1, "end": 0.5}],

@@ -19,8 +19,8 @@ from cospeech.harness.workspace import Workspace
 from cospeech.media import probe, read_frames, read_speech
 from cospeech.utils.ffmpeg import find_ffmpeg
 from stages import ingest
-from tests.footage import another_ffmpeg, make_flash_and_beep, make_video, run_ffmpeg
-from tests.s3 import S3Server
+from tests.helpers.footage import another_ffmpeg, make_flash_and_beep, make_video, run_ffmpeg
+from tests.helpers.s3 import S3Server
 from tests.stages.small_project import Counting, no_bar
 
 PAPERS = {"speaker": "ann", "licence": "CC0-1.0", "consent": "yes"}

@@ -13,8 +13,8 @@ from cospeech.footage import fingerprints
 from cospeech.footage.consent import Revocation, save_revocations
 from cospeech.harness.files import read_json
 from stages import list_sources
-from tests.footage import another_ffmpeg
-from tests.s3 import S3Server
+from tests.helpers.footage import another_ffmpeg
+from tests.helpers.s3 import S3Server
 from tests.stages.small_project import SmallProject
 
 

@@ -17,8 +17,8 @@ from cospeech.harness.workspace import Workspace
 from cospeech.media import read_frames, write_video
 from cospeech.models.warping.deformer import Deformer
 from stages import train_deformer
+from tests.helpers.limbs import person
 from tests.stages.tiny_project import Bar, context_of, tiny_params
-from tests.unit.people import person
 
 SIZE, FRAMES = 64, 8
 CLIPS = {"ann-1": "train", "bob-1": "train", "ann-2": "test"}

@@ -25,7 +25,7 @@ from cospeech.models.warping.deformer import Deformer
 from cospeech.motion.model import MotionModel
 from cospeech.pose.drawing import draw_skeleton
 from cospeech.utils.images import to_tensor
-from tests.unit.metrics.people import person
+from tests.helpers.keypoints import person
 
 SIZE, FRAMES, FPS = 64, 40, 25
 PEOPLE = (("ann-1", "ann", "train"), ("ann-2", "ann", "test"), ("bob-1", "bob", "test"), ("cat-1", "cat", None))

@@ -13,7 +13,7 @@ from cospeech.harness.workspace import Workspace
 from cospeech.sampling import generation
 from cospeech.training.distillation import Few, Matching
 from cospeech.training.region_loss import Judges
-from tests.meta import META, stand_in
+from tests.helpers.meta import META, stand_in
 from tests.stages.wan.support import family_of
 from tests.stages.wan.tiny_wan import FRAMES
 

@@ -24,10 +24,10 @@ from cospeech.sampling.euler import first_noise
 from cospeech.utils.latent_frames import latent_groups
 from flows.retraining.evaluate_production import candidate_rows, production_rows
 from stages import encode_latents, evaluate, export, train_codec
+from tests.cospeech.inference.small import RATE, somebody, speech
 from tests.stages import tiny_run
 from tests.stages.test_export import assert_alike, digests, draw_alone
 from tests.stages.wan.tiny_wan import save_pipelines, wan_params
-from tests.unit.talking.small import RATE, somebody, speech
 
 
 @pytest.fixture(scope="module")

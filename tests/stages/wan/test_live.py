@@ -18,11 +18,11 @@ from cospeech.sampling.generation import decode
 from cospeech.sampling.kv_stream import sample_stream
 from cospeech.utils.latent_frames import latent_groups
 from stages import evaluate
+from tests.cospeech.inference.small import FPS, RATE, somebody, speech
 from tests.stages.test_export import assert_alike
 from tests.stages.wan.support import changed
 from tests.stages.wan.test_export import exported_in
 from tests.stages.wan.tiny_wan import save_pipelines, wan_params
-from tests.unit.talking.small import FPS, RATE, somebody, speech
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,100 @@
+"""Who may be picked, and what is kept of those who are brought."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cospeech.footage.consent import Revocation
+from cospeech.harness.files import file_digest
+from cospeech.media import save_png, write_video
+from cospeech.serving.gallery import Gallery
+from cospeech.serving.portraits import Offered, offered_people
+from cospeech.serving.server import find_person_in
+from tests.cospeech.serving.scene import LIMITS, PICTURE, find, png
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_png(tmp_path / "zoe.png", np.full((32, 32, 3), 90, np.uint8))
+    rows = ["uri,speaker,licence,consent"]
+    for number, name in enumerate(("ann-1", "ann-2", "bob-1")):
+        write_video(tmp_path / f"{name}.mp4", np.full((3, 32, 32, 3), 50 + number, np.uint8), 25)
+        rows.append(f"{name}.mp4,{name[:3]},CC0-1.0,written")
+    rows.append("gone.mp4,eve,CC0-1.0,written")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    return tmp_path
+
+
+def revocation(uri: str, sha256: str = "") -> Revocation:
+    return Revocation("", uri, sha256, "2026-01-01", "")
+
+
+def test_pictures_and_one_frame_a_speaker(folder: Path) -> None:
+    people = offered_people(folder, [])
+    assert [person.name for person in people] == ["ann", "bob", "zoe"]
+    assert all(person.picture.startswith(b"\x89PNG") for person in people)
+
+
+def test_consent_taken_back_is_no_offer(folder: Path) -> None:
+    gone = [revocation("bob-1.mp4"), revocation("elsewhere", file_digest(folder / "zoe.png")), revocation("ann-1.mp4")]
+    assert [person.name for person in offered_people(folder, gone)] == ["ann"]  # by another clip
+
+
+def test_nobody_to_offer(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such folder"):
+        offered_people(tmp_path / "none", [])
+    with pytest.raises(ValueError, match="nobody to offer"):
+        offered_people(tmp_path, [])
+
+
+async def test_a_person_is_looked_for_once() -> None:
+    looked = []
+
+    def counting(picture: bytes) -> str:
+        looked.append(picture)
+        return "person"
+
+    gallery = Gallery([Offered("ann", PICTURE)], counting, LIMITS)
+    assert [await gallery.person("0") for _ in range(3)] == ["person"] * 3
+    key = await gallery.add(PICTURE)
+    assert await gallery.person(key) == "person"
+    assert len(looked) == 2
+
+
+async def test_what_is_brought_is_kept_for_a_while_and_bounded() -> None:
+    now = [0.0]
+    gallery = Gallery([], find, replace(LIMITS, people=2, people_seconds=60), lambda: now[0])
+    first = await gallery.add(PICTURE)
+    now[0] = 10
+    others = [await gallery.add(PICTURE) for _ in range(2)]
+    assert len({first, *others}) == 3
+    with pytest.raises(ValueError, match="kept for 1 minutes"):
+        await gallery.person(first)  # the oldest went
+    await gallery.person(others[1])
+    now[0] = 71
+    with pytest.raises(ValueError, match="choose it again"):
+        await gallery.person(others[1])
+
+
+def test_what_is_wrong_with_a_picture_is_said_without_paths() -> None:
+    with pytest.raises(ValueError, match=r"^the picture: not a picture that can be read"):
+        find_person_in(b"nothing")
+    with pytest.raises(ValueError, match=r"^the picture: 64 x 64 pixels"):
+        find_person_in(png(np.zeros((64, 64, 3), np.uint8)))
+    with pytest.raises(ValueError, match=r"^the picture: no face is found"):
+        find_person_in(png(np.full((300, 300, 3), 90, np.uint8)))
+
+
+def test_a_person_of_the_corpus_is_found(repository: Path) -> None:
+    person = find_person_in(next(each.picture for each in offered_people(repository / "data/demo", [])))
+    assert person.picture.shape == (256, 256, 3)
+    assert person.confidence.mean() > 0.5
