@@ -3,7 +3,7 @@
 whisperx loads that file through pyannote, which unpickles it without restriction, takes 10 s to import and reports its
 use over the network. So the network (PyanNet: SincNet filters, LSTM, linear layers; arXiv 2104.04045) is stated here in
 plain torch and reads the same file with `weights_only=True`: names of classes that only the training needed are
-replaced by inert stand-ins. tests/cospeech/inference/test_mel_stream.py holds it against whisperx's own.
+replaced by inert stand-ins. tests/cospeech/audio/test_voice_parity.py holds it against whisperx's own.
 
 B batch, C channels, N frames of the network.
 """
