@@ -62,7 +62,7 @@ def import_closure(folder: Path, root: str) -> Closure:
         name.split(".")[0] for module in modules for name in graph.find_modules_directly_imported_by(module)
     } - set(sys.stdlib_module_names)
     for file in files:
-        _refuse_absolute_imports(folder / file, {package, "stages", "flows"})
+        _refuse_absolute_imports(folder / file, {package, "cospeech", "stages", "flows"})
     return Closure(tuple(files), tuple(sorted(outside - {package})))
 
 

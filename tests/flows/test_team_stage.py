@@ -28,8 +28,8 @@ def root(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     params["teacher"]["precision"] = "fp32"
     params["adapt"]["batch"] = 2
     (root / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
-    shutil.copytree(repository / "flows", root / "flows")
-    shutil.copytree(repository / "stages", root / "stages")
+    for folder in ("flows", "stages", "cospeech"):
+        shutil.copytree(repository / folder, root / folder)
     return root
 
 
