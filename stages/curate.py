@@ -12,7 +12,7 @@ from cospeech.artifacts import AudioFeatures, Curated, Ledger, Poses
 from cospeech.config import Params
 from cospeech.curation import visual
 from cospeech.curation.offset import av_offset, expert_offset, mouth_opening, voice_energy
-from cospeech.curation.picture import draw_scores
+from cospeech.curation.score_plot import draw_scores
 from cospeech.curation.split import Kept, assign_split, counts
 from cospeech.curation.verdict import CHECKS, Score, frequent, judge, permission
 from cospeech.curation.visibility import measure_poses

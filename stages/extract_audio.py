@@ -9,7 +9,7 @@ import pandas as pd
 from cospeech.artifacts import AudioFeatures, Ledger, Words
 from cospeech.artifacts.audio import WORD_COLUMNS
 from cospeech.audio.extract import FEATURES_FILE, WORDS_FILE, AudioJob, AudioSettings, extract_clip
-from cospeech.audio.picture import draw_audio
+from cospeech.audio.speech_plot import draw_audio
 from cospeech.audio.words import manifest_rows
 from cospeech.config import Params
 from cospeech.harness.cached_map import extract_clips

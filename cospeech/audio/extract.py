@@ -8,13 +8,13 @@ from typing import Any, Literal
 import numpy as np
 
 from cospeech.artifacts import AudioFeatures
-from cospeech.audio import ctc, features, mel, timing, transcribe, voice, words
+from cospeech.audio import ctc, features, mel, timing, transcribe, voice_activity, words
 from cospeech.audio.ctc import load_ctc, recognise_phones
 from cospeech.audio.features import load_encoder
 from cospeech.audio.mel import log_mel
-from cospeech.audio.timing import MODEL_RATE, resampled
+from cospeech.audio.timing import MODEL_RATE, resample
 from cospeech.audio.transcribe import load_recogniser, speech_turns
-from cospeech.audio.voice import voice_activity
+from cospeech.audio.voice_activity import voice_per_frame
 from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.files import code_digest, source_digest, value_digest, write_json
 from cospeech.utils import hub_weights
@@ -38,7 +38,7 @@ class AudioSettings:
     def salt(self) -> str:
         """Changes with every setting, with the bytes of the models in folders, and with this code."""
         sources = [self.features_model, self.recogniser, self.word_aligner, self.phone_recogniser]
-        code = code_digest(ctc, features, mel, timing, transcribe, voice, hub_weights, words)
+        code = code_digest(ctc, features, mel, timing, transcribe, voice_activity, hub_weights, words)
         return value_digest([asdict(self), [source_digest(source) for source in sources], code])
 
 
@@ -70,7 +70,7 @@ def extract_clip(job: AudioJob) -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = {name: Path(folder) / name for name in (FEATURES_FILE, WORDS_FILE)}
         audio_features(speech, rate, job.frames, job.settings).save(files[FEATURES_FILE])
-        write_json(files[WORDS_FILE], recognised(job.clip, speech, rate, job.settings) if job.recognise else [])
+        write_json(files[WORDS_FILE], recognise_clip(job.clip, speech, rate, job.settings) if job.recognise else [])
         job.store.put(job.key, files)
 
 
@@ -82,11 +82,11 @@ def audio_features(speech: np.ndarray, rate: int, frames: int, settings: AudioSe
         encoder = load_encoder(settings.features, settings.features_model, settings.hub)
         learned = encoder.per_frame(speech, rate, frames, settings.fps)
     return AudioFeatures(
-        log_mel(speech, rate, frames, settings.fps), voice_activity(speech, rate, frames, settings.fps), learned
+        log_mel(speech, rate, frames, settings.fps), voice_per_frame(speech, rate, frames, settings.fps), learned
     )
 
 
-def recognised(clip: str, speech: np.ndarray, rate: int, settings: AudioSettings) -> list[dict[str, Any]]:
+def recognise_clip(clip: str, speech: np.ndarray, rate: int, settings: AudioSettings) -> list[dict[str, Any]]:
     """Rows of `artifacts.Words` from the models that are configured; none are: no rows."""
     found: list[dict[str, Any]] = []
     if settings.recogniser is not None:
@@ -95,7 +95,7 @@ def recognised(clip: str, speech: np.ndarray, rate: int, settings: AudioSettings
         found += words.rows(clip, "word", "whisperx", transcribe.transcribe(pipeline, aligner, speech, rate))
     if settings.phone_recogniser is not None:
         model = load_ctc(settings.phone_recogniser, "audio.phone_recogniser", settings.hub)
-        samples = resampled(speech, rate)
+        samples = resample(speech, rate)
         for turn in speech_turns(samples, MODEL_RATE):
             part = samples[int(turn.start * MODEL_RATE) : int(turn.end * MODEL_RATE)]
             found += words.rows(clip, "phone", "ctc", recognise_phones(model, part, turn.start))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from cospeech.audio.timing import MODEL_RATE, at_times, frame_times, resampled
+from cospeech.audio.timing import MODEL_RATE, frame_times, interpolate_at, resample
 from cospeech.utils.hub_weights import load_pretrained
 
 Kind = Literal["wav2vec2", "whisper"]
@@ -32,7 +32,7 @@ class SpeechEncoder:
 
     def encode(self, speech: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
         """(S,) float -> features (N, D) float32 and the centres of their frames in seconds (N,)."""
-        samples = resampled(speech, rate)
+        samples = resample(speech, rate)
         features, times = [], []
         starts = list(range(0, max(len(samples) - OVERLAP, 1), self.chunk - OVERLAP))
         for start in starts:
@@ -51,7 +51,7 @@ class SpeechEncoder:
     def per_frame(self, speech: np.ndarray, rate: int, frames: int, fps: float) -> np.ndarray:
         """(T, D) float32: the features at the centres of the video frames, by linear interpolation."""
         features, times = self.encode(speech, rate)
-        return at_times(features, times, frame_times(frames, fps))
+        return interpolate_at(features, times, frame_times(frames, fps))
 
     @torch.inference_mode()
     def _encode_chunk(self, samples: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ def frame_times(frames: int, fps: float) -> np.ndarray:
     return (np.arange(frames) + 0.5) / fps
 
 
-def at_times(values: np.ndarray, times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def interpolate_at(values: np.ndarray, times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     """Values of a model's frames at other times, by linear interpolation, the ends held.
 
     Args:
@@ -32,11 +32,11 @@ def at_times(values: np.ndarray, times: np.ndarray, wanted: np.ndarray) -> np.nd
     return (values[left] * (1 - share) + values[right] * share).astype(np.float32)
 
 
-def resampled(speech: np.ndarray, rate: int, wanted: int = MODEL_RATE) -> np.ndarray:
+def resample(speech: np.ndarray, rate: int, wanted: int = MODEL_RATE) -> np.ndarray:
     """(S,) float32 at `rate` -> (S',) float32 at `wanted`."""
     if rate == wanted:
         return speech.astype(np.float32)
     import torch
-    from torchaudio.functional import resample
+    import torchaudio
 
-    return resample(torch.from_numpy(speech.astype(np.float32)), rate, wanted).numpy()
+    return torchaudio.functional.resample(torch.from_numpy(speech.astype(np.float32)), rate, wanted).numpy()

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 
 from cospeech.audio.ctc import CtcModel, align_words
-from cospeech.audio.timing import MODEL_RATE, resampled
-from cospeech.audio.voice import load_segmentation, speech_probability
+from cospeech.audio.timing import MODEL_RATE, resample
+from cospeech.audio.voice_activity import load_segmentation, speech_probability
 from cospeech.audio.words import Span
 
 ONSET, OFFSET = 0.5, 0.363
 """Speech begins above the one and ends below the other; whisperx's own values."""
-PAUSE = 0.3
+PAUSE_SECONDS = 0.3
 """Shorter pauses do not end a turn, seconds."""
-LONGEST_TURN = 28.0
+MAX_TURN_SECONDS = 28.0
 """Longer speech is cut at its least likely point: Whisper hears 30 s at once."""
 
 
@@ -34,11 +34,11 @@ class Turn:
 def speech_turns(speech: np.ndarray, rate: int) -> list[Turn]:
     """Stretches in which somebody speaks."""
     probability, times = speech_probability(load_segmentation(), speech, rate)
-    return turns_of(probability, times)
+    return find_turns(probability, times)
 
 
-def turns_of(probability: np.ndarray, times: np.ndarray) -> list[Turn]:
-    """Hysteresis over the probability (N,) at `times` (N,); pauses under `PAUSE` are bridged."""
+def find_turns(probability: np.ndarray, times: np.ndarray) -> list[Turn]:
+    """Hysteresis over the probability (N,) at `times` (N,); pauses under `PAUSE_SECONDS` are bridged."""
     half = (times[1] - times[0]) / 2 if len(times) > 1 else 0.0
     turns: list[Turn] = []
     begun: float | None = None
@@ -52,7 +52,7 @@ def turns_of(probability: np.ndarray, times: np.ndarray) -> list[Turn]:
         turns.append(Turn(begun, float(times[-1] + half)))
     joined: list[Turn] = []
     for turn in turns:
-        if joined and turn.start - joined[-1].end < PAUSE:
+        if joined and turn.start - joined[-1].end < PAUSE_SECONDS:
             joined[-1] = Turn(joined[-1].start, turn.end)
         else:
             joined.append(turn)
@@ -60,9 +60,9 @@ def turns_of(probability: np.ndarray, times: np.ndarray) -> list[Turn]:
 
 
 def _split(turn: Turn, probability: np.ndarray, times: np.ndarray) -> list[Turn]:
-    if turn.end - turn.start <= LONGEST_TURN:
+    if turn.end - turn.start <= MAX_TURN_SECONDS:
         return [turn]
-    inside = np.flatnonzero((times > turn.start + LONGEST_TURN / 2) & (times < turn.start + LONGEST_TURN))
+    inside = np.flatnonzero((times > turn.start + MAX_TURN_SECONDS / 2) & (times < turn.start + MAX_TURN_SECONDS))
     cut = float(times[inside[np.argmin(probability[inside])]])
     return [Turn(turn.start, cut), *_split(Turn(cut, turn.end), probability, times)]
 
@@ -125,7 +125,7 @@ def transcribe(pipeline: Any, aligner: CtcModel | None, speech: np.ndarray, rate
     With an aligner, whisperx's transcript of each turn is placed letter by letter (about 20 ms). Without one, the times
     are those of Whisper's own cross-attention (about 0.1 s).
     """
-    samples = resampled(speech, rate)
+    samples = resample(speech, rate)
     if aligner is None:
         turns = [(turn, "") for turn in speech_turns(samples, MODEL_RATE)]
     else:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cospeech.corpus.animation import Frame, blinks, gaze, loudness, poses
 from cospeech.corpus.body import Actor
 from cospeech.corpus.cast import Person
-from cospeech.corpus.motion import Frame, blinks, gaze, loudness, poses
 from cospeech.corpus.scene import Scene
 from cospeech.corpus.script import Line
+from cospeech.corpus.speech_synthesis import SAMPLE_RATE, Speech, speak
 from cospeech.corpus.visemes import mouth_tracks
-from cospeech.corpus.voice import SAMPLE_RATE, Speech, speak
 
 FPS = 25
 _SAMPLES_A_FRAME = SAMPLE_RATE // FPS

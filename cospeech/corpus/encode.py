@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cospeech.corpus.clip import FPS, Clip
-from cospeech.corpus.voice import SAMPLE_RATE
+from cospeech.corpus.speech_synthesis import SAMPLE_RATE
 from cospeech.harness.files import atomic_path
 from cospeech.utils.ffmpeg import find_ffmpeg
 

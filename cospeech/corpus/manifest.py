@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cospeech.corpus.script import Line
-from cospeech.corpus.voice import Interval
+from cospeech.corpus.speech_synthesis import Interval
 from cospeech.harness.files import atomic_path, write_json
 
 COLUMNS = ("uri", "speaker", "licence", "consent", "split", "transcript", "alignment")

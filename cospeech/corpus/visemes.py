@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cospeech.corpus.voice import Interval
+from cospeech.corpus.speech_synthesis import Interval
 
 Shape = dict[str, float]
 """Weights of ARKit blendshapes, 0..1. A name without Left or Right stands for both sides."""

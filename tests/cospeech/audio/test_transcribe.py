@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cospeech.audio.transcribe import LONGEST_TURN, load_recogniser, transcribe, turns_of
+from cospeech.audio.transcribe import MAX_TURN_SECONDS, find_turns, load_recogniser, transcribe
 from cospeech.media import decode_speech
 
 
 def turns(probability: list[float], step: float = 0.1) -> list[tuple[float, float]]:
     times = (np.arange(len(probability)) + 0.5) * step
-    return [(round(turn.start, 2), round(turn.end, 2)) for turn in turns_of(np.array(probability), times)]
+    return [(round(turn.start, 2), round(turn.end, 2)) for turn in find_turns(np.array(probability), times)]
 
 
 def test_turns_begin_above_onset_and_end_below_offset() -> None:
@@ -28,7 +28,7 @@ def test_long_turns_are_cut_where_speech_is_least_likely() -> None:
     probability[200] = 0.6
     found = turns(probability)
     assert found[0] == (0, 20.05)
-    assert all(end - start <= LONGEST_TURN for start, end in found)
+    assert all(end - start <= MAX_TURN_SECONDS for start, end in found)
     assert all(before == after for (_, before), (after, _) in pairwise(found))
     assert found[-1][1] == 50
 

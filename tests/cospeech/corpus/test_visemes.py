@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from cospeech.corpus.speech_synthesis import Interval
 from cospeech.corpus.visemes import VISEMES, blendshape_names, mouth_tracks, viseme_sequence
-from cospeech.corpus.voice import Interval
 
 
 @pytest.mark.parametrize(

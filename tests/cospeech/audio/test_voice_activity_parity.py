@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cospeech.audio.voice import load_segmentation, speech_probability
+from cospeech.audio.voice_activity import load_segmentation, speech_probability
 from cospeech.media import decode_speech
 
 

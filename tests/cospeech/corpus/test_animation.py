@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cospeech.corpus.motion import Frame, blinks, gesture_track, keyed, loudness, minimum_jerk, poses
+from cospeech.corpus.animation import Frame, blinks, gesture_track, keyed, loudness, minimum_jerk, poses
 
 FRAME = Frame(shoulder=0.17, reach=0.52, neck=0.0, chest=1.4)
 TIMES = (np.arange(125) + 0.5) / 25

@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("espeakng_loader", reason="the optional extra 'corpus' is not installed")
 
-from cospeech.corpus.voice import SAMPLE_RATE, Speech, speak
+from cospeech.corpus.speech_synthesis import SAMPLE_RATE, Speech, speak
 
 
 @pytest.fixture(scope="module")

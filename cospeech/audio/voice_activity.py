@@ -3,7 +3,7 @@
 whisperx loads that file through pyannote, which unpickles it without restriction, takes 10 s to import and reports its
 use over the network. So the network (PyanNet: SincNet filters, LSTM, linear layers; arXiv 2104.04045) is stated here in
 plain torch and reads the same file with `weights_only=True`: names of classes that only the training needed are
-replaced by inert stand-ins. tests/cospeech/audio/test_voice_parity.py holds it against whisperx's own.
+replaced by inert stand-ins. tests/cospeech/audio/test_voice_activity_parity.py holds it against whisperx's own.
 
 B batch, C channels, N frames of the network.
 """
@@ -20,7 +20,7 @@ from asteroid_filterbanks import Encoder, ParamSincFB
 from torch import nn
 from torch.nn import functional as F
 
-from cospeech.audio.timing import MODEL_RATE, at_times, frame_times, resampled
+from cospeech.audio.timing import MODEL_RATE, frame_times, interpolate_at, resample
 
 CHUNK = 5 * MODEL_RATE
 STEP = CHUNK // 10
@@ -119,7 +119,7 @@ def speech_probability(model: SpeakerSegmentation, speech: np.ndarray, rate: int
     Returns:
         probability (N,) float32 and the centres of the frames in seconds (N,).
     """
-    samples = resampled(speech, rate)
+    samples = resample(speech, rate)
     starts = range(0, max(len(samples) - CHUNK + STEP - 1, 0) // STEP * STEP + 1, STEP)
     padded = np.pad(samples, (0, max(starts[-1] + CHUNK - len(samples), 0)))
     total, weight = np.zeros(0), np.zeros(0)
@@ -138,7 +138,7 @@ def speech_probability(model: SpeakerSegmentation, speech: np.ndarray, rate: int
     return (total / np.maximum(weight, 1e-12)).astype(np.float32)[:inside], times[:inside]
 
 
-def voice_activity(speech: np.ndarray, rate: int, frames: int, fps: float) -> np.ndarray:
+def voice_per_frame(speech: np.ndarray, rate: int, frames: int, fps: float) -> np.ndarray:
     """Probability per video frame that somebody speaks, (T,) float32 in 0..1."""
     probability, times = speech_probability(load_segmentation(), speech, rate)
-    return at_times(probability, times, frame_times(frames, fps))
+    return interpolate_at(probability, times, frame_times(frames, fps))
