@@ -14,7 +14,7 @@ import stages
 from cospeech.config import Params, load_params
 from cospeech.harness.cluster_executors import open_executor
 from cospeech.harness.context import Context
-from cospeech.harness.distributed import ALONE, Team, join_team, launched
+from cospeech.harness.distributed import SINGLE_PROCESS, ProcessGroup, init_process_group, launched_processes
 from cospeech.harness.process_pool import process_pool
 from cospeech.harness.progress import no_progress, terminal_progress
 from cospeech.harness.stage_report import StageReport
@@ -54,16 +54,18 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
     try:
         params = load_params(root / "params.yaml")
         os.environ.setdefault("HF_HUB_OFFLINE", "0" if params.audio.hub or (params.wan and params.wan.hub) else "1")
-        if launched() > 1 and name not in SHARED:
-            raise ValueError(f"{name} runs in one process, {launched()} were launched; start it without a launcher")
+        if launched_processes() > 1 and name not in SHARED:
+            raise ValueError(
+                f"{name} runs in one process, {launched_processes()} were launched; start it without a launcher"
+            )
         check_batches(name, params)
         learner = params.student if name == "distill_student" else params.teacher
-        team = join_team(params.compute.device, learner.precision)
-        if not team.first:  # the first holds the lock, shows the run and writes
-            load()(params, Context(Workspace(root), lambda: process_pool(1), no_progress, team))
+        process_group = init_process_group(params.compute.device, learner.precision)
+        if not process_group.is_main:  # rank 0 holds the lock, shows the run and writes
+            load()(params, Context(Workspace(root), lambda: process_pool(1), no_progress, process_group))
             return 0
         with exclusive(state_folder(root) / "locks", name, _say):
-            context = make_context(params, root, team)
+            context = make_context(params, root, process_group)
             run_observed(name, lambda: _reported(load(), params, context), publish_stage, root)
     except USER_ERRORS as error:
         _say(f"error in {name}: {error}")
@@ -87,9 +89,10 @@ def check_batches(name: str, params: Params) -> None:
     for key in set(SHARED.get(name, ())) - {unused}:
         section, field = key.split(".")
         batch = getattr(getattr(params, section), field)
-        if batch % launched():
+        if batch % launched_processes():
             raise ValueError(
-                f"{key} is {batch}, which {launched()} processes cannot share; make it a multiple of {launched()}"
+                f"{key} is {batch}, which does not divide among {launched_processes()} processes; make it a multiple "
+                f"of {launched_processes()}"
             )
 
 
@@ -100,10 +103,10 @@ def _reported(stage: Stage, params: Params, context: Context) -> StageReport:
     return report
 
 
-def make_context(params: Params, root: Path, team: Team = ALONE) -> Context:
+def make_context(params: Params, root: Path, process_group: ProcessGroup = SINGLE_PROCESS) -> Context:
     """Clip-parallel work on local processes or a cluster, bars on the terminal and the dashboard."""
     compute, progress = params.compute, observed_progress(terminal_progress)
-    return Context(Workspace(root), lambda: open_executor(compute.cluster, compute.workers), progress, team)
+    return Context(Workspace(root), lambda: open_executor(compute.cluster, compute.workers), progress, process_group)
 
 
 def _say(line: str) -> None:

@@ -46,7 +46,7 @@ def run(params: Params, context: Context) -> StageReport:
     values = {"params": sections, "seed": params.seed, "wan": dumped(params.wan)}
     checkpoint = Checkpoint(workspace.scratch / run_digest(STAGE, values, inputs))
     trained = _train(params, context, family, clips, codec, checkpoint)
-    if not context.team.first:
+    if not context.process_group.is_main:
         return StageReport(STAGE, "the first process saves and tests the adapted teacher", {})
     with atomic_path(workspace.model("adapted_teacher")) as folder:
         trained.average.save_pretrained(folder)
@@ -79,16 +79,16 @@ def _train(
     channel_C = channel_weights(codec.sensitivity)
 
     def loss(model: DenoisingNet, step: int, generator: torch.Generator) -> torch.Tensor:
-        with autocast(device, params.teacher.precision, context.team.accelerator):
-            batch = draw_windows(clips, section.batch, section.frames, generator, context.team).to(device)
+        with autocast(device, params.teacher.precision, context.process_group.accelerator):
+            batch = draw_windows(clips, section.batch, section.frames, generator, context.process_group).to(device)
             plan = plan_windows(batch.windows, model.patch, mask, device)
             return denoising_loss(
                 model, batch.latents_BCThw, batch.condition, channel_C, batch.weights_BThw, params.teacher.shift,
-                generator, plan, context.team,
+                generator, plan, context.process_group,
             )  # fmt: skip
 
     with context.progress("adapt teacher", settings.steps) as bar:
-        return train(teacher, loss, settings, params.seed, bar, checkpoint, context.team)
+        return train(teacher, loss, settings, params.seed, bar, checkpoint, context.process_group)
 
 
 def _mask(params: Params) -> Mask:

@@ -63,7 +63,7 @@ def run(params: Params, context: Context) -> StageReport:
         trained = phase(params, context, family, student, clips, trajectories, judges, Checkpoint(scratch / name))
         if trained is not None:
             student, losses[name] = trained.average, trained.losses
-    if not context.team.first:
+    if not context.process_group.is_main:
         return StageReport(STAGE, "the first process saves and tests the student", {})
     with atomic_path(workspace.model("student")) as folder:
         student.save_pretrained(folder)
@@ -116,7 +116,7 @@ def _few(params: Params, context: Context, codec: VideoCodec) -> Few:
         mask=_mask(params),
         codec=codec,
         precision=params.student.precision,
-        team=context.team,
+        process_group=context.process_group,
     )
 
 
@@ -136,7 +136,7 @@ def _regress(
         return None
     regression = Regression(_few(params, context, judges.codec), trajectories, section.regression)
     with context.progress("distil student: regression", settings.steps) as bar:
-        return train(student, regression.loss, settings, params.seed, bar, checkpoint, context.team)
+        return train(student, regression.loss, settings, params.seed, bar, checkpoint, context.process_group)
 
 
 def _match(
@@ -174,7 +174,7 @@ def _match(
         slow = replace(settings, lr=section.critic_lr)
         learners = {"critic": Learner(critic, matching.critic_loss, slow, section.critic_updates), **learners}
     with context.progress("distil student: matching", settings.steps) as bar:
-        return train_together(learners, params.seed + 1, bar, checkpoint, context.team)["student"]
+        return train_together(learners, params.seed + 1, bar, checkpoint, context.process_group)["student"]
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def run(params: Params, context: Context) -> StageReport:
     values = {**section.model_dump(mode="json"), "seed": params.seed, "wan": dumped(params.wan)}
     checkpoint = Checkpoint(workspace.scratch / run_digest("train_teacher", values, inputs))
     trained = _train(params, context, family, clips, codec, checkpoint)
-    if not context.team.first:
+    if not context.process_group.is_main:
         return StageReport("train_teacher", "the first process saves and tests the teacher", {})
     with atomic_path(workspace.model("teacher")) as folder:
         trained.average.save_pretrained(folder)
@@ -126,15 +126,15 @@ def _train(
     def loss(model: DenoisingNet, step: int, generator: torch.Generator) -> torch.Tensor:
         # single frames teach looks at a quarter of the cost; windows then teach frames to agree
         count, frames = (section.batch, 1) if step < first_window else (section.window_batch, section.window)
-        with autocast(device, section.precision, context.team.accelerator):
-            batch = draw_windows(clips, count, frames, generator, context.team).to(device)
+        with autocast(device, section.precision, context.process_group.accelerator):
+            batch = draw_windows(clips, count, frames, generator, context.process_group).to(device)
             return denoising_loss(
                 model, batch.latents_BCThw, batch.condition, channel_C, batch.weights_BThw, section.shift, generator,
-                team=context.team,
+                process_group=context.process_group,
             )  # fmt: skip
 
     with context.progress("train teacher", settings.steps) as bar:
-        return train(teacher, loss, settings, params.seed, bar, checkpoint, context.team)
+        return train(teacher, loss, settings, params.seed, bar, checkpoint, context.process_group)
 
 
 @torch.no_grad()

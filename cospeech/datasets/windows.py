@@ -12,7 +12,7 @@ import torch
 
 from cospeech.artifacts import Curated, Latents, Poses
 from cospeech.datasets.loss_weights import CellWeights, cell_weights
-from cospeech.harness.distributed import ALONE, Team
+from cospeech.harness.distributed import SINGLE_PROCESS, ProcessGroup
 from cospeech.harness.workspace import Workspace
 from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.transformers.denoiser import Condition
@@ -237,11 +237,15 @@ def load_clip(
 
 
 def draw_windows(
-    clips: Sequence[Clip], count: int, frames: int, generator: torch.Generator, team: Team = ALONE
+    clips: Sequence[Clip],
+    count: int,
+    frames: int,
+    generator: torch.Generator,
+    process_group: ProcessGroup = SINGLE_PROCESS,
 ) -> Batch:
     """`count` windows of `frames` frames from random clips, each with a random frame of its clip as reference.
 
-    team: the batch holds this process's share of them.
+    process_group: the batch holds this process's shard of them.
 
     Raises:
         ValueError: no clip is that long.
@@ -260,7 +264,7 @@ def draw_windows(
         start = starts[draw(len(starts))]
         reference = clip.references[draw(len(clip.references))]
         windows.append(Window(clip, start, start + frames, reference, draw(2**31) if clip.stride > 1 else 0))
-    return collate(team.share(windows))
+    return collate(process_group.shard(windows))
 
 
 def collate(windows: Sequence[Window]) -> Batch:

@@ -1,9 +1,10 @@
-"""The processes that train one model together, one batch shared out among them.
+"""Data-parallel training: several processes train one model, each on its shard of the batch.
 
-Started by `accelerate launch` (GPUs, on any number of hosts) or torchrun (those, and CPUs); a plain process is a team
-of one. Every process draws the whole batch of a step from (seed, step) and takes its own part, so that the batch does
-not depend on how many there are. Gradients are averaged once an update, when all of them are there: models are called
-in several ways here (under a plan, without gradients, as each other's judges), which suits no wrapper around a call.
+Start them with `accelerate launch` (GPUs, on any number of hosts) or `torchrun` (GPUs or CPUs); a plain process is a
+group of one. Every process draws the whole batch of a step from (seed, step) and keeps its own shard, so the batch does
+not depend on the number of processes. Gradients are averaged explicitly, once per update: models are called in several
+ways here (under a plan, without gradients, to score one another), which DistributedDataParallel's wrapper around
+`forward` does not cover.
 """
 
 import os
@@ -30,32 +31,33 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
-class Team:
-    """rank: of this process, 0 .. size - 1; the first alone writes files."""
+class ProcessGroup:
+    """The processes that train together. rank: of this process, 0 to world_size - 1; only rank 0 writes files."""
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
     accelerator: "Accelerator | None" = None
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         return self.rank == 0
 
-    def share(self, items: Items) -> Items:
-        """This process's part of a batch, the same number for each.
+    def shard(self, items: Items) -> Items:
+        """Return this process's shard of a batch; all shards have the same length.
 
         Raises:
-            ValueError: the batch cannot be shared out evenly.
+            ValueError: the batch does not divide evenly among the processes.
         """
-        if len(items) % self.size:
+        if len(items) % self.world_size:
             raise ValueError(
-                f"a batch of {len(items)} cannot be shared by {self.size} processes; make it a multiple of {self.size}"
+                f"a batch of {len(items)} does not divide among {self.world_size} processes; make it a multiple of "
+                f"{self.world_size}"
             )
-        part: Items = items[self.rank :: self.size]
-        return part
+        shard: Items = items[self.rank :: self.world_size]
+        return shard
 
-    def mean(self, tensors: "Sequence[torch.Tensor]") -> None:
-        """Replace each tensor by its mean over the processes; they must be of one dtype and on one device."""
+    def average(self, tensors: "Sequence[torch.Tensor]") -> None:
+        """Replace each tensor in place by its mean over the processes; all must have one dtype and one device."""
         if self.accelerator is None:
             return
         import torch
@@ -65,32 +67,32 @@ class Team:
         for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
             tensor.detach().copy_(part.view_as(tensor))
 
-    def told(self, value: Value) -> Value:
-        """What the first process has as `value`, on all."""
+    def broadcast(self, value: Value) -> Value:
+        """Return, in every process, the `value` that rank 0 passes."""
         if self.accelerator is None:
             return value
         from accelerate.utils import broadcast_object_list
 
-        told: list[Value] = [value]
-        broadcast_object_list(told)
-        return told[0]
+        values: list[Value] = [value]
+        broadcast_object_list(values)
+        return values[0]
 
 
-ALONE = Team()
+SINGLE_PROCESS = ProcessGroup()
 
 
-def launched() -> int:
+def launched_processes() -> int:
     """How many processes a launcher started this one with; 1: none did."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def join_team(device: str, precision: "Precision") -> Team:
+def init_process_group(device: str, precision: "Precision") -> ProcessGroup:
     """The team that the launcher's environment (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT) describes.
 
     device: auto, cpu or cuda.
     """
-    if launched() == 1:
-        return ALONE
+    if launched_processes() == 1:
+        return SINGLE_PROCESS
     import torch
     from accelerate import Accelerator
 
@@ -99,4 +101,4 @@ def join_team(device: str, precision: "Precision") -> Team:
     cpu = device == "cpu" or not torch.cuda.is_available()
     bf16 = not cpu and computed_in(torch.device("cuda"), precision) == "bf16"
     accelerator = Accelerator(cpu=cpu, mixed_precision="bf16" if bf16 else "no")
-    return Team(accelerator.process_index, accelerator.num_processes, accelerator)
+    return ProcessGroup(accelerator.process_index, accelerator.num_processes, accelerator)

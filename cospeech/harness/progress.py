@@ -34,7 +34,7 @@ class _NoBar:
 
 @contextmanager
 def no_progress(label: str, total: int) -> Iterator[Progress]:
-    """Nothing is shown: for the processes of a team that work beside the first."""
+    """Show nothing; for processes other than rank 0."""
     yield _NoBar()
 
 

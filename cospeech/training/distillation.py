@@ -13,7 +13,7 @@ from cospeech.attention.plan import AttentionPlan, Mask
 from cospeech.datasets.attention_plans import plan_windows
 from cospeech.datasets.trajectories import Trajectory
 from cospeech.datasets.windows import Batch, Clip, Window, collate, draw_windows
-from cospeech.harness.distributed import Team
+from cospeech.harness.distributed import ProcessGroup
 from cospeech.models.common.protocols import DenoisingNet, VideoCodec
 from cospeech.sampling.euler import first_noise
 from cospeech.training.dmd import draw_few_steps, matching_loss, matching_times
@@ -24,7 +24,8 @@ from cospeech.utils.precision import Precision, autocast
 
 @dataclass(frozen=True)
 class Few:
-    """How the student samples and what a step is trained on: `batch` windows of `frames` frames, shared by `team`."""
+    """How the student samples and what a step is trained on: `batch` windows of `frames` frames, sharded over
+    `process_group`."""
 
     steps: int
     shift: float
@@ -34,7 +35,7 @@ class Few:
     mask: Mask
     codec: VideoCodec
     precision: Precision
-    team: Team
+    process_group: ProcessGroup
 
     @property
     def device(self) -> torch.device:
@@ -45,18 +46,20 @@ class Few:
         return channel_weights(self.codec.sensitivity)
 
     def autocast(self) -> AbstractContextManager:
-        return autocast(self.device, self.precision, self.team.accelerator)
+        return autocast(self.device, self.precision, self.process_group.accelerator)
 
     def plan(self, windows: Sequence[Window], model: DenoisingNet) -> AttentionPlan | None:
         return plan_windows(windows, model.patch, self.mask, self.device)
 
     def noise(self, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """This process's share of the noise for a whole batch of the shape of `like`."""
-        return self.team.share(torch.randn((self.batch, *like.shape[1:]), generator=generator)).to(like)
+        return self.process_group.shard(torch.randn((self.batch, *like.shape[1:]), generator=generator)).to(like)
 
     def first_noise(self, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """The same, for the student to begin with."""
-        return self.team.share(first_noise((self.batch, *like.shape[1:]), self.temperature, generator)).to(like)
+        return self.process_group.shard(first_noise((self.batch, *like.shape[1:]), self.temperature, generator)).to(
+            like
+        )
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,9 @@ class Regression:
         few, count = self.few, self.few.batch
         chosen = torch.randint(len(self.trajectories), (count,), generator=generator).tolist()
         starts = torch.randint(few.steps, (count,), generator=generator).tolist()
-        pairs = few.team.share([(self.trajectories[i], start) for i, start in zip(chosen, starts, strict=True)])
+        pairs = few.process_group.shard(
+            [(self.trajectories[i], start) for i, start in zip(chosen, starts, strict=True)]
+        )
         states = [trajectory.state(start, few.steps) for trajectory, start in pairs]
         batch = collate([trajectory.window for trajectory, _ in pairs]).to(few.device)
         noisy_BCThw = torch.stack([state for state, _ in states]).to(few.device)
@@ -128,13 +133,13 @@ class Matching:
             with torch.no_grad():
                 made_BCThw = self._sample(self.student, batch, plan, generator)
             noise = few.noise(made_BCThw, generator)
-            times_B = few.team.share(training_timesteps(few.batch, few.shift, generator)).to(made_BCThw)
+            times_B = few.process_group.shard(training_timesteps(few.batch, few.shift, generator)).to(made_BCThw)
             denoised_BCThw = model(add_noise(made_BCThw, noise, times_B), times_B, batch.condition, plan)
             return weighted_error(denoised_BCThw, made_BCThw, few.per_channel, batch.weights_BThw)
 
     def _windows(self, generator: torch.Generator) -> tuple[Batch, AttentionPlan | None]:
         few = self.few
-        batch = draw_windows(self.clips, few.batch, few.frames, generator, few.team).to(few.device)
+        batch = draw_windows(self.clips, few.batch, few.frames, generator, few.process_group).to(few.device)
         return batch, few.plan(batch.windows, self.student)
 
     def _sample(
@@ -149,4 +154,4 @@ class Matching:
     def _noising(self, like: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         few = self.few
         times = matching_times(few.batch, few.shift, generator)
-        return few.noise(like, generator), few.team.share(times).to(like)
+        return few.noise(like, generator), few.process_group.shard(times).to(like)

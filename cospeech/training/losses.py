@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..attention.plan import AttentionPlan
-from ..harness.distributed import ALONE, Team
+from ..harness.distributed import SINGLE_PROCESS, ProcessGroup
 from ..models.common.protocols import DenoisingNet
 
 
@@ -54,14 +54,14 @@ def denoising_loss(
     shift: float,
     generator: torch.Generator,
     attention: AttentionPlan | None = None,
-    team: Team = ALONE,
+    process_group: ProcessGroup = SINGLE_PROCESS,
 ) -> torch.Tensor:
     """Noise the latents to random times and compare what the denoiser makes of them (None: dense attention).
 
-    team: the batch is this process's share of theirs.
+    process_group: the batch is this process's shard of theirs.
     """
-    count = len(latents_BCThw) * team.size
-    noise = team.share(torch.randn((count, *latents_BCThw.shape[1:]), generator=generator)).to(latents_BCThw)
-    timestep = team.share(training_timesteps(count, shift, generator)).to(latents_BCThw)
+    count = len(latents_BCThw) * process_group.world_size
+    noise = process_group.shard(torch.randn((count, *latents_BCThw.shape[1:]), generator=generator)).to(latents_BCThw)
+    timestep = process_group.shard(training_timesteps(count, shift, generator)).to(latents_BCThw)
     predicted = denoiser(add_noise(latents_BCThw, noise, timestep), timestep, condition, attention)
     return weighted_error(predicted, latents_BCThw, channel_C, cell_BThw)

@@ -16,14 +16,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from cospeech.harness.distributed import ALONE, Team
+from cospeech.harness.distributed import SINGLE_PROCESS, ProcessGroup
 from cospeech.harness.progress import Progress
 from cospeech.training.checkpoint import Checkpoint
 from cospeech.utils.random import step_generator
 
 Model = TypeVar("Model", bound=nn.Module)
 Loss = Callable[[Model, int, torch.Generator], torch.Tensor]
-"""(model, step, the update's generator on the CPU) -> scalar loss; in a team the mean over this process's part."""
+"""(model, step, the update's generator on the CPU) -> scalar loss; the mean over this process's shard."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,10 @@ def train(
     seed: int,
     progress: Progress,
     checkpoint: Checkpoint | None = None,
-    team: Team = ALONE,
+    process_group: ProcessGroup = SINGLE_PROCESS,
 ) -> Trained[Model]:
     """`train_together` of one model."""
-    return train_together({"": Learner(model, loss, settings)}, seed, progress, checkpoint, team)[""]
+    return train_together({"": Learner(model, loss, settings)}, seed, progress, checkpoint, process_group)[""]
 
 
 def train_together(
@@ -108,7 +108,7 @@ def train_together(
     seed: int,
     progress: Progress,
     checkpoint: Checkpoint | None = None,
-    team: Team = ALONE,
+    process_group: ProcessGroup = SINGLE_PROCESS,
 ) -> dict[str, Trained]:
     """Train the learners, in each step one after the other in the order given; all have the same number of steps.
 
@@ -119,22 +119,22 @@ def train_together(
         ValueError: a loss is not finite.
     """
     (steps,) = {learner.settings.steps for learner in learners.values()}
-    runs = [_Run(name, index, learner, team) for index, (name, learner) in enumerate(learners.items())]
-    done = _restore(runs, checkpoint, team)
+    runs = [_Run(name, index, learner, process_group) for index, (name, learner) in enumerate(learners.items())]
+    done = _restore(runs, checkpoint, process_group)
     progress.update(done)
     with deterministic():
         for step in range(done, steps):
             progress.update(1, **{run.label: run.step(step, seed) for run in runs})
-            if checkpoint is not None and team.first and (checkpoint.due() or step + 1 == steps):
+            if checkpoint is not None and process_group.is_main and (checkpoint.due() or step + 1 == steps):
                 checkpoint.save(step + 1, {name: array for run in runs for name, array in run.state().items()})
     for run in runs:
         run.model.eval()
     return {run.name: Trained(run.average, run.losses) for run in runs}
 
 
-def _restore(runs: Sequence["_Run"], checkpoint: Checkpoint | None, team: Team) -> int:
+def _restore(runs: Sequence["_Run"], checkpoint: Checkpoint | None, process_group: ProcessGroup) -> int:
     """Steps already done."""
-    kept = team.told(checkpoint.load() if checkpoint is not None and team.first else None)
+    kept = process_group.broadcast(checkpoint.load() if checkpoint is not None and process_group.is_main else None)
     if kept is None:
         return 0
     step, arrays = kept
@@ -146,8 +146,8 @@ def _restore(runs: Sequence["_Run"], checkpoint: Checkpoint | None, team: Team) 
 class _Run:
     """A learner at work: its optimiser, the average of its weights, the losses so far."""
 
-    def __init__(self, name: str, index: int, learner: Learner, team: Team) -> None:
-        self.name, self.index, self.learner, self.team = name, index, learner, team
+    def __init__(self, name: str, index: int, learner: Learner, process_group: ProcessGroup) -> None:
+        self.name, self.index, self.learner, self.process_group = name, index, learner, process_group
         self.model, settings = learner.model, learner.settings
         self.model.train()
         self.weights = [weight for weight in self.model.parameters() if weight.requires_grad]
@@ -175,12 +175,12 @@ class _Run:
             loss = self.learner.loss(self.model, step, generator)
             loss.backward()
         value = loss.detach().float().reshape(1)
-        self.team.mean([value])
+        self.process_group.average([value])
         if not torch.isfinite(value):
             raise ValueError(
                 f"the loss is {value.item()} at step {step} of {self.learner.settings.steps}; a lower lr may help"
             )
-        self.team.mean([weight.grad for weight in self.weights if weight.grad is not None])
+        self.process_group.average([weight.grad for weight in self.weights if weight.grad is not None])
         nn.utils.clip_grad_norm_(self.weights, self.learner.settings.clip)
         self.optimiser.step()
         return value.item()

@@ -41,7 +41,7 @@ def autocast(
 ) -> AbstractContextManager:
     """bf16: matrix products and convolutions in bfloat16, sums in float32. fp32: everything in float32.
 
-    accelerator: of a team of processes (`cospeech.harness.distributed`), made for that precision; on GPUs it says how.
+    accelerator: of a process group (`cospeech.harness.distributed`), made for that precision; on GPUs it decides.
     """
     if accelerator is not None and device.type != "cpu":
         return accelerator.autocast()

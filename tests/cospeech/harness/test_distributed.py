@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from cospeech.artifacts.tensors import load_arrays
-from cospeech.harness.distributed import ALONE, Team
-from tests.cospeech.harness import team_process
+from cospeech.harness.distributed import SINGLE_PROCESS, ProcessGroup
+from tests.cospeech.harness import distributed_process
 
 CLOSE, CLOSE_WEIGHTS = 1e-6, 1e-4
 """Of gradients: sums over windows are taken in another order, so bits differ. Of weights after three steps of 1e-3:
@@ -22,7 +22,7 @@ def launch(repository: Path, processes: int, folder: Path) -> dict[str, np.ndarr
     """Train in that many processes; the checkpoint that the first of them left."""
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
     ran = subprocess.run(
-        [sys.executable, *launcher, team_process.__file__, str(folder)],
+        [sys.executable, *launcher, distributed_process.__file__, str(folder)],
         env={**os.environ, "PYTHONPATH": str(repository)}, capture_output=True, text=True, timeout=400,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr[-4000:]
@@ -44,19 +44,19 @@ def test_two_processes_give_the_gradients_of_one(repository: Path, tmp_path: Pat
 
 
 def test_it_is_what_one_process_gives_without_a_launcher(tmp_path: Path) -> None:
-    team_process.run(tmp_path / "a", ALONE)
-    team_process.run(tmp_path / "b", ALONE)
+    distributed_process.run(tmp_path / "a", SINGLE_PROCESS)
+    distributed_process.run(tmp_path / "b", SINGLE_PROCESS)
     assert (tmp_path / "a/checkpoint.safetensors").read_bytes() == (tmp_path / "b/checkpoint.safetensors").read_bytes()
 
 
 def test_each_process_takes_its_part_and_all_is_taken() -> None:
     items = torch.arange(6)
-    parts = [Team(rank, 3).share(items).tolist() for rank in range(3)]
+    parts = [ProcessGroup(rank, 3).shard(items).tolist() for rank in range(3)]
     assert parts == [[0, 3], [1, 4], [2, 5]]
-    assert ALONE.share(items).tolist() == items.tolist()
-    assert ALONE.first
+    assert SINGLE_PROCESS.shard(items).tolist() == items.tolist()
+    assert SINGLE_PROCESS.is_main
 
 
 def test_a_batch_that_cannot_be_shared_evenly_is_refused() -> None:
-    with pytest.raises(ValueError, match="a batch of 3 cannot be shared by 2 processes; make it a multiple of 2"):
-        Team(1, 2).share([1, 2, 3])
+    with pytest.raises(ValueError, match=r"batch of 3 .* 2 processes"):
+        ProcessGroup(1, 2).shard([1, 2, 3])

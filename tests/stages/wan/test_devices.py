@@ -8,7 +8,7 @@ from cospeech.attention.plan import Mask
 from cospeech.config import Params
 from cospeech.datasets.loss_weights import CellWeights
 from cospeech.datasets.windows import middle_window
-from cospeech.harness.distributed import ALONE
+from cospeech.harness.distributed import SINGLE_PROCESS
 from cospeech.harness.workspace import Workspace
 from cospeech.sampling import generation
 from cospeech.training.distillation import Few, Matching
@@ -27,7 +27,7 @@ def test_matching_and_drawing(params: Params, taught: Workspace, monkeypatch: py
     teacher = family.load(taught, "adapted_teacher", cpu, guided=True).to(META)
     critic, mask = family.critic(taught, teacher, META).to(META), Mask(("global", "local"), 1)
     matching = Matching(
-        few=Few(2, 3.0, 1.0, 1, FRAMES, mask, codec, "fp32", ALONE),
+        few=Few(2, 3.0, 1.0, 1, FRAMES, mask, codec, "fp32", SINGLE_PROCESS),
         clips=clips, teacher=teacher, critic=critic, student=student.thaw(), judges=Judges(codec),
         dmd=1.0, region=1.0, regions={1: 1.0, 2: 1.0}, region_frames=1,
     )  # fmt: skip

@@ -1,11 +1,11 @@
-"""What test_team.py launches: three training steps of a tiny denoiser and of a critic that learns beside it."""
+"""What test_distributed.py launches: three training steps of a tiny denoiser and of a critic that learns beside it."""
 
 import sys
 from pathlib import Path
 
 import torch
 
-from cospeech.harness.distributed import Team, join_team
+from cospeech.harness.distributed import ProcessGroup, init_process_group
 from cospeech.models.transformers.denoiser import Condition, Denoiser
 from cospeech.training.checkpoint import Checkpoint
 from cospeech.training.losses import denoising_loss
@@ -27,22 +27,22 @@ def tiny(seed: int) -> Denoiser:
     return denoiser
 
 
-def run(folder: Path, team: Team) -> None:
+def run(folder: Path, process_group: ProcessGroup) -> None:
     channel_C = torch.tensor([0.5, 1.0, 1.5])
 
     def loss(model: Denoiser, step: int, generator: torch.Generator) -> torch.Tensor:
         def draw(*shape: int) -> torch.Tensor:
-            return team.share(torch.randn(WINDOWS, *shape, generator=generator))
+            return process_group.shard(torch.randn(WINDOWS, *shape, generator=generator))
 
         latents = draw(3, FRAMES, SIDE, SIDE)
         condition = Condition(draw(2, FRAMES, SIDE, SIDE), draw(3, SIDE, SIDE), draw(2, SIDE, SIDE))
         cells = draw(FRAMES, SIDE, SIDE).abs()
-        return denoising_loss(model, latents, condition, channel_C, cells, 2.0, generator, team=team)
+        return denoising_loss(model, latents, condition, channel_C, cells, 2.0, generator, process_group=process_group)
 
     learners = {"critic": Learner(tiny(1), loss, SETTINGS, updates=2), "student": Learner(tiny(2), loss, SETTINGS)}
-    train_together(learners, 0, Bar(), Checkpoint(folder), team)
+    train_together(learners, 0, Bar(), Checkpoint(folder), process_group)
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    run(Path(sys.argv[1]), join_team("cpu", "fp32"))
+    run(Path(sys.argv[1]), init_process_group("cpu", "fp32"))

@@ -64,7 +64,7 @@ def test_a_stage_that_does_not_train_together_says_so(root: Path) -> None:
     assert "encode_latents runs in one process, 2 were launched" in ran.stderr
 
 
-@pytest.mark.parametrize(("batch", "said"), [(1, "adapt.batch is 1, which 3 processes cannot share"), (6, None)])
+@pytest.mark.parametrize(("batch", "said"), [(1, "adapt.batch is 1, .* 3 processes"), (6, None)])
 def test_a_batch_is_looked_at_before_training(
     repository: Path, monkeypatch: pytest.MonkeyPatch, batch: int, said: str | None
 ) -> None:
