@@ -18,7 +18,7 @@ from cospeech.media import read_frames
 from cospeech.plots.contact_sheet import save_sheet
 from cospeech.pose.drawing import draw_skeleton
 from cospeech.utils.device import pick_device
-from cospeech.utils.images import to_pictures
+from cospeech.utils.images import to_images
 
 _AHEAD = 2
 """Clips that are read and drawn while another is encoded; bounds the memory too."""
@@ -50,7 +50,7 @@ def run(params: Params, context: Context) -> StageReport:
             encoded.save(workspace.latents(pictures.clip))
             count, channels = count + len(pictures.frames), encoded.channels
             if len(shown) < 4:
-                rebuilt = to_pictures(encoder.first(encoded))[0]
+                rebuilt = to_images(encoder.first(encoded))[0]
                 shown.append((pictures.frames[0], rebuilt, pictures.skeletons[0]))
             bar.update(1)
     columns = [np.stack(column) for column in zip(*shown, strict=True)]

@@ -27,7 +27,7 @@ from cospeech.plots.contact_sheet import save_sheet
 from cospeech.sampling.euler import OnState, first_noise, sample, timesteps
 from cospeech.training.checkpoint import run_digest
 from cospeech.utils.device import pick_device
-from cospeech.utils.images import to_pictures
+from cospeech.utils.images import to_images
 from cospeech.utils.precision import autocast
 from cospeech.utils.random import step_generator
 
@@ -167,7 +167,7 @@ class _Drawer:
     def decode(self, latents_CThw: torch.Tensor) -> np.ndarray:
         """(T, H, W, 3) uint8."""
         with torch.no_grad(), autocast(self.device, self.params.teacher.precision):
-            return to_pictures(self.codec.decode_video(latents_CThw.to(self.device).float()))
+            return to_images(self.codec.decode_video(latents_CThw.to(self.device).float()))
 
     def _sample(self, window: Window, noise: torch.Tensor, steps: int, on_state: OnState | None = None) -> torch.Tensor:
         teacher, condition = self.params.teacher, collate([window]).condition.to(self.device)

@@ -28,7 +28,7 @@ from cospeech.pose.drawing import draw_skeleton
 from cospeech.training.checkpoint import Checkpoint, run_digest
 from cospeech.training.trainer import Optimisation, seeded, train
 from cospeech.utils.device import pick_device
-from cospeech.utils.images import spread, to_pictures, to_tensor
+from cospeech.utils.images import evenly_spaced, to_images, to_tensor
 from cospeech.utils.precision import autocast
 
 _LATENT_NOISE = 0.05
@@ -79,7 +79,7 @@ def _spread_frames(workspace: Workspace, clips: Sequence[str], limit: int) -> np
     kept = []
     for clip in clips[:limit]:
         frames = read_frames(workspace.video(clip))
-        kept.append(frames[spread(len(frames), share)])
+        kept.append(frames[evenly_spaced(len(frames), share)])
     return np.concatenate(kept)
 
 
@@ -87,7 +87,7 @@ def _train(
     params: Params, context: Context, curated: Curated, frames: np.ndarray, device: torch.device
 ) -> tuple[Codec, list[float], Checkpoint]:
     section, workspace = params.codec, context.workspace
-    start = to_tensor(frames[spread(len(frames), _FIT_FRAMES)])
+    start = to_tensor(frames[evenly_spaced(len(frames), _FIT_FRAMES)])
     codec = _start_codec(params, start).to(device, memory_format=torch.channels_last)
     settings = Optimisation(**section.optimisation.model_dump())
 
@@ -159,7 +159,7 @@ def _pose_encoder(workspace: Workspace, clips: Sequence[str], params: Params) ->
     drawn = []
     for clip in clips[:_FIT_FRAMES]:
         poses = Poses.load(workspace.poses(clip))
-        for index in spread(len(poses.keypoints), share):
+        for index in evenly_spaced(len(poses.keypoints), share):
             drawn.append(draw_skeleton(poses.keypoints[index], poses.confidence[index], poses.size))
     pictures = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 255
     encoder.fit(pictures)
@@ -176,8 +176,8 @@ def _test(
     shown: list[tuple[np.ndarray, np.ndarray]] = []
     for clip in curated.clips("test"):
         frames = read_frames(workspace.video(clip))
-        frames = frames[spread(len(frames), 8)]
-        rebuilt = to_pictures(codec.decode(codec.encode(to_tensor(frames).to(device))))
+        frames = frames[evenly_spaced(len(frames), 8)]
+        rebuilt = to_images(codec.decode(codec.encode(to_tensor(frames).to(device))))
         value = float(psnr(rebuilt, frames).mean())
         scores["psnr"].append(value)
         scores["psnr_seen" if curated.speaker(clip) in seen_people else "psnr_unseen"].append(value)

@@ -21,7 +21,7 @@ from cospeech.plots.loss_curve import save_loss_curve
 from cospeech.training.checkpoint import Checkpoint, run_digest
 from cospeech.training.trainer import Optimisation, Trained, seeded, train
 from cospeech.utils.device import pick_device
-from cospeech.utils.images import to_pictures
+from cospeech.utils.images import to_images
 
 STAGE = "train_deformer"
 _TESTED, _SHOWN = 16, 4
@@ -119,8 +119,8 @@ def _test(deformer: Deformer, clips: Sequence[PosedFrames], folder: Path) -> tup
     shown: list[tuple[np.ndarray, ...]] = []
     for clip in clips:
         pairs = pair_up([clip], [0], [torch.arange(1, len(clip))], torch.device("cpu"))
-        real = to_pictures(pairs.real_B3SS)
-        made = {name: to_pictures(pairs.deformed(net)) for name, net in (("psnr_without", None), ("psnr", deformer))}
+        real = to_images(pairs.real_B3SS)
+        made = {name: to_images(pairs.deformed(net)) for name, net in (("psnr_without", None), ("psnr", deformer))}
         for name, pictures in made.items():
             scores[name].append(float(psnr(pictures, real).mean()))
         middle = len(real) // 2

@@ -28,7 +28,7 @@ from cospeech.training.checkpoint import Checkpoint, run_digest
 from cospeech.training.losses import channel_weights, denoising_loss
 from cospeech.training.trainer import Optimisation, Trained, seeded, train
 from cospeech.utils.device import pick_device
-from cospeech.utils.images import to_pictures
+from cospeech.utils.images import to_images
 from cospeech.utils.precision import autocast
 
 _TESTED = 4
@@ -179,4 +179,4 @@ def _draw(params: Params, window: Window, index: int, teacher: DenoisingNet, cod
     noise = first_noise(batch.latents_BCThw.shape, section.temperature, generator)
     with autocast(device, section.precision):
         latents = sample(teacher, noise.to(device), batch.condition.to(device), section.steps, section.shift)
-        return to_pictures(codec.decode_video(latents[0]))
+        return to_images(codec.decode_video(latents[0]))

@@ -16,7 +16,7 @@ from cospeech.media import read_frames
 from cospeech.models.warping.deformer import Deformer
 from cospeech.models.warping.limb_layers import Pose, hand_layer
 from cospeech.models.warping.warp import Layers, cell_centres, stretch_cells, take_apart, warp_picture
-from cospeech.utils.images import spread, to_tensor
+from cospeech.utils.images import evenly_spaced, to_tensor
 
 _HAND_CELLS = 48
 _OFF_HANDS = 0.06
@@ -43,7 +43,7 @@ class PosedFrames:
 def load_posed(workspace: Workspace, clip: str, count: int, size: int) -> PosedFrames:
     """At most `count` frames, evenly spread, with `size` pixels a side."""
     poses, frames = Poses.load(workspace.poses(clip)), read_frames(workspace.video(clip))
-    kept = spread(len(frames), count)
+    kept = evenly_spaced(len(frames), count)
     small = np.stack([cv2.resize(frames[index], (size, size), interpolation=cv2.INTER_AREA) for index in kept])
     points = torch.from_numpy(np.ascontiguousarray(poses.keypoints[kept] / poses.size, dtype=np.float32))
     seen = torch.from_numpy(poses.confidence[kept] > 0)

@@ -22,7 +22,7 @@ from cospeech.motion.model import MotionModel
 from cospeech.motion.stream import draw_motion
 from cospeech.pose.drawing import draw_skeleton
 from cospeech.sampling.generation import Drawn, now
-from cospeech.utils.device import processor_says
+from cospeech.utils.device import cpu_info
 
 DRAWING = ("pose", "denoise", "decode")
 """Phases that `teacher_fps` and `student_fps` count: from keypoints and noise to pictures, as the paper counts."""
@@ -109,5 +109,5 @@ def device_name(device: torch.device) -> str:
     """The name of the GPU, or of the processor and how many of its cores are used."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    name = processor_says("model name") or platform.processor() or platform.machine()
+    name = cpu_info("model name") or platform.processor() or platform.machine()
     return f"{name}, {torch.get_num_threads()} threads"

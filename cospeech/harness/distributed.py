@@ -96,9 +96,9 @@ def init_process_group(device: str, precision: "Precision") -> ProcessGroup:
     import torch
     from accelerate import Accelerator
 
-    from cospeech.utils.precision import computed_in
+    from cospeech.utils.precision import resolve_precision
 
     cpu = device == "cpu" or not torch.cuda.is_available()
-    bf16 = not cpu and computed_in(torch.device("cuda"), precision) == "bf16"
+    bf16 = not cpu and resolve_precision(torch.device("cuda"), precision) == "bf16"
     accelerator = Accelerator(cpu=cpu, mixed_precision="bf16" if bf16 else "no")
     return ProcessGroup(accelerator.process_index, accelerator.num_processes, accelerator)

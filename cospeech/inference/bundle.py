@@ -23,7 +23,7 @@ from ..motion.model import MotionModel
 from ..sampling.euler import timesteps
 from ..sampling.kv_stream import Chunks, ready_to_stream
 from ..sampling.quantization import Floating, in_arithmetic, load_ranges, pick_arithmetic
-from ..utils.precision import Precision, computed_in
+from ..utils.precision import Precision, resolve_precision
 
 RANGES = "ranges.json"
 """In an export, what the layers take in (`nets/arithmetic.py`); without it all is drawn in floating point."""
@@ -127,7 +127,7 @@ def load_models(
 
 
 def _load_wan(folder: Path, settings: Settings, device: torch.device) -> WanModels:
-    dtype = torch.bfloat16 if computed_in(device, settings.precision) == "bf16" else torch.float32
+    dtype = torch.bfloat16 if resolve_precision(device, settings.precision) == "bf16" else torch.float32
     student = _loaded("Wan transformer", folder / "student", lambda path: load_student(path, dtype).to(device).eval())
     student.requires_grad_(False)
     codec = _loaded("Wan codec", folder / "codec", lambda path: WanCodec.from_pretrained(path).to(device))

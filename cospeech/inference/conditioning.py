@@ -12,7 +12,7 @@ import torch
 from ..models.transformers.denoiser import Condition
 from ..models.warping.warp import Warper
 from ..pose.drawing import draw_skeleton
-from ..utils.images import to_pictures, to_tensor
+from ..utils.images import to_images, to_tensor
 from ..utils.precision import autocast
 from .bundle import Models, Settings
 from .profiler import Watch
@@ -91,7 +91,7 @@ class Scene:
         """(T, size, size, 3) uint8 RGB."""
         frames = latents_1CThw.shape[2]
         with self.watch.part("decode", frames), autocast(self.models.device, self.models.settings.precision):
-            return to_pictures(self.models.codec.decode(latents_1CThw[0].transpose(0, 1).float()))
+            return to_images(self.models.codec.decode(latents_1CThw[0].transpose(0, 1).float()))
 
     def _encode_poses(self, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
         """(T, P, h, w)."""

@@ -12,7 +12,7 @@ import torch
 from ..models.autoencoders.wan_vae import join_control
 from ..models.transformers.wan import WanCondition
 from ..sampling.euler import first_noise
-from ..utils.images import to_pictures, to_tensor
+from ..utils.images import to_images, to_tensor
 from ..utils.precision import autocast
 from .bundle import WanModels
 from .conditioning import Person, draw_skeletons, shown
@@ -141,7 +141,7 @@ class WanAnimation:
     def _decode(self, latents_1CThw: torch.Tensor) -> None:
         for latent_Chw in latents_1CThw[0].unbind(1):
             with self._scene.watch.part("decode", self._scene.models.codec.stride), self._autocast():
-                self._drawn.append(to_pictures(self._decoder.push(latent_Chw)))
+                self._drawn.append(to_images(self._decoder.push(latent_Chw)))
 
     def _autocast(self):  # type: ignore[no-untyped-def]
         return autocast(self._scene.models.device, self._scene.models.settings.precision)

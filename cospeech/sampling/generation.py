@@ -17,7 +17,7 @@ from cospeech.models.common.protocols import DenoisingNet, StreamingNet, VideoCo
 from cospeech.sampling.euler import first_noise, sample_windows, timesteps
 from cospeech.sampling.kv_stream import Chunks, ready_to_stream, sample_stream
 from cospeech.sampling.quantization import Arithmetic, in_arithmetic, pick_arithmetic
-from cospeech.utils.images import to_pictures
+from cospeech.utils.images import to_images
 from cospeech.utils.latent_frames import latent_groups
 from cospeech.utils.precision import Precision, autocast
 from cospeech.utils.random import step_generator
@@ -121,7 +121,7 @@ def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: A
 @torch.no_grad()
 def decode(codec: VideoCodec, latents_CThw: torch.Tensor) -> np.ndarray:
     """(F, H, W, 3) uint8."""
-    return to_pictures(codec.decode_video(latents_CThw.to(codec.sensitivity.device).float()))
+    return to_images(codec.decode_video(latents_CThw.to(codec.sensitivity.device).float()))
 
 
 def now(device: torch.device) -> float:

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..utils.precision import Precision, computed_in
+from ..utils.precision import Precision, resolve_precision
 
 Layer = Callable[[torch.Tensor], torch.Tensor]
 Network = TypeVar("Network", bound=nn.Module)
@@ -208,7 +208,7 @@ def pick_arithmetic(device: torch.device, precision: Precision, ranges: Ranges) 
     greatest = greatest_weight()
     if ranges and precision == "auto" and device.type == "cpu" and greatest is not None:
         return WholeNumbers(ranges, greatest)
-    return Floating(torch.bfloat16 if computed_in(device, precision) == "bf16" else torch.float32)
+    return Floating(torch.bfloat16 if resolve_precision(device, precision) == "bf16" else torch.float32)
 
 
 def greatest_weight() -> int | None:

@@ -1,1 +1,1 @@
-"""Small helpers of many rooms: devices, images, precision, tensors, pretrained weights."""
+"""Helpers shared by many rooms: devices, images, precision, safetensors, pretrained weights, ffmpeg."""

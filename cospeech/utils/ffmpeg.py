@@ -1,4 +1,4 @@
-"""The ffmpeg binary: the one that requirements.lock fixes, or one that params.yaml names. PATH is never asked."""
+"""Find the ffmpeg binary: the one that requirements.lock pins, or the one that params.yaml names; never one on PATH."""
 
 import re
 import subprocess
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 class MediaError(ValueError):
-    """A file that cannot be read or written as video or sound; the message says which and why."""
+    """A video or sound file cannot be read or written; the message names the file and the reason."""
 
 
 @dataclass(frozen=True)
 class Ffmpeg:
-    """version: what the binary calls itself."""
+    """A working ffmpeg binary. version: as `ffmpeg -version` prints it."""
 
     path: str
     version: str
@@ -21,10 +21,10 @@ class Ffmpeg:
 
 @cache
 def find_ffmpeg(chosen: Path | None = None) -> Ffmpeg:
-    """The locked binary, or the `chosen` one.
+    """Return the pinned binary, or the `chosen` one.
 
     Raises:
-        MediaError: it is absent, or is no ffmpeg.
+        MediaError: the binary is absent or is not a working ffmpeg.
     """
     path = _locked() if chosen is None else chosen.expanduser().absolute()
     try:
@@ -35,21 +35,21 @@ def find_ffmpeg(chosen: Path | None = None) -> Ffmpeg:
         why, version = str(error.strerror), None
     if version is None:
         raise MediaError(
-            f"{path}: not an ffmpeg that runs here ({why}); media.ffmpeg in params.yaml takes the path of a binary, "
-            "or null for the one that requirements.lock fixes"
+            f"{path}: not a working ffmpeg ({why}); set media.ffmpeg in params.yaml to the path of a binary, or to "
+            "null for the one that requirements.lock pins"
         )
     return Ffmpeg(str(path), version[1])
 
 
 def _locked() -> Path:
-    """Not by `get_ffmpeg_exe`, which an environment variable leads elsewhere, and at last to PATH."""
+    """Return the binary of imageio-ffmpeg. Its `get_ffmpeg_exe` would follow an environment variable, then PATH."""
     import imageio_ffmpeg
 
     folder = Path(imageio_ffmpeg.__file__).parent / "binaries"
     found = sorted(folder.glob("ffmpeg-*"))
     if len(found) != 1:
         raise MediaError(
-            f"{folder}: {len(found)} ffmpeg binaries, 1 expected; run `make env` again, or, if imageio-ffmpeg has none "
-            "for this system, name one under media.ffmpeg in params.yaml"
+            f"{folder}: {len(found)} ffmpeg binaries, expected 1; run `make env` again. If imageio-ffmpeg ships none "
+            "for this system, set media.ffmpeg in params.yaml to the path of one"
         )
     return found[0]

@@ -1,16 +1,20 @@
-"""Loading pretrained speech models through transformers: from a folder, or by name where the hub is allowed."""
+"""Load pretrained models with transformers: from a folder, or by name where the hub is allowed."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 def load_pretrained(load: Callable[..., Any], source: str, key: str, hub: bool, switch: str = "audio.hub") -> Any:
-    """`load` is a from_pretrained of transformers; `key` names the parameter for the error, `switch` that of `hub`.
+    """Call `load` on `source`, without downloading unless `hub` is true.
 
-    Nothing is fetched unless `hub`; a name is then looked for in the local cache only.
+    Args:
+        load: a `from_pretrained` of transformers.
+        source: a folder or a hub name; without `hub`, a name is looked up in the local cache only.
+        key: the parameter that holds `source`, for error messages.
+        switch: the parameter that holds `hub`, for error messages.
 
     Raises:
-        ValueError: nothing usable at `source`.
+        ValueError: `source` holds no usable model.
     """
     from transformers.utils import logging
 
@@ -19,6 +23,6 @@ def load_pretrained(load: Callable[..., Any], source: str, key: str, hub: bool, 
     try:
         return load(source, local_files_only=not hub)
     except (OSError, ValueError, KeyError) as error:
-        hint = "give a folder that holds the model" if hub else f"give a folder, or let {switch} be true to fetch it"
+        hint = "name a folder that holds the model" if hub else f"name a folder, or set {switch}: true to download it"
         first = str(error).strip().splitlines()[0]
         raise ValueError(f"{key}: {source!r} holds no usable model ({first}); {hint}") from error

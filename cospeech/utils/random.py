@@ -5,6 +5,9 @@ import torch
 
 
 def step_generator(seed: int, *numbers: int) -> torch.Generator:
-    """A CPU generator that depends on all numbers and is independent between them; trailing zeros change nothing."""
+    """Return a CPU generator seeded by all numbers; different numbers give independent streams.
+
+    Trailing zeros change nothing.
+    """
     mixed = np.random.SeedSequence([seed, *numbers]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(mixed))

@@ -1,4 +1,4 @@
-"""Files of named tensors, and nothing else in them."""
+"""Read safetensors files."""
 
 from pathlib import Path
 
@@ -8,11 +8,12 @@ from safetensors.torch import load_file
 
 
 def load_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """
+    """Load all tensors of a safetensors file by name.
+
     Raises:
-        ValueError: no safetensors file.
+        ValueError: it is not a safetensors file.
     """
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise ValueError(f"{path}: no safetensors file ({error}); docs/metrics.md says what is needed") from error
+        raise ValueError(f"{path}: not a safetensors file ({error}); see docs/metrics.md for the weights") from error

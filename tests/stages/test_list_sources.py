@@ -83,7 +83,7 @@ def test_another_ffmpeg_changes_the_table_and_an_absent_one_is_told(sources: Sou
         sources.params = params.model_copy(update={"media": media})
         if chosen.exists():
             assert sources.listing() == {**first, "ffmpeg": "5.1"} != first
-    with pytest.raises(ValueError, match=r"absent: not an ffmpeg .*No such file.*media\.ffmpeg in params\.yaml"):
+    with pytest.raises(ValueError, match=r"absent: .*No such file.*media\.ffmpeg"):
         sources.listing()
 
 

@@ -20,7 +20,7 @@ from cospeech.media import read_frames, write_video
 from cospeech.metrics.image import psnr
 from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.transformers.denoiser import Denoiser
-from cospeech.utils.images import to_pictures
+from cospeech.utils.images import to_images
 from stages import encode_latents, train_codec, train_teacher
 
 SIZE, FRAMES = 128, 12
@@ -88,7 +88,7 @@ def test_codec_rebuilds_what_it_never_saw_as_well_as_it_says(done):
     for clip in ("a-2", "c-1"):
         frames = read_frames(workspace.video(clip))
         latents = torch.from_numpy(Latents.load(workspace.latents(clip)).latents).float()
-        values.append(psnr(to_pictures(codec.decode(latents)), frames).mean())
+        values.append(psnr(to_images(codec.decode(latents)), frames).mean())
     assert figures["psnr_seen"] == pytest.approx(values[0], abs=0.5)
     assert figures["psnr_unseen"] == pytest.approx(values[1], abs=0.5)
     assert figures["psnr"] > 20

@@ -14,7 +14,7 @@ from cospeech.artifacts import Poses, Prompts, WindowLatents
 from cospeech.datasets.loss_weights import CellWeights, cell_weights
 from cospeech.models.autoencoders.wan_vae import WanCodec, join_control
 from cospeech.models.transformers.wan import WanCondition
-from cospeech.utils.images import spread, to_tensor
+from cospeech.utils.images import evenly_spaced, to_tensor
 from cospeech.utils.latent_frames import latent_groups
 
 
@@ -150,7 +150,7 @@ def encode_windows(
 
     length = len(frames_FHW3)
     starts = window_starts(length - window + 1, windows)
-    chosen = spread(length, references)
+    chosen = evenly_spaced(length, references)
     longest = 1 + (length - 1) // codec.stride * codec.stride if whole else 0
     grey = torch.zeros(max(window, longest), 3, *frames_FHW3.shape[1:3], device=device)
     empty = codec.encode_video(grey).cpu().numpy()
@@ -174,4 +174,4 @@ def window_starts(length: int, count: int) -> np.ndarray:
     """`spread`, but a single one is the middle."""
     if length < 1:
         return np.zeros(0, int)
-    return np.array([(length - 1) // 2]) if count == 1 else spread(length, count)
+    return np.array([(length - 1) // 2]) if count == 1 else evenly_spaced(length, count)

@@ -19,7 +19,7 @@ from cospeech.media import read_frames
 from cospeech.metrics.image import psnr
 from cospeech.models.autoencoders.wan_vae import PROMPTS, WanCodec
 from cospeech.plots.contact_sheet import save_sheet
-from cospeech.utils.images import to_pictures, to_tensor
+from cospeech.utils.images import to_images, to_tensor
 
 _TESTED = 17
 """Frames of each held-out clip that go through the codec and back: 1 and a multiple of 4."""
@@ -39,7 +39,7 @@ def take_codec(
         frames = read_frames(workspace.video(clip))[:_TESTED]
         frames = frames[: 1 + (len(frames) - 1) // codec.stride * codec.stride]
         with torch.no_grad():
-            rebuilt = to_pictures(codec.decode_video(codec.encode_video(to_tensor(frames).to(device))))
+            rebuilt = to_images(codec.decode_video(codec.encode_video(to_tensor(frames).to(device))))
         scores.append(float(psnr(rebuilt, frames).mean()))
         shown.append((frames[-1], rebuilt[-1]))
     figures: dict[str, Figure] = {

@@ -19,7 +19,7 @@ def test_a_part_from_the_middle_of_a_video_has_only_fours() -> None:
     """It is what the whole has there: groups, middles, regions and who looks back at whom among its own frames."""
     assert latent_groups(8, 4, first=4) == [(0, 4), (4, 8)]
     assert middle_frames(8, 4, first=4).tolist() == [2, 6]
-    with pytest.raises(ValueError, match=r"9 video frames .* 4 \+ a multiple of 4 do, such as 8"):
+    with pytest.raises(ValueError, match=r"9 video frames .* 4 .* 8"):
         latent_groups(9, 4, first=4)
     rng = np.random.default_rng(1)
     keypoints, seen = rng.random((17, sk.KEYPOINTS, 2)), np.ones((17, sk.KEYPOINTS))

@@ -86,5 +86,5 @@ def test_vocabulary_and_outputs_must_agree(tmp_path: Path) -> None:
 def test_a_folder_without_vocabulary_is_named(tmp_path: Path) -> None:
     make_phone_model(tmp_path)
     (tmp_path / "vocab.json").unlink()
-    with pytest.raises(ValueError, match=r"audio.word_aligner: .* holds no usable model"):
+    with pytest.raises(ValueError, match=r"audio\.word_aligner: "):
         load_ctc(str(tmp_path), "audio.word_aligner", hub=False)

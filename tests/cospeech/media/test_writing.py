@@ -62,7 +62,7 @@ def test_what_is_no_ffmpeg_is_told(tmp_path: Path, script: str | None, said: str
     if script:
         binary.write_text(script + "\n")
         binary.chmod(0o755)
-    with pytest.raises(MediaError, match=rf"{binary}: not an ffmpeg that runs here \(.*{said}.*media\.ffmpeg"):
+    with pytest.raises(MediaError, match=rf"{binary}: .*{said}.*media\.ffmpeg"):
         write_video(tmp_path / "a.mp4", moving(), 25, binary=binary)
     assert not (tmp_path / "a.mp4").exists()
 

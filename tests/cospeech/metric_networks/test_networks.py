@@ -147,7 +147,7 @@ def test_what_is_no_weights_is_an_error_for_people(load: Callable[..., object], 
 def test_a_checkpoint_of_another_kind_is_an_error_for_people(load: Callable[..., object], tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     torch.save({"a": torch.zeros(1)}, path)
-    with pytest.raises(ValueError, match=r"evaluate.weights.x: .*weights.safetensors: no safetensors file"):
+    with pytest.raises(ValueError, match=r"evaluate\.weights\.x: .*weights\.safetensors"):
         load(path, CPU, "evaluate.weights.x")
 
 

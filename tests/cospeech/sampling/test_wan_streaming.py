@@ -86,7 +86,7 @@ def test_the_planner_looks_back_as_the_plan_of_a_window_does() -> None:
     for start, stop in ((0, 1), (1, 13), (13, 17), (17, FRAMES)):
         found += planner.advance(keypoints[start:stop], confidence[start:stop]).past
     assert found == [tuple(row[row >= 0].tolist()) for row in expected]
-    with pytest.raises(ValueError, match="3 video frames do not fill latent frames of 4"):
+    with pytest.raises(ValueError, match=r"3 video frames .* 4"):
         planner.advance(keypoints[:3], confidence[:3])
 
 

@@ -20,7 +20,7 @@ from tests.stages.wan.tiny_wan import FRAMES
 
 def test_matching_and_drawing(params: Params, taught: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
-    monkeypatch.setattr(generation, "to_pictures", lambda frames: frames)
+    monkeypatch.setattr(generation, "to_images", lambda frames: frames)
     family, cpu = family_of(params), torch.device("cpu")
     clips = family.clips(taught, Curated.load(taught.curated), "train", CellWeights(1, 1, 1))
     codec, student = family.codec(taught, cpu).to(META), family.student(taught, cpu).to(META)

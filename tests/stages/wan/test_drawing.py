@@ -18,7 +18,7 @@ from cospeech.media import read_frames, write_video
 from cospeech.media.sound import decode_speech
 from cospeech.sampling.euler import first_noise, sample
 from cospeech.sampling.generation import Sampler, draw
-from cospeech.utils.images import to_pictures
+from cospeech.utils.images import to_images
 from cospeech.utils.random import step_generator
 from stages import (
     adapt_teacher,
@@ -65,7 +65,7 @@ def test_a_long_stretch_is_drawn_in_windows_fused_by_latent_frame(
         expected = total / weight[:, None, None]
         assert weight.tolist() == [1, 2, 2, 3, 3, 1]
         frames = draw(sampler, stretch, params.seed, 5).frames
-        shown = to_pictures(sampler.codec.decode_video(expected[0]))
+        shown = to_images(sampler.codec.decode_video(expected[0]))
     assert frames.shape == (21, 64, 64, 3)
     assert np.abs(frames.astype(int) - shown).max() <= 1
     assert frames.std() > 1
@@ -78,7 +78,7 @@ def test_a_window_that_covers_all_is_the_single_window(params: Params, distilled
     plan = plan_windows([stretch], sampler.denoiser.patch, sampler.mask)
     noise = first_noise((1, *stretch.latents.shape), sampler.temperature, step_generator(0, 0))
     latents = sample(sampler.denoiser, noise, stretch.condition, sampler.steps, sampler.shift, plan)
-    single = to_pictures(sampler.codec.decode_video(latents[0]))
+    single = to_images(sampler.codec.decode_video(latents[0]))
     np.testing.assert_array_equal(draw(sampler, stretch, 0, 0).frames, single)
     assert (draw(replace(sampler, window=9, overlap=4), stretch, 0, 0).frames != single).any()
 

@@ -149,7 +149,7 @@ def test_what_does_not_go_with_wan_is_refused(
 
 def test_nothing_is_fetched_unless_params_say_so(params: Params, encoded: Workspace) -> None:
     absent = changed(params, "wan", teacher="Somebody/Wan", student="Somebody/Wan")
-    with pytest.raises(ValueError, match=r"wan.teacher: 'Somebody/Wan' holds no usable model .* wan.hub be true"):
+    with pytest.raises(ValueError, match=r"wan\.teacher: 'Somebody/Wan' .* wan\.hub"):
         train_codec.run(absent, context_of(encoded.root))
     assert (encoded.model("codec") / "vae").is_dir(), "what was there stays"
 
