@@ -18,7 +18,7 @@ from cospeech.curation.verdict import CHECKS, Score, frequent, judge, permission
 from cospeech.curation.visibility import measure_poses
 from cospeech.curation.visual import VisualJob, measure_clip
 from cospeech.harness import stderr_filter
-from cospeech.harness.cached_map import extract_clips
+from cospeech.harness.cached_map import cached_map
 from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.context import Context
 from cospeech.harness.files import code_digest, file_digest, read_json, value_digest
@@ -70,7 +70,7 @@ def _measure(params: Params, context: Context, clips: list[str]) -> Measured:
         workspace.store, STAGE, value_digest([params.media.fps, code_digest(visual, faces, stderr_filter)])
     )
     jobs = [_job(clip, workspace, store, params.media.fps) for clip in clips]
-    reused = extract_clips(
+    reused = cached_map(
         jobs, measure_clip, lambda job: {"visual.json": _visual_scores(job, workspace)}, context, "pixels"
     )
     judge = _load_judge(params)

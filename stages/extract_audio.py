@@ -12,7 +12,7 @@ from cospeech.audio.extract import FEATURES_FILE, WORDS_FILE, AudioJob, AudioSet
 from cospeech.audio.speech_plot import draw_audio
 from cospeech.audio.words import manifest_rows
 from cospeech.config import Params
-from cospeech.harness.cached_map import extract_clips
+from cospeech.harness.cached_map import cached_map
 from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.context import Context
 from cospeech.harness.files import file_digest, read_json
@@ -35,7 +35,7 @@ def run(params: Params, context: Context) -> StageReport:
     if not ledger.usable:
         raise ValueError(f"{workspace.ledger}: no usable clip; its column reason says why each was refused")
     jobs = _jobs(params, workspace, ledger)
-    reused = extract_clips(jobs, extract_clip, lambda job: _targets(job, workspace), context, "audio")
+    reused = cached_map(jobs, extract_clip, lambda job: _targets(job, workspace), context, "audio")
     words = _words(jobs, workspace, params)
     words.save(workspace.words)
     _remove_stale(workspace, set(reused))

@@ -7,7 +7,7 @@ import numpy as np
 
 from cospeech.artifacts import Ledger, Poses
 from cospeech.config import Params
-from cospeech.harness.cached_map import extract_clips
+from cospeech.harness.cached_map import cached_map
 from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.context import Context
 from cospeech.harness.files import file_digest
@@ -36,7 +36,7 @@ def run(params: Params, context: Context) -> StageReport:
         raise ValueError(f"{workspace.ledger}: no usable clip; its column reason says why each was refused")
     jobs = _jobs(params, workspace, ledger)
     longest_first = sorted(jobs, key=lambda job: -job.frames)  # so that no worker is left with a long clip at the end
-    reused = extract_clips(
+    reused = cached_map(
         longest_first, extract_clip, lambda job: {POSES_FILE: workspace.poses(job.clip)}, context, "poses"
     )
     _remove_stale(workspace, set(reused))

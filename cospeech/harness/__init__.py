@@ -1,1 +1,1 @@
-"""What surrounds a stage run and carries its results: files, workspace, caches, processes, progress, reports."""
+"""Run stages: files, workspace, caches, processes, progress and reports. Nothing here affects results."""

@@ -1,4 +1,4 @@
-"""Per-clip results out of the clip store, and into it where they are not there yet."""
+"""Map a function over clips, taking results from the clip store where it has them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from cospeech.harness.process_pool import ClipFailure, map_clips
 
 
 class StoredJob(Protocol):
-    """A clip's work: a picklable record that says where its result is kept."""
+    """A picklable description of one clip's work and of where its result is stored."""
 
     @property
     def clip(self) -> str: ...
@@ -23,30 +23,36 @@ class StoredJob(Protocol):
 Job = TypeVar("Job", bound=StoredJob)
 
 
-def extract_clips(
+def cached_map(
     jobs: Sequence[Job],
     function: Callable[[Job], Any],
     targets: Callable[[Job], Mapping[str, Path]],
     context: Context,
     label: str,
 ) -> dict[str, bool]:
-    """Bring the result of every job to its `targets` (stored name to path); clip -> whether it was reused.
+    """Copy the result of every job to its targets; run the jobs whose result the store lacks.
 
-    `function` puts a job's result into the store; it runs in the context's executor, for those that the store lacks.
+    Args:
+        function: puts a job's result into the store; runs in the context's executor.
+        targets: stored name -> path, for each job.
+        label: of the progress bar and of errors.
+
+    Returns:
+        clip -> whether its result came from the store.
 
     Raises:
-        ValueError: some clips failed; the message names each, the others are kept.
+        ValueError: some clips failed; the message names each. The results of the others are kept.
     """
     reused = {job.clip: job.store.fetch(job.key, targets(job)) for job in jobs}
     missing = [job for job in jobs if not reused[job.clip]]
     if missing:
-        _extract(missing, function, targets, context, label)
+        _run(missing, function, targets, context, label)
     if jobs:
         jobs[0].store.record(reused)
     return reused
 
 
-def _extract(
+def _run(
     jobs: Sequence[Job],
     function: Callable[[Job], Any],
     targets: Callable[[Job], Mapping[str, Path]],
@@ -59,7 +65,7 @@ def _extract(
             if isinstance(result, ClipFailure):
                 failures.append(result)
             elif not job.store.fetch(job.key, targets(job)):
-                raise RuntimeError(f"clip {job.clip}: its result vanished from {job.store.root}")
+                raise RuntimeError(f"clip {job.clip}: its result is missing from {job.store.root} after the job")
     if failures:
         lines = "\n".join(f"  {failure.clip}: {failure.reason}" for failure in failures)
-        raise ValueError(f"{label}: {len(failures)} of {len(jobs)} clips failed (the others are kept):\n{lines}")
+        raise ValueError(f"{label}: {len(failures)} of {len(jobs)} clips failed; the others are kept:\n{lines}")

@@ -1,7 +1,7 @@
-"""A content-addressed store of per-clip results, so that one new clip among many costs one extraction.
+"""The clip store: a content-addressed cache of per-clip results. One new clip among many costs one extraction.
 
-It lives outside the outputs that DVC deletes before a stage runs. An entry is a folder named by the hash of what went
-into it (clip content, params, code); it appears by rename, is checked when read, and a damaged one counts as absent.
+The store lies outside the outputs that DVC deletes before a stage runs. An entry is a folder named by the hash of its
+inputs (clip content, params, code). It is written atomically and verified when read; a damaged entry counts as absent.
 """
 
 import shutil
@@ -16,9 +16,9 @@ from cospeech.harness.files import atomic_path, file_digest, read_json, value_di
 
 @dataclass(frozen=True)
 class ClipStore:
-    """Results of one stage under one set of params and one version of its code.
+    """Results of one stage, for one set of params and one version of its code.
 
-    `salt` is a digest over both (`value_digest({"params": ..., "code": code_digest(...)})`).
+    salt: digest over params and code, such as `value_digest({"params": ..., "code": code_digest(...)})`.
     """
 
     root: Path
@@ -26,14 +26,18 @@ class ClipStore:
     salt: str
 
     def key(self, *digests: str) -> str:
-        """The key of the clip whose inputs have these digests."""
+        """Return the key of the clip whose inputs have these digests."""
         return value_digest([self.stage, self.salt, *digests])
 
     def entry(self, key: str) -> Path:
+        """Return the folder that holds the files of `key`."""
         return self.root / self.stage / key[:2] / key
 
     def fetch(self, key: str, targets: Mapping[str, Path]) -> bool:
-        """Copy the stored files to `targets` (name to path); False if the entry is absent, incomplete or damaged."""
+        """Copy the stored files to `targets` (name -> path).
+
+        Return False if the entry is absent, incomplete or damaged.
+        """
         entry = self.entry(key)
         index = entry / "index.json"
         if not index.is_file():
@@ -50,7 +54,7 @@ class ClipStore:
         return True
 
     def put(self, key: str, files: Mapping[str, Path]) -> None:
-        """Keep copies of `files` (name to path) under `key`."""
+        """Store copies of `files` (name -> path) under `key`."""
         with atomic_path(self.entry(key)) as folder:
             folder.mkdir()
             for name, source in files.items():
@@ -58,11 +62,12 @@ class ClipStore:
             write_json(folder / "index.json", {name: file_digest(folder / name) for name in files})
 
     def record(self, reused: Mapping[str, bool]) -> None:
-        """Write down which clips of this run were reused; `cospeech ledger` shows it."""
+        """Record which clips of this run were reused; `cospeech ledger` shows it."""
         frame = pd.DataFrame({"clip": list(reused), "reused": list(reused.values())})
         with atomic_path(record_path(self.root, self.stage)) as path:
             frame.to_parquet(path, index=False)
 
 
 def record_path(store: Path, stage: str) -> Path:
+    """Return the table that says which clips the stage's last run reused."""
     return store / "records" / f"{stage}.parquet"

@@ -1,7 +1,7 @@
-"""Executors over a Dask or Ray cluster that runs already: the same `concurrent.futures.Executor` as the local pool.
+"""Run clip-parallel work on an existing Dask or Ray cluster, as a `concurrent.futures.Executor` like the local pool.
 
-Workers need this project's environment and the project folder under the same path (a shared file system): a job names
-files, and its result goes into the clip store there.
+Workers need this project's environment and the project folder at the same path (a shared file system): a job names
+files, and its worker writes the result to the clip store.
 """
 
 import logging
@@ -17,13 +17,15 @@ DASK, RAY = ("tcp://", "tls://", "ucx://", "ws://", "wss://"), ("ray://", "ray:"
 
 
 def open_executor(cluster: str | None, workers: int) -> Executor:
-    """A pool of local processes; on the cluster at this address if there is one.
+    """Open a pool of local processes, or connect to the cluster at this address.
 
-    cluster: tcp://host:8786 (a Dask scheduler), ray://host:10001 (a Ray cluster), ray:auto (the Ray cluster that this
-    machine belongs to).
+    Args:
+        cluster: tcp://host:8786 (a Dask scheduler), ray://host:10001 (a Ray cluster), ray:auto (the Ray cluster that
+            this machine belongs to), or None.
+        workers: number of local processes; 0: one per core. Not used on a cluster.
 
     Raises:
-        ValueError: an address of another kind, a package that is not installed, or nobody there.
+        ValueError: the address is of another kind, the package is not installed, or no cluster answers.
     """
     if cluster is None:
         return process_pool(workers)
@@ -38,7 +40,7 @@ def open_executor(cluster: str | None, workers: int) -> Executor:
 
 
 class _ClusterExecutor(Executor):
-    """Leaves what it submitted behind neither when the work is done nor when this process is told to end."""
+    """Wait for submitted tasks on success, and cancel them on failure or interruption."""
 
     def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> bool | None:
         self.shutdown(wait=kind is None or issubclass(kind, Exception), cancel_futures=kind is not None)
@@ -46,13 +48,16 @@ class _ClusterExecutor(Executor):
 
 
 class _DaskExecutor(_ClusterExecutor):
-    """A task whose worker died goes to another worker, by Dask's own rule (up to `allowed-failures` times, 3)."""
+    """Submit tasks to a Dask scheduler.
+
+    Dask moves a task whose worker died to another worker, up to `allowed-failures` times (3).
+    """
 
     def __init__(self, address: str) -> None:
         try:
             from distributed import Client
         except ImportError as error:
-            raise ValueError("compute.cluster names a Dask scheduler; install it: pip install -e '.[dask]'") from error
+            raise ValueError("compute.cluster is a Dask scheduler; install Dask: pip install -e '.[dask]'") from error
         try:
             self._client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except OSError as error:
@@ -69,7 +74,7 @@ class _DaskExecutor(_ClusterExecutor):
 
 
 class _RayExecutor(_ClusterExecutor):
-    """A task whose worker died runs again, up to RETRIES times."""
+    """Submit tasks to a Ray cluster. A task whose worker died runs again, up to RETRIES times."""
 
     RETRIES = 3
 
@@ -77,16 +82,18 @@ class _RayExecutor(_ClusterExecutor):
         try:
             import ray
         except ImportError as error:
-            raise ValueError("compute.cluster names a Ray cluster; install it: pip install -e '.[ray]'") from error
+            raise ValueError("compute.cluster is a Ray cluster; install Ray: pip install -e '.[ray]'") from error
         self._ray = ray
         try:
-            place = "auto" if address == "ray:auto" else address
             self._context = ray.init(
-                address=place, ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR
+                address="auto" if address == "ray:auto" else address,
+                ignore_reinit_error=True,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
             )
         except (ConnectionError, TimeoutError, RuntimeError) as error:
             raise ValueError(f"compute.cluster: no Ray cluster answers at {address} ({error})") from error
-        self._remote = ray.remote(max_retries=self.RETRIES, num_cpus=1)(_settled)
+        self._remote = ray.remote(max_retries=self.RETRIES, num_cpus=1)(_result_or_error)
         self._pending: dict[Any, Future] = {}
         self._lock = threading.Lock()
 
@@ -96,15 +103,15 @@ class _RayExecutor(_ClusterExecutor):
         reference = self._remote.remote(function, args, kwargs)
         with self._lock:
             self._pending[reference] = outer
-        reference.future().add_done_callback(lambda inner: self._hand_on(reference, inner, outer))
+        reference.future().add_done_callback(lambda inner: self._resolve(reference, inner, outer))
         return outer
 
-    def _hand_on(self, reference: Any, inner: Future, outer: Future) -> None:
+    def _resolve(self, reference: Any, inner: Future, outer: Future) -> None:
         with self._lock:
             self._pending.pop(reference, None)
-        lost = inner.exception()
-        if lost is not None:
-            outer.set_exception(lost)
+        ray_error = inner.exception()
+        if ray_error is not None:
+            outer.set_exception(ray_error)
             return
         result, error = inner.result()
         if error is None:
@@ -122,9 +129,9 @@ class _RayExecutor(_ClusterExecutor):
                 future.exception()
 
 
-def _settled(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Exception | None]:
-    """On the worker: the exception itself comes back, not Ray's wrapping of it."""
+def _result_or_error(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Exception | None]:
+    """Call `function` on the worker and return its exception, which Ray would wrap if it were raised there."""
     try:
         return function(*args, **kwargs), None
-    except Exception as error:  # noqa: BLE001 - raised again where the result is asked for
-        return None, error
+    except Exception as error:  # noqa: BLE001
+        return None, error  # raised again where the result is read

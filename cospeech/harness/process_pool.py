@@ -1,4 +1,4 @@
-"""Clip-parallel work: the project's own process pool, and one task a clip over any `concurrent.futures.Executor`."""
+"""Work on clips in parallel: a local process pool, and one task per clip on any `concurrent.futures.Executor`."""
 
 import multiprocessing
 import os
@@ -21,14 +21,14 @@ THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "
 
 
 class PoolBrokenError(RuntimeError):
-    """A worker died, and the pool with it; the message names the clips that were not finished."""
+    """A worker process died and broke the pool; the message names the unfinished clips."""
 
 
 @dataclass(frozen=True)
 class ClipFailure:
-    """What `map_clips` yields in place of a result when the function raised.
+    """The result that `map_clips` yields for a clip whose function raised.
 
-    reason: one line, type and message. details: the whole traceback, the worker's part included.
+    reason: one line, type and message. details: the traceback, including the worker's part.
     """
 
     clip: str
@@ -37,24 +37,24 @@ class ClipFailure:
 
 
 def available_cores() -> int:
-    """Cores this process may run on."""
+    """Return the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def process_pool(workers: int) -> Executor:
-    """A pool of `workers` fresh (spawned) processes of one thread each; 0: one a core.
+    """Open a pool of `workers` spawned processes with one thread each; 0: one per core.
 
-    Each process starts once, with the first tasks, and keeps what its functions cache (loaded models, say).
+    A process lives as long as the pool and keeps what its functions cache, such as loaded models.
     """
     if workers < 0:
-        raise ValueError(f"compute.workers is {workers}; it must be 0 (one a core) or more")
+        raise ValueError(f"compute.workers is {workers}; it must be 0 (one per core) or more")
     return _Pool(
         workers or available_cores(), mp_context=multiprocessing.get_context("spawn"), initializer=_prepare_worker
     )
 
 
 class _Pool(ProcessPoolExecutor):
-    """Waits for its workers when the work is done or has failed, but not when this process is told to end."""
+    """Wait for the workers on success and failure, but kill them when this process is interrupted."""
 
     def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> bool | None:
         if kind is not None and not issubclass(kind, Exception):
@@ -66,20 +66,24 @@ class _Pool(ProcessPoolExecutor):
 def map_clips(
     function: Callable[[Item], Result], items: Iterable[Item], executor: Executor, progress_bar: Progress
 ) -> Iterator[tuple[Item, Result | ClipFailure]]:
-    """Run `function` on every item, one task each, and yield `(item, result)` as they complete (not in order).
+    """Run `function` on every item, one task each; yield `(item, result)` in order of completion.
 
-    A failing item yields a `ClipFailure`; the others go on. An item is a clip id or an object with an attribute `clip`.
-    `function` must be picklable (of a module). Leaving the loop early cancels what has not started.
+    An item that fails yields a `ClipFailure`; the others continue. Leaving the loop early cancels tasks that have not
+    started.
+
+    Args:
+        function: picklable, so defined at the top level of a module.
+        items: clip ids, or objects with an attribute `clip`.
 
     Raises:
-        PoolBrokenError: a worker process died (out of memory, killed).
+        PoolBrokenError: a worker process died (out of memory, or killed).
     """
     pending: dict[Future[Result], Item] = {executor.submit(function, item): item for item in items}
     try:
         for future in as_completed(list(pending)):
             item = pending[future]
             result = _outcome(future, item, pending.values())
-            del pending[future]  # as_completed drops its own reference too, so results do not pile up
+            del pending[future]  # as_completed drops its own reference too, so results are freed
             progress_bar.update(1)
             yield item, result
     finally:
@@ -88,6 +92,7 @@ def map_clips(
 
 
 def clip_name(item: Any) -> str:
+    """Return the clip id of an item of `map_clips`."""
     return str(getattr(item, "clip", item))
 
 
@@ -98,10 +103,10 @@ def _outcome(future: "Future[Result]", item: Any, unfinished: Iterable[Any]) -> 
         names = [clip_name(each) for each in unfinished]
         shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
         raise PoolBrokenError(
-            f"a worker process died (out of memory, or killed); not finished: {shown}. What was finished is kept: "
-            "run again, with a smaller compute.workers if memory is short"
+            f"a worker process died (out of memory, or killed); unfinished: {shown}. Finished clips are kept: run "
+            "again, with a smaller compute.workers if memory is short"
         ) from error
-    except Exception as error:  # noqa: BLE001 - whatever the clip raised becomes its failure
+    except Exception as error:  # noqa: BLE001 - any error of the clip becomes its ClipFailure
         message = str(error).strip() or "no message"
         return ClipFailure(
             clip_name(item), f"{type(error).__name__}: {message}", "".join(traceback.format_exception(error))
@@ -109,18 +114,18 @@ def _outcome(future: "Future[Result]", item: Any, unfinished: Iterable[Any]) -> 
 
 
 def _prepare_worker() -> None:
-    """Before a worker imports anything numeric: one thread a library, quiet notices, no outliving the parent."""
+    """Set up a worker before it imports numeric libraries: one thread each, no notices, exit with the parent."""
     for name in THREAD_LIMITS:
         os.environ[name] = "1"
     os.environ["GLOG_minloglevel"] = "2"  # noqa: SIM112 - mediapipe, TensorFlow Lite: errors only
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     keep_freed_memory()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends the pool
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C and ends the pool
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_leave_with, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()
 
 
-def _leave_with(sentinel: int) -> None:
+def _exit_with(sentinel: int) -> None:
     wait([sentinel])
     os._exit(1)

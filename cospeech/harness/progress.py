@@ -1,4 +1,4 @@
-"""Show how far work is: progress bars for terminals, and none for processes beside the first."""
+"""Show progress bars on terminals."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -8,13 +8,13 @@ from tqdm import tqdm
 
 
 class Progress(Protocol):
-    """A running bar; `figures` (a loss, a rate) are shown beside it."""
+    """An open progress bar; `figures` (a loss, a rate) appear beside it."""
 
     def update(self, n: int = 1, **figures: float) -> None: ...
 
 
 ProgressFactory = Callable[[str, int], AbstractContextManager[Progress]]
-"""(label, total) -> a context manager around one bar."""
+"""(label, total) -> context manager that opens one bar."""
 
 
 class _TerminalBar:
@@ -40,7 +40,7 @@ def no_progress(label: str, total: int) -> Iterator[Progress]:
 
 @contextmanager
 def terminal_progress(label: str, total: int) -> Iterator[Progress]:
-    """A bar with the time left; on something that is not a terminal a line at most every ten seconds."""
+    """Show a bar with the time left; where output is not a terminal, print at most one line every ten seconds."""
     with tqdm(total=total, desc=label, mininterval=0.5, maxinterval=10, dynamic_ncols=True, leave=True) as bar:
         if not bar.disable and not getattr(bar.fp, "isatty", lambda: False)():
             bar.mininterval = 10

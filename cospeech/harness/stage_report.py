@@ -1,4 +1,4 @@
-"""What a stage tells people: figures that are the same on every run, and timings that are not."""
+"""The report of a stage run for people: reproducible figures, and timings that vary."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ Figure = float | int | str | bool | None
 
 @dataclass(frozen=True)
 class StageReport:
-    """Figures and pictures of one stage run.
+    """Figures and images of one stage run.
 
-    `figures` must not depend on speed, time or machine load: they are saved and hashed by DVC. `timings` (seconds,
-    frames per second, counts of reused clips) are shown on the dashboard and the terminal only. `pictures` are PNG
-    files in the stage's report folder, `caption -> path`.
+    figures: must not depend on speed, time or machine load; they are saved, and hashed by DVC. timings: seconds, frames
+    per second, counts of reused clips; shown on the dashboard and the terminal only. pictures: caption -> PNG file in
+    the stage's report folder.
     """
 
     stage: str

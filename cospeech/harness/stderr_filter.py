@@ -1,4 +1,4 @@
-"""Keep known, harmless notices of native libraries out of the user's terminal, and nothing else."""
+"""Hide known, harmless notices of native libraries from the terminal, and nothing else."""
 
 import os
 import sys
@@ -19,9 +19,9 @@ HARMLESS = (
 
 @contextmanager
 def without_notices() -> Iterator[None]:
-    """Hold back what is written to the process's error stream, then pass on all lines but the harmless ones.
+    """Buffer the process's standard error, and write all lines but the harmless ones when the block ends or fails.
 
-    Short work only (an import, a first frame): lines appear when the block ends, also when it fails.
+    For short work only, such as an import or a first frame.
     """
     sys.stderr.flush()
     original = os.dup(2)

@@ -1,4 +1,4 @@
-"""Where every artifact lives: the only place that knows file names."""
+"""Paths of all artifacts; no other module knows file names."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Workspace:
-    """The files of one project folder. Paths only; nothing is opened or made."""
+    """The paths of one project folder. Nothing is opened or created."""
 
     root: Path
 
@@ -19,12 +19,12 @@ class Workspace:
 
     @property
     def sources(self) -> Path:
-        """What the sources looked like when they were last listed."""
+        """Fingerprints of the sources when they were last listed."""
         return self.root / "data/sources.json"
 
     @property
     def revoked(self) -> Path:
-        """Sources whose consent was taken back; a table of the user's, in git."""
+        """Table of sources whose consent was revoked; belongs to the user, tracked by git."""
         return self.root / "data/revoked.csv"
 
     @property
@@ -38,7 +38,7 @@ class Workspace:
         return self.clips / f"{clip}.wav"
 
     def alignment(self, clip: str) -> Path:
-        """Words and phones with times that came with the source; absent for most footage."""
+        """Words and phones with times, supplied with the source; absent for most footage."""
         return self.clips / f"{clip}.json"
 
     def poses(self, clip: str) -> Path:
@@ -64,22 +64,22 @@ class Workspace:
 
     # models
     def model(self, name: str) -> Path:
-        """`name` is one of codec, deformer, teacher, adapted_teacher, student, motion, sync, export."""
+        """Folder of a model: codec, deformer, teacher, adapted_teacher, student, motion, sync or export."""
         return self.root / "models" / name
 
     @property
     def ranges(self) -> Path:
-        """What the student's and the codec's layers take in; empty where nothing is drawn in 8 bits."""
+        """Input ranges of the student's and the codec's layers, for int8; empty where int8 is off."""
         return self.root / "models/ranges.json"
 
     # reports
     def stage_report(self, stage: str) -> Path:
-        """Folder of report.json, pictures and curves that `stage` leaves for people."""
+        """Folder of report.json, images and curves that `stage` writes for people."""
         return self.root / "reports/stages" / stage
 
     @property
     def quality(self) -> Path:
-        """What is the same on every run; `metrics` adds speed."""
+        """Metrics that are the same on every run; `metrics` adds speed."""
         return self.root / "reports/quality.json"
 
     @property
@@ -88,7 +88,7 @@ class Workspace:
 
     @property
     def ablation(self) -> Path:
-        """Rows of the ablation table; absent where it was not run."""
+        """Rows of the ablation table; absent if the ablation has not run."""
         return self.root / "reports/ablation.json"
 
     @property
@@ -104,19 +104,19 @@ class Workspace:
     def html_report(self) -> Path:
         return self.root / "reports/report.html"
 
-    # outside DVC: survives a killed or repeated run
+    # outside DVC: kept when a run is killed or repeated
     @property
     def store(self) -> Path:
         return self.root / ".cospeech/store"
 
     @property
     def exports(self) -> Path:
-        """Provenance of every export ever made here."""
+        """Provenance of every export made in this project."""
         return self.root / ".cospeech/exports"
 
     @property
     def signing(self) -> Path:
-        """The project's own key."""
+        """The project's own signing key and certificates."""
         return self.root / ".cospeech/signing"
 
     @property
@@ -125,7 +125,7 @@ class Workspace:
 
 
 def clip_id(name: str, digest: str) -> str:
-    """A file name for a clip: the readable ASCII part of `name` and the first 8 digits of the hex `digest`.
+    """Return a file name for a clip: the ASCII part of `name` and the first 8 digits of the hex `digest`.
 
     >>> clip_id("Äpfel & Birnen.MOV", "0123456789abcdef")
     'apfel-birnen-01234567'

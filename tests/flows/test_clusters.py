@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cospeech.harness.cached_map import extract_clips
+from cospeech.harness.cached_map import cached_map
 from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.cluster_executors import open_executor
 from cospeech.harness.context import Context
@@ -88,7 +88,7 @@ def test_extraction_into_the_clip_store_gives_the_same_files(cluster: str, tmp_p
         executor = ThreadPoolExecutor(2) if address is None else open_executor(address, 0)
         context = Context(workspace, lambda executor=executor: executor, no_bar)  # type: ignore[misc]
         targets = workspace.root / "out"
-        reused = extract_clips(jobs, small_result, lambda job, to=targets: {"r.txt": to / job.clip}, context, "small")
+        reused = cached_map(jobs, small_result, lambda job, to=targets: {"r.txt": to / job.clip}, context, "small")
         assert not any(reused.values())
         found.append({path.name: file_digest(path) for path in sorted(targets.iterdir())})
         assert not list(workspace.store.rglob(".*"))
