@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from cospeech.harness.distributed import SINGLE_PROCESS, ProcessGroup
 from cospeech.harness.progress import Progress
@@ -189,7 +190,7 @@ class _Run:
     def _average_in(self, decay: float) -> None:
         averages = dict(self.average.named_parameters())
         learned = {name: weight for name, weight in self.model.named_parameters() if weight.requires_grad}
-        torch._foreach_lerp_([averages[name] for name in learned], list(learned.values()), 1 - decay)
+        get_ema_multi_avg_fn(decay)([averages[name] for name in learned], list(learned.values()), None)
 
     @property
     def label(self) -> str:
