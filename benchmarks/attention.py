@@ -24,9 +24,8 @@ import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from cospeech.artifacts import Poses
-from cospeech.attention.backends.dense import dense_attention, dense_mask
 from cospeech.attention.backends.sdpa_lse import takes_cudnn
-from cospeech.attention.dispatch import sparse_attention
+from cospeech.attention.dispatch import Method, sparse_attention, two_part_backend
 from cospeech.attention.plan import AttentionPlan, kept_share, plan_attention
 from cospeech.harness.files import write_json
 from cospeech.media import read_frames
@@ -120,7 +119,7 @@ def planned(poses: Poses, frames: int, grid: tuple[int, int], options: argparse.
     begun = time.perf_counter()
     plan = plan_attention(keypoints, poses.confidence[:frames], grid, options.past_frames).to(options.device)
     between = time.perf_counter()
-    assert plan.segments
+    plan.tables(two_part_backend(torch.device(options.device)))
     print(f"plan {1e3 * (between - begun):.1f} ms, its tables {1e3 * (time.perf_counter() - between):.1f} ms")
     return plan
 
@@ -134,14 +133,14 @@ def measure(qkv: list[torch.Tensor], plan: AttentionPlan, options: argparse.Name
         methods["dense"] = partial(sdpa, q, k, v, backend=SDPBackend.FLASH_ATTENTION)
     if takes_cudnn(q.transpose(1, 2)):
         methods["dense_cudnn"] = partial(sdpa, q, k, v, backend=SDPBackend.CUDNN_ATTENTION)
-    methods["gathered"] = partial(sparse_attention, q, k, v, plan, "gathered")
+    fast: Method = "varlen" if q.device.type == "cuda" else "gathered"
+    methods[fast] = partial(sparse_attention, q, k, v, plan, fast)
     if batch * frames * tokens <= LONGEST_MASK[q.device.type]:
-        mask = dense_mask(plan)[:, None]
-        methods["dense_mask"] = partial(sdpa, q, k, v, mask)
-        torch.testing.assert_close(methods["gathered"](), dense_attention(q, k, v, plan), atol=2e-2, rtol=2e-2)
+        methods["dense_mask"] = partial(sparse_attention, q, k, v, plan, "dense")
+        torch.testing.assert_close(methods[fast](), methods["dense_mask"](), atol=2e-2, rtol=2e-2)
     if not options.no_flex and (q.device.type == "cuda" or shutil.which("g++")):
         methods["flex"] = partial(sparse_attention, q, k, v, plan, "flex")
-        torch.testing.assert_close(methods["gathered"](), methods["flex"](), atol=2e-2, rtol=2e-2)
+        torch.testing.assert_close(methods[fast](), methods["flex"](), atol=2e-2, rtol=2e-2)
     if options.backward:
         methods = {name: partial(both_ways, method, qkv) for name, method in methods.items() if name != "dense_mask"}
         for x in qkv:
@@ -167,12 +166,11 @@ def sdpa(
     q: torch.Tensor,
     k: torch.Tensor,
     v: torch.Tensor,
-    mask: torch.Tensor | None = None,
     backend: SDPBackend | None = None,
 ) -> torch.Tensor:
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     with nullcontext() if backend is None else sdpa_kernel(backend):
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
+        return F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
 
 
 def both_ways(method: Callable[[], torch.Tensor], qkv: list[torch.Tensor]) -> torch.Tensor:

@@ -18,27 +18,29 @@ import torch
 
 from ..pose.regions import REGION_NAMES, region_tokens, shoulder_width
 from ..utils.latent_frames import middle_frames
-from .backends.gathered import gathered_attention
-from .backends.segments import RegionRows, Segments, make_segments, region_rows
+from .backends.segments import RegionRows, SegmentRows, region_rows
+from .backends.two_part import TwoPart
+from .dispatch import two_part_backend
 from .latent_regions import latent_regions
 from .plan import UPPER_BODY, alignment_error, past_frames
-from .rotary import turn
+from .rotary import apply_rope_factors
 
 
 @dataclass(frozen=True)
 class Memory:
     """past_frames: K of eq. 2. frames: how many past frames are kept between chunks, `recent` of them the last ones.
-    longest: frames of the longest trained window; distances in time count at most one less."""
+    max_frames: of the longest trained window; distances in time count at most one less."""
 
     past_frames: int
     frames: int
     recent: int
-    longest: int
+    max_frames: int
 
     def __post_init__(self) -> None:
-        if self.past_frames < 0 or self.longest < 1:
+        if self.past_frames < 0 or self.max_frames < 1:
             raise ValueError(
-                f"streaming: past_frames is {self.past_frames}, 0 or more is needed; longest {self.longest}, 1 or more"
+                f"streaming: past_frames is {self.past_frames}, 0 or more is needed; max_frames is {self.max_frames}, "
+                "1 or more"
             )
         if not 0 <= self.recent <= self.frames:
             raise ValueError(
@@ -51,14 +53,14 @@ class ChunkPlan:
     """What a chunk attends to; the same for every layer and step.
 
     stored: for each new frame its number and which rows (of the chunk's T*N) are kept of it. retrieved: numbers of the
-    frames whose kept rows, one after another, `segments.key_row_P` points into. key_turn_P: row of the rotary table, of
-    `longest` frames, for each of these keys. dropped: frames to let go afterwards.
+    frames whose kept rows, one after another, `backend.rows.key_P` points into. key_position_P: row of the rotary
+    table, of `max_frames` frames, for each of these keys. dropped: frames to let go afterwards.
     """
 
-    segments: Segments
+    backend: TwoPart
     stored: tuple[tuple[int, torch.Tensor], ...]
     retrieved: tuple[int, ...]
-    key_turn_P: torch.Tensor
+    key_position_P: torch.Tensor
     dropped: tuple[int, ...]
     past: tuple[tuple[int, ...], ...]
     """The numbers of each new frame's past frames, most similar first."""
@@ -79,7 +81,7 @@ class StreamPlanner:
     def __init__(
         self, memory: Memory, grid: tuple[int, int], device: torch.device | str = "cpu", stride: int = 1
     ) -> None:
-        """stride: video frames of a latent frame, the first holds one (`temporal.py`); memory counts latent frames."""
+        """stride: video frames of a latent frame (`utils/latent_frames.py`); memory counts latent frames."""
         self.memory, self.grid, self.device, self._stride = memory, grid, torch.device(device), stride
         self._kept: list[_Kept] = []
         self._frames = 0
@@ -113,15 +115,13 @@ class StreamPlanner:
         place = np.full(len(everyone) + 1, -1)  # the last is for frames that are not there, -1
         place[used] = np.arange(len(used))
         held = _rows_of([everyone[index] for index in used])
-        segments = make_segments(place[past_TK], rows, held, packed=self.device.type == "cuda")
+        tokens = region_TN.shape[1]
+        backend = two_part_backend(self.device).between(tokens, place[past_TK], rows, held)
         plan = ChunkPlan(
-            segments.to(self.device),
-            tuple(
-                (f.number, torch.from_numpy(f.tokens_S + t * region_TN.shape[1]).to(self.device))
-                for t, f in enumerate(new)
-            ),
+            backend.to(self.device),
+            tuple((f.number, torch.from_numpy(f.tokens_S + t * tokens).to(self.device)) for t, f in enumerate(new)),
             tuple(everyone[index].number for index in used),
-            self._turns([everyone[index] for index in used], segments, region_TN.shape[1]).to(self.device),
+            self._key_positions([everyone[index] for index in used], backend.rows, tokens).to(self.device),
             self._let_go(everyone, error),
             tuple(tuple(everyone[index].number for index in row if index >= 0) for row in past_TK.tolist()),
         )
@@ -129,14 +129,14 @@ class StreamPlanner:
         self._frames += len(new)
         return plan
 
-    def _turns(self, used: list[_Kept], segments: Segments, tokens: int) -> torch.Tensor:
-        """(P,): a query stands at the last of `longest` frames, a key as far before it as it is in time."""
+    def _key_positions(self, used: list[_Kept], rows: SegmentRows, tokens: int) -> torch.Tensor:
+        """(P,): a query stands at the last of `max_frames` frames, a key as far before it as it is in time."""
         if not used:
             return torch.zeros(0, dtype=torch.int64)
-        token = np.concatenate([frame.tokens_S for frame in used])[segments.key_row_P.numpy()]
+        token = np.concatenate([frame.tokens_S for frame in used])[rows.key_P.numpy()]
         number = np.concatenate([np.full(len(frame.tokens_S), frame.number) for frame in used])
-        distance = self._frames + segments.asker_P.numpy() - number[segments.key_row_P.numpy()]
-        return torch.from_numpy(np.maximum(self.memory.longest - 1 - distance, 0) * tokens + token)
+        distance = self._frames + rows.asker_P.numpy() - number[rows.key_P.numpy()]
+        return torch.from_numpy(np.maximum(self.memory.max_frames - 1 - distance, 0) * tokens + token)
 
     def _let_go(self, everyone: list[_Kept], error: np.ndarray) -> tuple[int, ...]:
         kept = list(range(len(everyone)))
@@ -150,8 +150,8 @@ class StreamPlanner:
         return tuple(dropped)
 
 
-class KeyBank:
-    """Keys, not turned, and values of the kept frames of one layer at one denoising step."""
+class KVCache:
+    """Keys, without position, and values of the kept frames of one layer at one denoising step."""
 
     def __init__(self) -> None:
         self._rows: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -159,15 +159,16 @@ class KeyBank:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def bytes(self) -> int:
+    @property
+    def nbytes(self) -> int:
         return sum(x.nbytes for pair in self._rows.values() for x in pair)
 
-    def exchange(self, plan: ChunkPlan, k_MHD: torch.Tensor, v_MHD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def update(self, plan: ChunkPlan, k_MHD: torch.Tensor, v_MHD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Keep the chunk's rows, let go what the plan says; the keys and values that it looks back at, (P, H, D)."""
         for number, rows in plan.stored:
             self._rows[number] = k_MHD.index_select(0, rows), v_MHD.index_select(0, rows)
         wanted = [self._rows[number] for number in plan.retrieved] or [(k_MHD[:0], v_MHD[:0])]
-        k, v = (torch.cat(parts).index_select(0, plan.segments.key_row_P) for parts in zip(*wanted, strict=True))
+        k, v = (torch.cat(parts).index_select(0, plan.backend.rows.key_P) for parts in zip(*wanted, strict=True))
         for number in plan.dropped:
             del self._rows[number]
         return k, v
@@ -175,28 +176,26 @@ class KeyBank:
 
 @dataclass
 class StreamStep:
-    """One denoising step of a stream, given to a model as its attention: a bank for each of its layers.
+    """One denoising step of a stream, given to a model as its attention: a cache for each of its layers.
 
-    turns: the rotary embedding of `longest` frames as `rotary.turns` gives it, (longest * N, 1, D / 2) complex.
+    rope_factors: the positions of `max_frames` frames, as `rotary.rope_factors` gives them, (max_frames * N, 1, D / 2)
+    complex64.
     """
 
-    memory: Memory
-    turns: torch.Tensor
+    rope_factors: torch.Tensor
     plan: ChunkPlan | None = None
-    banks: dict[object, KeyBank] = field(default_factory=dict)
+    caches: dict[object, KVCache] = field(default_factory=dict)
 
     def attend(self, layer: object, q_BMHD: torch.Tensor, k_BMHD: torch.Tensor, v_BMHD: torch.Tensor) -> torch.Tensor:
         """Attention of one layer over the chunk and what was kept; q and k without position. B is 1."""
         assert self.plan is not None
         assert len(q_BMHD) == 1, f"a stream is one video, not {len(q_BMHD)}"
-        frames, tokens = len(self.plan.stored), len(self.turns) // self.memory.longest
-        bank = self.banks.setdefault(layer, KeyBank())
-        k_past, v_past = bank.exchange(self.plan, k_BMHD[0], v_BMHD[0])
-        dtype, now = v_BMHD.dtype, self.turns[-tokens:]
-        k_past = turn(k_past, self.turns.index_select(0, self.plan.key_turn_P)).to(dtype)
-        q, k = (turn(x[0].unflatten(0, (frames, tokens)), now).to(dtype) for x in (q_BMHD, k_BMHD))
-        v = v_BMHD[0].unflatten(0, (frames, tokens))
-        return gathered_attention(q, k, v, k_past, v_past, self.plan.segments).view_as(q_BMHD)
+        backend, dtype = self.plan.backend, v_BMHD.dtype
+        k_past, v_past = self.caches.setdefault(layer, KVCache()).update(self.plan, k_BMHD[0], v_BMHD[0])
+        k_past = apply_rope_factors(k_past, self.rope_factors.index_select(0, self.plan.key_position_P)).to(dtype)
+        q, k, v = (x[0].unflatten(0, (-1, backend.tokens)) for x in (q_BMHD, k_BMHD, v_BMHD))
+        q, k = (apply_rope_factors(x, self.rope_factors[-backend.tokens :]).to(dtype) for x in (q, k))
+        return backend.attend_frames(q, k, v, k_past, v_past).view_as(q_BMHD)
 
 
 def _keep(number: int, keypoints: np.ndarray, confidence: np.ndarray, t: int, rows: RegionRows) -> _Kept:

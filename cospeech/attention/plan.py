@@ -4,22 +4,15 @@ Axes: B batch, T frames, N tokens of a frame (row by row), K past frames, P keyp
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
 
-from ..pose.regions import BACKGROUND, BODY, REGION_NAMES, RestPose, deformed_regions, region_tokens
+from ..pose.regions import BACKGROUND, BODY, RestPose, deformed_regions, region_tokens
 from ..utils.latent_frames import middle_frames
-from .backends.dense import dense_mask
-from .backends.flex import plan_blocks
-from .backends.segments import Segments, make_segments, region_rows
 from .latent_regions import latent_regions
-
-if TYPE_CHECKING:
-    from torch.nn.attention.flex_attention import BlockMask
 
 MaskPart = Literal["global", "local"]
 """global: only the K most similar past frames (eq. 1, 2). local: only tokens that share a region (eq. 3)."""
@@ -44,6 +37,19 @@ class Mask:
         return plan_attention(keypoints, confidence, grid, self.past_frames, self.parts, stride, first)
 
 
+class Tables(Protocol):
+    """What a backend works out of a plan, and keeps there."""
+
+    @classmethod
+    def of(cls, plan: "AttentionPlan") -> Self:
+        """On the plan's device."""
+
+    def to(self, device: torch.device | str) -> Self: ...
+
+
+TablesT = TypeVar("TablesT", bound=Tables)
+
+
 @dataclass(frozen=True)
 class AttentionPlan:
     """What the attention of a batch of windows needs to know; the same for every layer and step.
@@ -55,36 +61,29 @@ class AttentionPlan:
 
     past_BTK: torch.Tensor
     region_BTN: torch.Tensor
+    _tables: dict[type, Tables] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         assert self.past_BTK.shape[:2] == self.region_BTN.shape[:2], (self.past_BTK.shape, self.region_BTN.shape)
 
-    @cached_property
-    def segments(self) -> Segments:
-        """Tables of the gathered path, made once a plan, as its device wants them."""
-        device = self.region_BTN.device
-        return self.tabulate(packed=device.type == "cuda").to(device)
+    @classmethod
+    def join(cls, plans: "Sequence[AttentionPlan]") -> Self:
+        """One plan for a batch of windows of equal length."""
+        return cls(torch.cat([plan.past_BTK for plan in plans]), torch.cat([plan.region_BTN for plan in plans]))
 
-    def tabulate(self, packed: bool) -> Segments:
-        """On the CPU; packed: without padding, see `Segments.lengths`."""
-        frames = self.past_BTK.shape[1]
-        past_XK = self.past_BTK.flatten(0, 1).cpu().numpy()
-        window_X1 = np.arange(len(past_XK))[:, None] // frames * frames
-        rows = region_rows(self.region_BTN.flatten(0, 1), len(REGION_NAMES))
-        return make_segments(np.where(past_XK >= 0, past_XK + window_X1, -1), rows, rows, packed)
+    def tables(self, kind: type[TablesT]) -> TablesT:
+        """Of one backend: made when first asked for, shared by all layers and steps, freed with the plan."""
+        if kind not in self._tables:
+            self._tables[kind] = kind.of(self)
+        tables = self._tables[kind]
+        assert isinstance(tables, kind)
+        return tables
 
-    @cached_property
-    def mask(self) -> torch.Tensor:
-        """Eq. 3 for every pair, (B, M, M) bool, made once a plan."""
-        return dense_mask(self)
-
-    @cached_property
-    def blocks(self) -> "tuple[torch.Tensor, BlockMask]":
-        """Order of tokens and BlockMask of the FlexAttention path, made once a plan."""
-        return plan_blocks(self.past_BTK, self.region_BTN)
-
-    def to(self, device: torch.device | str) -> "AttentionPlan":
-        return AttentionPlan(self.past_BTK.to(device), self.region_BTN.to(device))
+    def to(self, device: torch.device | str) -> Self:
+        """There, with the tables that were made."""
+        moved = type(self)(self.past_BTK.to(device), self.region_BTN.to(device))
+        moved._tables.update((kind, tables.to(device)) for kind, tables in self._tables.items())
+        return moved
 
 
 def plan_attention(
@@ -102,8 +101,8 @@ def plan_attention(
     keypoints: (T, 133, 2), x y in 0..1 of the frame. confidence: (T, 133) in 0..1. grid: tokens down and across.
     K: how many past frames a frame looks back at; fewer where fewer are past, none with 0. parts: without "global" it
     looks back at all of them; without "local" at all of their tokens, as if the whole frame were one region.
-    stride: video frames that share a latent frame (`temporal.py`); the plan is over latent frames. first: of these in
-        the first one, 1 where the video begins, else `stride`.
+    stride: video frames that share a latent frame (`utils/latent_frames.py`); the plan is over latent frames. first: of
+        these in the first one, 1 where the video begins, else `stride`.
     rest: regions are this pose's, deformed (`regions.deformed_regions`); None: drawn along the keypoints' lines.
 
     Raises:
@@ -121,11 +120,6 @@ def plan_attention(
     error_TT = alignment_error(keypoints[middle][:, UPPER_BODY], confidence[middle][:, UPPER_BODY])
     past = past_frames(error_TT, K if "global" in parts else len(middle) - 1)
     return AttentionPlan(torch.from_numpy(past)[None], torch.from_numpy(latent_regions(region, stride, first))[None])
-
-
-def join_plans(plans: Sequence[AttentionPlan]) -> AttentionPlan:
-    """One plan for a batch of windows of equal length."""
-    return AttentionPlan(torch.cat([p.past_BTK for p in plans]), torch.cat([p.region_BTN for p in plans]))
 
 
 def alignment_error(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 
-from .backends.with_reference import referred_attention
-from .dispatch import Method, sparse_attention
+from .dispatch import Method, attention_with_reference, sparse_attention
 from .kv_cache import StreamStep
 from .plan import AttentionPlan
-from .rotary import rotate
+from .rotary import apply_rotary_emb
 
 if TYPE_CHECKING:
     from diffusers.models.transformers.transformer_wan import WanAttention
@@ -61,13 +60,13 @@ class WanSelfAttention:
             out_BMHD = self.plan.attend(attn, q_BMHD, k_BMHD, v_BMHD)
             return attn.to_out[1](attn.to_out[0](out_BMHD.flatten(2)))
         if rotary_emb is not None:
-            q_BMHD, k_BMHD = (rotate(x, *rotary_emb) for x in (q_BMHD, k_BMHD))
+            q_BMHD, k_BMHD = (apply_rotary_emb(x, *rotary_emb) for x in (q_BMHD, k_BMHD))
         q_BMHD, k_BMHD = q_BMHD.type_as(v_BMHD), k_BMHD.type_as(v_BMHD)
         if self.plan is None:
             q, k, v = (x.transpose(1, 2) for x in (q_BMHD, k_BMHD, v_BMHD))
             out_BMHD = F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
         elif self.reference:
-            out_BMHD = referred_attention(q_BMHD, k_BMHD, v_BMHD, self.plan)
+            out_BMHD = attention_with_reference(q_BMHD, k_BMHD, v_BMHD, self.plan)
         else:
             out_BMHD = sparse_attention(q_BMHD, k_BMHD, v_BMHD, self.plan, self.method)
         return attn.to_out[1](attn.to_out[0](out_BMHD.flatten(2)))

@@ -19,20 +19,20 @@ def wan_positions(transformer: Any, frames: int, cells: tuple[int, int]) -> tupl
     return cosine[0], sine[0]
 
 
-def rotate(x_BMHD: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
-    """cosine and sine: (..., M, 1, D), each angle twice in a row."""
+def apply_rotary_emb(x_BMHD: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    """Turn each pair of channels. cosine and sine: (..., M, 1, D), each angle twice in a row."""
     even, odd = x_BMHD.unflatten(-1, (-1, 2)).unbind(-1)
     cosine, sine = cosine[..., 0::2], sine[..., 1::2]
     turned = torch.stack([even * cosine - odd * sine, even * sine + odd * cosine], dim=-1)
     return turned.flatten(-2).type_as(x_BMHD)
 
 
-def turns(cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
-    """Factors of modulus 1 for `turn`, (..., D / 2) complex64, from what `rotate` takes."""
+def rope_factors(cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    """Factors of modulus 1 for `apply_rope_factors`, (..., D / 2) complex64, from what `apply_rotary_emb` takes."""
     return torch.complex(cosine[..., 0::2].float(), sine[..., 1::2].float())
 
 
-def turn(x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-    """`rotate` by `turns`: (..., D) -> the same in float32."""
+def apply_rope_factors(x: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    """`apply_rotary_emb` by `rope_factors`: (..., D) -> the same in float32."""
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * factor).flatten(-2)
+    return torch.view_as_real(pairs * factors).flatten(-2)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from cospeech.attention.plan import AttentionPlan, Mask, join_plans
+from cospeech.attention.plan import AttentionPlan, Mask
 from cospeech.datasets.windows import Clip, Window
 from cospeech.pose.regions import region_tokens
 
@@ -18,7 +18,7 @@ def plan_windows(
 ) -> AttentionPlan | None:
     """The input-aware attention of a batch of windows: tokens are `patch` x `patch` latent cells. None: dense."""
     plans = [mask.plan(*_pose(window), token_grid(window.clip, patch), window.clip.stride) for window in windows]
-    return join_plans([plan for plan in plans if plan is not None]).to(device) if mask.parts else None
+    return AttentionPlan.join([plan for plan in plans if plan is not None]).to(device) if mask.parts else None
 
 
 def _pose(window: Window) -> tuple[np.ndarray, np.ndarray]:

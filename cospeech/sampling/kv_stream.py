@@ -1,6 +1,6 @@
 """The student as a stream: frames come one by one or few at a time, and their latents are drawn at once.
 
-Every denoising step of every layer keeps its own past keys and values (`attention/streaming.py`), so that a frame sees
+Every denoising step of every layer keeps its own past keys and values (`attention/kv_cache.py`), so that a frame sees
 the past as that step saw it, exactly as in one window.
 
 Axes: C latent channels, T frames of a chunk, h w latent cells.
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from ..attention.kv_cache import ChunkPlan, Memory, StreamPlanner, StreamStep
-from ..attention.rotary import turns
+from ..attention.rotary import rope_factors
 from ..models.common.protocols import DenoisingNet, StreamingNet
 from ..models.transformers.denoiser import Denoiser
 from ..models.transformers.wan import WanStreaming, WanStudent
@@ -47,16 +47,16 @@ class StudentStream:
         """cells: latent cells down and across. stride: video frames of a latent frame.
 
         Raises:
-            ValueError: `memory.longest` is beyond the positions of the student.
+            ValueError: `memory.max_frames` is beyond the positions of the student.
         """
-        if memory.longest > student.longest:
+        if memory.max_frames > student.longest:
             raise ValueError(
-                f"streaming: the longest window is {memory.longest} frames, the denoiser knows {student.longest}"
+                f"streaming: the longest window is {memory.max_frames} frames, the denoiser knows {student.longest}"
             )
         self._student, grid = student, (cells[0] // student.patch, cells[1] // student.patch)
         self._planner = StreamPlanner(memory, grid, student.device, stride)
-        positions = turns(*student.position_turns(memory.longest, cells))
-        self._steps = [StreamStep(memory, positions) for _ in student.steps]
+        positions = rope_factors(*student.position_turns(memory.max_frames, cells))
+        self._steps = [StreamStep(positions) for _ in student.steps]
 
     @property
     def steps(self) -> int:
@@ -100,7 +100,7 @@ class StudentStream:
 
     def memory_bytes(self) -> int:
         """Of all keys and values kept."""
-        return sum(bank.bytes() for step in self._steps for bank in step.banks.values())
+        return sum(cache.nbytes for step in self._steps for cache in step.caches.values())
 
 
 def ready_to_stream(denoiser: DenoisingNet, times: Sequence[float], arithmetic: Arithmetic) -> StreamingNet:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from cospeech.attention.backends.gathered import Gathered
 from cospeech.attention.plan import AttentionPlan
 
 META = torch.device("meta")
@@ -19,10 +20,9 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
         return nullcontext() if device == "meta" else autocast(device, *arguments, **named)
 
     def moved(plan: AttentionPlan, device: torch.device | str) -> AttentionPlan:
-        made = to(plan, device)
         if torch.device(device) == META:
-            made.__dict__["segments"] = plan.segments.to(META)
-        return made
+            plan.tables(Gathered)
+        return to(plan, device)
 
     monkeypatch.setattr(torch, "autocast", cast)
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: device != "meta" and enabled(device))

@@ -9,74 +9,114 @@ Axes: B batch, T frames, N tokens of a frame, M = T*N tokens, L blocks, R region
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 import torch.nn.functional as F
 
 from ...pose.regions import BACKGROUND, REGION_NAMES
+from ..plan import AttentionPlan
 
 if TYPE_CHECKING:
     from torch.nn.attention.flex_attention import BlockMask
 
-    from ..plan import AttentionPlan
-
 BLOCK = 128
+"""Tokens of a block, of queries and of keys."""
 _REGIONS = len(REGION_NAMES)
 
 
-def flex_attention(
-    q_BMHD: torch.Tensor, k_BMHD: torch.Tensor, v_BMHD: torch.Tensor, plan: "AttentionPlan", compiled: bool = True
-) -> torch.Tensor:
-    """Equal to `dense_attention`.
+@dataclass(frozen=True)
+class Flex:
+    """order_BM: tokens sorted by region within each frame; back_BM: its inverse. blocks: over tokens in that order."""
 
-    compiled: False runs PyTorch's slow reference of FlexAttention, which writes out all scores: for tests.
+    order_BM: torch.Tensor
+    back_BM: torch.Tensor
+    blocks: "BlockMask"
+    pairs: "_Pairs"
 
-    Raises:
-        ValueError: compiled, on a CPU, and gradients are wanted or no C++ compiler is there.
-    """
-    if compiled:
-        _check(q_BMHD, k_BMHD, v_BMHD)
-    import torch.nn.attention.flex_attention as library
+    @classmethod
+    def of(cls, plan: AttentionPlan) -> Self:
+        frames, tokens = plan.region_BTN.shape[1:]
+        device = plan.region_BTN.device
+        order_BTN = plan.region_BTN.argsort(dim=2, stable=True)
+        order_BM = (order_BTN + torch.arange(frames, device=device)[:, None] * tokens).flatten(1)
+        pairs = _Pairs(
+            torch.arange(frames, device=device).repeat_interleave(tokens),
+            plan.region_BTN.gather(2, order_BTN).flatten(1),
+            _looks(plan.past_BTK),
+        )
+        return cls(order_BM, order_BM.argsort(1), _blocks(pairs), pairs)
 
-    order_BM, mask = plan.blocks
-    back_BM = order_BM.argsort(1)
-    function: Any = _compiled() if compiled else library.flex_attention
-    q, k, v = (_ordered(x, order_BM).transpose(1, 2) for x in (q_BMHD, k_BMHD, v_BMHD))
-    return _ordered(function(q, k, v, block_mask=mask).transpose(1, 2), back_BM)
+    def to(self, device: torch.device | str) -> Self:
+        pairs = self.pairs.to(device)
+        return type(self)(self.order_BM.to(device), self.back_BM.to(device), _blocks(pairs), pairs)
+
+    def attend(
+        self, q_BMHD: torch.Tensor, k_BMHD: torch.Tensor, v_BMHD: torch.Tensor, compiled: bool = True
+    ) -> torch.Tensor:
+        """(B, M, H, D).
+
+        compiled: False runs PyTorch's slow reference of FlexAttention, which writes out all scores: for tests.
+
+        Raises:
+            ValueError: compiled, on a CPU, and gradients are wanted or no C++ compiler is there.
+        """
+        if compiled:
+            _check(q_BMHD, k_BMHD, v_BMHD)
+        import torch.nn.attention.flex_attention as library
+
+        function: Any = _compiled() if compiled else library.flex_attention
+        q, k, v = (_ordered(x, self.order_BM).transpose(1, 2) for x in (q_BMHD, k_BMHD, v_BMHD))
+        return _ordered(function(q, k, v, block_mask=self.blocks).transpose(1, 2), self.back_BM)
 
 
-def plan_blocks(past_BTK: torch.Tensor, region_BTN: torch.Tensor) -> "tuple[torch.Tensor, BlockMask]":
-    """The order of tokens, (B, M) int64, and the BlockMask over tokens in that order."""
+@dataclass(frozen=True)
+class _Pairs:
+    """Eq. 3 between tokens. frame_M, region_BM: of each token. looks_BTT: bool, frame (row) looks back at frame."""
+
+    frame_M: torch.Tensor
+    region_BM: torch.Tensor
+    looks_BTT: torch.Tensor
+
+    def to(self, device: torch.device | str) -> "_Pairs":
+        return _Pairs(self.frame_M.to(device), self.region_BM.to(device), self.looks_BTT.to(device))
+
+    def rule(self) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
+        """Eq. 3 for one pair, for blocks that meet in part; tokens are padded to whole blocks."""
+        padding = 0, -len(self.frame_M) % BLOCK
+        frame_M, region_BM, looks_BTT = F.pad(self.frame_M, padding), F.pad(self.region_BM, padding), self.looks_BTT
+
+        def rule(b: torch.Tensor, h: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+            same_region = (region_BM[b, q] == region_BM[b, k]) & (region_BM[b, q] != BACKGROUND)
+            return (frame_M[q] == frame_M[k]) | (looks_BTT[b, frame_M[q], frame_M[k]] & same_region)
+
+        return rule
+
+
+def _blocks(pairs: _Pairs) -> "BlockMask":
+    """Which blocks of queries and keys meet in part and which in full."""
     from torch.nn.attention.flex_attention import BlockMask
 
-    batch, frames, tokens = region_BTN.shape
-    order_BTN = region_BTN.argsort(dim=2, stable=True)
-    region_BM = region_BTN.gather(2, order_BTN).flatten(1)
-    order_BM = (order_BTN + torch.arange(frames, device=region_BTN.device)[:, None] * tokens).flatten(1)
-    frame_M = torch.arange(frames, device=region_BTN.device).repeat_interleave(tokens)
-    looks_BTT = _looks(past_BTK)
-
-    length = frames * tokens
-    blocks = -(-length // BLOCK)
-    kind_BM = frame_M * _REGIONS + region_BM
-    block_M = torch.arange(length, device=region_BTN.device) // BLOCK
-    held_BLY = torch.zeros(batch, blocks, frames * _REGIONS, device=region_BTN.device)
+    batch, length = pairs.region_BM.shape
+    device, blocks, kinds = pairs.region_BM.device, -(-length // BLOCK), pairs.looks_BTT.shape[1] * _REGIONS
+    kind_BM = pairs.frame_M * _REGIONS + pairs.region_BM
+    block_M = torch.arange(length, device=device) // BLOCK
+    held_BLY = torch.zeros(batch, blocks, kinds, device=device)
     for b in range(batch):
-        held_BLY[b].index_put_((block_M, kind_BM[b]), torch.ones((), device=region_BTN.device), accumulate=True)
-    sees_BYY = _kinds_seen(looks_BTT).float()
+        held_BLY[b].index_put_((block_M, kind_BM[b]), torch.ones((), device=device), accumulate=True)
+    sees_BYY = _kinds_seen(pairs.looks_BTT).float()
     pairs_BLL = held_BLY @ sees_BYY @ held_BLY.mT  # counts of at most 128 * 128: exact in float32
     size_L = held_BLY[0].sum(-1)
     full_BLL = pairs_BLL == size_L[:, None] * size_L
-    mask = BlockMask.from_kv_blocks(
+    return BlockMask.from_kv_blocks(
         *_listed((pairs_BLL > 0) & ~full_BLL),
         *_listed(full_BLL),
         BLOCK_SIZE=BLOCK,
-        mask_mod=_pair_rule(F.pad(frame_M, (0, -length % BLOCK)), F.pad(region_BM, (0, -length % BLOCK)), looks_BTT),
+        mask_mod=pairs.rule(),
         seq_lengths=(length, length),
     )
-    return order_BM, mask
 
 
 def _looks(past_BTK: torch.Tensor) -> torch.Tensor:
@@ -99,18 +139,6 @@ def _listed(meet_BLL: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """For each block of queries how many blocks of keys, (B, 1, L) int32, and which first, (B, 1, L, L) int32."""
     index = meet_BLL.int().argsort(dim=-1, descending=True, stable=True).int()
     return meet_BLL.sum(-1).int()[:, None], index[:, None].contiguous()
-
-
-def _pair_rule(
-    frame_M: torch.Tensor, region_BM: torch.Tensor, looks_BTT: torch.Tensor
-) -> Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]:
-    """Eq. 3 for one pair, for blocks that meet in part."""
-
-    def rule(b: torch.Tensor, h: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-        same_region = (region_BM[b, q] == region_BM[b, k]) & (region_BM[b, q] != BACKGROUND)
-        return (frame_M[q] == frame_M[k]) | (looks_BTT[b, frame_M[q], frame_M[k]] & same_region)
-
-    return rule
 
 
 def _ordered(x_BMHD: torch.Tensor, order_BM: torch.Tensor) -> torch.Tensor:

@@ -1,61 +1,18 @@
-"""The part of eq. 3 between frames as a few rectangular attentions: tables of rows, made once a plan.
+"""The part of eq. 3 between frames as segments: one region in one frame each, and the rows that they take.
 
-A segment is one region in one frame: its queries are the region's tokens there, its keys the same region's tokens in
-the frame's past frames. A GPU has a kernel for segments of unlike lengths (`packed.py`). Elsewhere those of like size
-are padded to one another and share a call, so that neither the number of calls nor the padding grows out of hand. No
-token is ever dropped.
+A segment's queries are the region's tokens in its frame, its keys the same region's tokens in the frame's past frames.
+Backends lay segments out one by one (`varlen.py`), or padded to one another (`gathered.py`). No token is ever dropped.
 
-Axes: B batch, T frames, X = B*T frames, N tokens of a frame, K past frames, S segments, Q query rows, P key rows.
+Axes: X frames, N tokens of a frame, R regions, K past frames, S segments, Q query rows, P key rows.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-
-from .sdpa_lse import absent_bias
-from .varlen import Lengths
-
-_CALL = 4000
-"""What a further call costs, in query-key pairs: at fewer pairs of padding, segments share one."""
-_ALIGN = 8
-"""Keys of a call are padded to multiples of this: kernels like it."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """`segments` attentions of `queries` by `keys`. bias_S11K: None where no key is padding."""
-
-    segments: int
-    queries: int
-    keys: int
-    bias_S11K: torch.Tensor | None
-
-
-@dataclass(frozen=True)
-class Segments:
-    """The calls in order, and which rows they take; or all in one call, as `lengths` says, with nothing padded.
-
-    query_row_Q: int64 into the X*N tokens; padding repeats a row of its segment. real_Q: int64, which of these are not
-    padding. key_row_P: int64 into the rows that keys come from; padding repeats one too. asker_P: int64, the frame
-    whose queries look at that key.
-    """
-
-    query_row_Q: torch.Tensor
-    real_Q: torch.Tensor
-    key_row_P: torch.Tensor
-    asker_P: torch.Tensor
-    calls: tuple[Call, ...]
-    lengths: Lengths | None
-
-    def to(self, device: torch.device) -> "Segments":
-        calls = tuple(
-            replace(call, bias_S11K=None if call.bias_S11K is None else call.bias_S11K.to(device))
-            for call in self.calls
-        )
-        query, real, key, asker = (x.to(device) for x in (self.query_row_Q, self.real_Q, self.key_row_P, self.asker_P))
-        return Segments(query, real, key, asker, calls, None if self.lengths is None else self.lengths.to(device))
 
 
 @dataclass(frozen=True)
@@ -80,53 +37,91 @@ def region_rows(region_XN: torch.Tensor, regions: int) -> RegionRows:
     return RegionRows(row_XN.flatten().numpy(), first_XR, count_XR)
 
 
-def make_segments(past_XK: np.ndarray, query: RegionRows, key: RegionRows, packed: bool) -> Segments:
-    """past_XK: which frames of `key` each frame of `query` looks back at; -1 for none. packed: as `lengths` says."""
-    nothing_1R = np.zeros((1, key.count_XR.shape[1]), np.int64)  # what frame -1 holds
-    count_XKR = np.concatenate([key.count_XR, nothing_1R])[past_XK]
-    keys_XR = count_XKR.sum(1)
-    frame_S, region_S = np.nonzero((query.count_XR > 0) & (keys_XR > 0))
-    queries_S, keys_S = query.count_XR[frame_S, region_S], keys_XR[frame_S, region_S]
-    order_S = np.lexsort((queries_S, keys_S))
-    query_rows, real, key_rows, askers, calls, offset = [], [], [], [], [], 0
-    align = 1 if packed else _ALIGN
-    for chosen in order_S[:, None] if packed else _shared_calls(order_S, queries_S, keys_S):
-        frame_s, region_s = frame_S[chosen], region_S[chosen]
-        queries, keys = int(queries_S[chosen].max()), -(-int(keys_S[chosen].max()) // align) * align
-        slot_q, slot_k = np.arange(queries), np.arange(keys)
-        real_sq = slot_q < queries_S[chosen, None]
-        nearest_sq = np.minimum(slot_q, queries_S[chosen, None] - 1)
-        query_rows.append(query.row_F[query.first_XR[frame_s, region_s, None] + nearest_sq].ravel())
-        real.append(offset + np.flatnonzero(real_sq))
-        offset += real_sq.size
-        # key slot j of a segment lies in the first of its past frames whose running count exceeds j
-        until_sK = count_XKR[frame_s, :, region_s].cumsum(1)
-        nearest_sk = np.minimum(slot_k, keys_S[chosen, None] - 1)
-        which_sk = (nearest_sk[..., None] >= until_sK[:, None]).sum(-1)
-        before_sK = until_sK - count_XKR[frame_s, :, region_s]
-        source_sk = np.take_along_axis(past_XK[frame_s], which_sk, 1)
-        within_sk = nearest_sk - np.take_along_axis(before_sK, which_sk, 1)
-        key_rows.append(key.row_F[key.first_XR[source_sk, region_s[:, None]] + within_sk].ravel())
-        askers.append(np.repeat(frame_s, keys))
-        present_sk = torch.from_numpy(slot_k < keys_S[chosen, None])
-        calls.append(Call(len(chosen), queries, keys, None if present_sk.all() else absent_bias(present_sk)))
-    lengths = Lengths.of([call.queries for call in calls], [call.keys for call in calls]) if packed else None
-    tables = _joined(query_rows), _joined(real), _joined(key_rows), _joined(askers)
-    return Segments(*tables, () if packed else tuple(calls), lengths)
+@dataclass(frozen=True)
+class SegmentRows:
+    """Which rows the segments take, one segment after another.
+
+    query_Q: int64 into the X*N tokens; padding repeats a row of its segment. real_Q: int64, which of these are not
+    padding. key_P: int64 into the rows that keys come from; padding repeats one too. asker_P: int64, the frame whose
+    queries look at that key.
+    """
+
+    query_Q: torch.Tensor
+    real_Q: torch.Tensor
+    key_P: torch.Tensor
+    asker_P: torch.Tensor
+
+    def to(self, device: torch.device | str) -> Self:
+        return type(self)(*(x.to(device) for x in (self.query_Q, self.real_Q, self.key_P, self.asker_P)))
 
 
-def _shared_calls(order_S: np.ndarray, queries_S: np.ndarray, keys_S: np.ndarray) -> list[np.ndarray]:
-    """Segments, smallest first, into calls: one joins the last unless the padding would cost more than a new call."""
-    calls: list[list[int]] = []
-    widest = pairs = 0
-    for index in order_S.tolist():
-        queries, keys = int(queries_S[index]), int(keys_S[index])
-        widest, pairs = max(widest, queries), pairs + queries * keys
-        if not calls or (len(calls[-1]) + 1) * widest * keys > pairs + _CALL:
-            calls.append([])
-            widest, pairs = queries, queries * keys
-        calls[-1].append(index)
-    return [np.array(call) for call in calls]
+@dataclass(frozen=True)
+class Group:
+    """Consecutive segments padded to `queries` by `keys`."""
+
+    chosen: slice
+    queries: int
+    keys: int
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Segments, smallest first.
+
+    frame_S: whose queries they are. queries_S, query_first_S: how many, and where they begin in query_row_F. keys_S:
+    how many keys. keys_SK, key_first_SK: how many in each past frame, and where these begin in key_row_F.
+    """
+
+    query_row_F: np.ndarray
+    key_row_F: np.ndarray
+    frame_S: np.ndarray
+    queries_S: np.ndarray
+    query_first_S: np.ndarray
+    keys_S: np.ndarray
+    keys_SK: np.ndarray
+    key_first_SK: np.ndarray
+
+    @classmethod
+    def between(cls, past_XK: np.ndarray, query: RegionRows, key: RegionRows) -> Self:
+        """past_XK: which frames of `key` each frame of `query` looks back at; -1 for none."""
+        nothing_1R = np.zeros((1, key.count_XR.shape[1]), np.int64)  # what frame -1 holds
+        count_XKR = np.concatenate([key.count_XR, nothing_1R])[past_XK]
+        keys_XR = count_XKR.sum(1)
+        frame_S, region_S = np.nonzero((query.count_XR > 0) & (keys_XR > 0))
+        order_S = np.lexsort((query.count_XR[frame_S, region_S], keys_XR[frame_S, region_S]))
+        frame_S, region_S = frame_S[order_S], region_S[order_S]
+        return cls(
+            query.row_F,
+            key.row_F,
+            frame_S,
+            query.count_XR[frame_S, region_S],
+            query.first_XR[frame_S, region_S],
+            keys_XR[frame_S, region_S],
+            count_XKR[frame_S, :, region_S],
+            key.first_XR[past_XK[frame_S], region_S[:, None]],
+        )
+
+    def rows(self, groups: Sequence[Group]) -> SegmentRows:
+        """The rows of all groups, on the CPU."""
+        query_rows, real, key_rows, askers, offset = [], [], [], [], 0
+        for group in groups:
+            queries_s1 = self.queries_S[group.chosen, None]
+            slot_q = np.arange(group.queries)
+            row_sq = self.query_first_S[group.chosen, None] + np.minimum(slot_q, queries_s1 - 1)
+            query_rows.append(self.query_row_F[row_sq].ravel())
+            real.append(offset + np.flatnonzero(slot_q < queries_s1))
+            offset += row_sq.size
+            key_rows.append(self._key_rows(group))
+            askers.append(np.repeat(self.frame_S[group.chosen], group.keys))
+        return SegmentRows(_joined(query_rows), _joined(real), _joined(key_rows), _joined(askers))
+
+    def _key_rows(self, group: Group) -> np.ndarray:
+        """A key's slot lies in the first of the past frames whose running count exceeds it."""
+        until_sK = self.keys_SK[group.chosen].cumsum(1)
+        slot_sk = np.minimum(np.arange(group.keys), until_sK[:, -1:] - 1)
+        which_sk = (slot_sk[..., None] >= until_sK[:, None]).sum(-1)
+        offset_sK = self.key_first_SK[group.chosen] - (until_sK - self.keys_SK[group.chosen])
+        return self.key_row_F[np.take_along_axis(offset_sK, which_sk, 1) + slot_sk].ravel()
 
 
 def _joined(rows: list[np.ndarray]) -> torch.Tensor:

@@ -1,17 +1,20 @@
 """The gathered attention against the mask written out: outputs and gradients, in every shape that poses can make."""
 
 import shutil
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
 
-from cospeech.attention import dispatch
-from cospeech.attention.backends.dense import dense_attention, dense_mask
-from cospeech.attention.backends.flex import flex_attention
-from cospeech.attention.backends.gathered import gathered_attention
-from cospeech.attention.backends.with_reference import referred_attention, referred_mask
-from cospeech.attention.dispatch import Method, sparse_attention
+from cospeech.attention.backends.dense import Dense, dense_mask
+from cospeech.attention.backends.flex import Flex
+from cospeech.attention.backends.gathered import Gathered
+from cospeech.attention.backends.two_part import TwoPart
+from cospeech.attention.backends.varlen import Varlen
+from cospeech.attention.backends.with_reference import attend_with_reference
+from cospeech.attention.dispatch import Method, sparse_attention, two_part_backend
 from cospeech.attention.plan import AttentionPlan
 from tests.helpers.devices import DEVICES
 
@@ -62,16 +65,19 @@ def qkv(plan: AttentionPlan, dtype: torch.dtype, width: int = 8) -> list[torch.T
     return [x.to(plan.region_BTN.device, dtype).requires_grad_() for x in drawn]
 
 
+@pytest.mark.parametrize("method", ["gathered", "varlen"])
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("name", PLANS)
-def test_forward_and_backward_equal_the_dense_reference(name: str, dtype: torch.dtype, device: str) -> None:
-    check_against_dense(PLANS[name].to(device), dtype, "gathered")
+def test_forward_and_backward_equal_the_dense_reference(
+    name: str, dtype: torch.dtype, device: str, method: Method
+) -> None:
+    check_against_dense(PLANS[name].to(device), dtype, method)
 
 
 def check_against_dense(plan: AttentionPlan, dtype: torch.dtype, method: Method, width: int = 8) -> None:
     q, k, v, upstream = qkv(plan, dtype, width)
-    found, expected = sparse_attention(q, k, v, plan, method), dense_attention(q, k, v, plan)
+    found, expected = (sparse_attention(q, k, v, plan, each) for each in (method, "dense"))
     tolerance = TOLERANCE[dtype]
     torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
     found_gradients = torch.autograd.grad(found, (q, k, v), upstream)
@@ -87,22 +93,45 @@ def test_gradients_are_those_of_the_function() -> None:
     assert torch.autograd.gradcheck(lambda *x: sparse_attention(*x, plan, "gathered"), (q, k, v), fast_mode=True)
 
 
-@pytest.mark.parametrize(("frames", "tokens", "gathers"), [(4, 96, False), (5, 100, True)])
-def test_few_tokens_are_masked_and_many_gathered(
-    frames: int, tokens: int, gathers: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("frames", "tokens", "kind"), [(4, 96, Dense), (5, 100, Gathered)])
+def test_few_tokens_are_attended_densely_and_many_gathered(
+    frames: int, tokens: int, kind: type, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = make_plan(frames, tokens, 2)
     q, k, v = (torch.randn(1, frames * tokens, 2, 16) for _ in range(3))
-    expected = sparse_attention(q, k, v, plan, "masked")
-    called: list[bool] = []
+    expected = sparse_attention(q, k, v, make_plan(frames, tokens, 2), "dense")
+    made: list[type] = []
+    for each in (Dense, Gathered, Varlen, Flex):
+        monkeypatch.setattr(each, "of", noted(each, made))
+    for _ in range(2):  # the tables of the chosen one, once
+        torch.testing.assert_close(sparse_attention(q, k, v, plan), expected, atol=2e-5, rtol=2e-5)
+    assert made == [kind]
+    assert two_part_backend(torch.device("cuda")) is Varlen
 
-    def watched(*arguments: object) -> torch.Tensor:
-        called.append(True)
-        return gathered_attention(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(dispatch, "gathered_attention", watched)
-    torch.testing.assert_close(sparse_attention(q, k, v, plan), expected, atol=2e-5, rtol=2e-5)
-    assert bool(called) == gathers
+def noted(kind: type, made: list[type]) -> Callable[[AttentionPlan], Any]:
+    build = kind.of  # type: ignore[attr-defined]
+
+    def of(plan: AttentionPlan) -> Any:
+        made.append(kind)
+        return build(plan)
+
+    return of
+
+
+def test_tables_go_where_the_plan_goes_and_end_with_it() -> None:
+    plan = make_plan(5, 12, 2)
+    kinds = (Dense, Gathered, Varlen, Flex)
+    made = {kind: plan.tables(kind) for kind in kinds}
+    assert all(plan.tables(kind) is tables for kind, tables in made.items())
+    moved = plan.to("meta")  # where none could be made
+    assert moved.tables(Dense).mask_BMM.device.type == "meta"
+    assert moved.tables(Gathered).rows.key_P.shape == made[Gathered].rows.key_P.shape
+    assert moved.tables(Varlen).lengths.cu_seq_q.device.type == "meta"
+    assert moved.tables(Flex).blocks.kv_indices.device.type == "meta"
+    left = weakref.ref(made[Gathered])
+    del plan, made
+    assert left() is None
 
 
 def test_a_token_out_of_sight_has_no_influence() -> None:
@@ -115,15 +144,6 @@ def test_a_token_out_of_sight_has_no_influence() -> None:
     shown[0, 3] += 5
     torch.testing.assert_close(sparse_attention(q, k, hidden, plan, "gathered")[0, 4], before)
     assert (sparse_attention(q, k, shown, plan, "gathered")[0, 4] - before).abs().max() > 0.01
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-@pytest.mark.parametrize("name", PLANS)
-def test_packed_segments_equal_the_dense_reference(name: str, dtype: torch.dtype) -> None:
-    """A GPU's tables, in which nothing is padded, worked through one segment after another."""
-    plan = AttentionPlan(PLANS[name].past_BTK, PLANS[name].region_BTN)
-    plan.__dict__["segments"] = plan.tabulate(packed=True)
-    check_against_dense(plan, dtype, "gathered")
 
 
 @pytest.fixture
@@ -150,7 +170,7 @@ def test_flex_attention_equals_the_dense_reference(name: str, dtype: torch.dtype
     """Forward and backward of PyTorch's own reference of FlexAttention, under our BlockMask."""
     plan = PLANS[name].to(DEVICES[-1])
     q, k, v, upstream = qkv(plan, dtype)
-    found, expected = flex_attention(q, k, v, plan, compiled=False), dense_attention(q, k, v, plan)
+    found, expected = plan.tables(Flex).attend(q, k, v, compiled=False), sparse_attention(q, k, v, plan, "dense")
     tolerance = TOLERANCE[dtype]
     torch.testing.assert_close(found, expected, atol=tolerance, rtol=tolerance)
     found_gradients = torch.autograd.grad(found, (q, k, v), upstream)
@@ -162,9 +182,10 @@ def test_flex_attention_equals_the_dense_reference(name: str, dtype: torch.dtype
 def test_blocks_meet_where_the_mask_has_pairs_and_in_full_where_it_has_all() -> None:
     """Against the mask over all pairs, which the block table is never made from."""
     plan = make_plan(5, 100, 2, batch=2)
-    order_BM, mask = plan.blocks
+    flex = plan.tables(Flex)
+    mask = flex.blocks
     for b in range(2):
-        pairs = dense_mask(plan)[b][order_BM[b]][:, order_BM[b]]
+        pairs = dense_mask(plan)[b][flex.order_BM[b]][:, flex.order_BM[b]]
         for i, rows in enumerate(pairs.split(128)):
             blocks = list(rows.split(128, dim=1))
             some = [j for j, block in enumerate(blocks) if block.any() and not block.all()]
@@ -190,7 +211,7 @@ def test_compiled_flex_attention_equals_the_dense_reference() -> None:
         generator = torch.Generator().manual_seed(1)
         q, k, v = (torch.randn(1, frames * 100, 2, 16, generator=generator) for _ in range(3))
         found = sparse_attention(q, k, v, plan, method="flex")
-        torch.testing.assert_close(found, dense_attention(q, k, v, plan), atol=2e-5, rtol=2e-5)
+        torch.testing.assert_close(found, sparse_attention(q, k, v, plan, "dense"), atol=2e-5, rtol=2e-5)
 
 
 def test_flex_attention_on_a_cpu_says_that_it_has_no_backward() -> None:
@@ -203,7 +224,8 @@ def test_flex_attention_on_a_cpu_says_that_it_has_no_backward() -> None:
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("past", [0, 2, 9])
-def test_a_reference_that_all_see(dtype: torch.dtype, past: int, device: str) -> None:
+@pytest.mark.parametrize("kind", [Gathered, Varlen])
+def test_a_reference_that_all_see(kind: type[TwoPart], dtype: torch.dtype, past: int, device: str) -> None:
     """The first frame of the sequence, beside a plan over the others; values and gradients."""
     plan = make_plan(5, 24, past, batch=2, seed=past).to(device)
     generator = torch.Generator().manual_seed(0)
@@ -212,12 +234,20 @@ def test_a_reference_that_all_see(dtype: torch.dtype, past: int, device: str) ->
     for path in ("fast", "dense"):
         q, k, v = (x.clone().requires_grad_() for x in given[:3])
         if path == "fast":
-            out = referred_attention(q, k, v, plan)
+            out = attend_with_reference(q, k, v, plan.tables(kind))
         else:
             out = torch.nn.functional.scaled_dot_product_attention(
-                *(x.transpose(1, 2) for x in (q, k, v)), attn_mask=referred_mask(plan)[:, None]
+                *(x.transpose(1, 2) for x in (q, k, v)), attn_mask=mask_with_reference(plan)[:, None]
             ).transpose(1, 2)
         out.backward(given[3])
         found.append([out, q.grad, k.grad, v.grad])
     for fast, dense in zip(*found, strict=True):
         torch.testing.assert_close(fast, dense, atol=TOLERANCE[dtype], rtol=TOLERANCE[dtype])
+
+
+def mask_with_reference(plan: AttentionPlan) -> torch.Tensor:
+    """(B, M, M) bool, M = (1 + T) * N."""
+    tokens = plan.region_BTN.shape[2]
+    mask_BMM = torch.nn.functional.pad(dense_mask(plan), (tokens, 0, tokens, 0))
+    mask_BMM[:, :, :tokens] = True
+    return mask_BMM

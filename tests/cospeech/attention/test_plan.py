@@ -6,14 +6,13 @@ import torch
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
-from cospeech.attention.backends.dense import dense_attention, dense_mask
+from cospeech.attention.backends.dense import dense_mask
 from cospeech.attention.dispatch import sparse_attention
 from cospeech.attention.plan import (
     AttentionPlan,
     Mask,
     MaskPart,
     alignment_error,
-    join_plans,
     kept_share,
     past_frames,
     plan_attention,
@@ -120,7 +119,7 @@ def test_the_kept_share_is_that_of_the_mask() -> None:
 
 def test_joined_plans_keep_their_windows_apart() -> None:
     other = AttentionPlan(torch.tensor([[[-1], [-1], [1]]]), torch.tensor([[[5, 5], [5, 0], [5, 5]]]))
-    mask = dense_mask(join_plans([PLAN, other]))
+    mask = dense_mask(AttentionPlan.join([PLAN, other]))
     assert torch.equal(mask, torch.cat([dense_mask(PLAN), dense_mask(other)]))
 
 
@@ -163,4 +162,5 @@ def test_the_fast_path_takes_a_mask_of_one_part(parts: tuple[MaskPart, ...]) -> 
     plan = Mask(parts, past_frames=2).plan(*film(), (4, 4))
     assert plan is not None
     q, k, v = torch.randn(3, 1, 6 * 16, 2, 8, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(sparse_attention(q, k, v, plan), dense_attention(q, k, v, plan))
+    found, expected = (sparse_attention(q, k, v, plan, method) for method in ("gathered", "dense"))
+    torch.testing.assert_close(found, expected)

@@ -3,8 +3,13 @@
 import pytest
 import torch
 
-from cospeech.attention.backends.sdpa_lse import attend_explicitly, attend_explicitly_backward
-from cospeech.attention.backends.varlen import Lengths, attend_packed, attend_packed_backward
+from cospeech.attention.backends.sdpa_lse import (
+    Lengths,
+    attend_explicitly,
+    attend_explicitly_backward,
+    attend_varlen,
+    attend_varlen_backward,
+)
 from tests.helpers.devices import DEVICES
 
 QUERIES, KEYS = [3, 1, 40], [8, 5, 2]
@@ -22,8 +27,8 @@ def test_each_segment_is_an_attention_of_its_own(dtype: torch.dtype, device: str
     """Values, denominators and gradients."""
     q, k, v, grad = rows(dtype, device)
     lengths = Lengths.of(QUERIES, KEYS).to(torch.device(device))
-    out, lse = attend_packed(q, k, v, lengths)
-    found = [out, lse, *attend_packed_backward(grad, q, k, v, out, lse, lengths)]
+    out, lse = attend_varlen(q, k, v, lengths)
+    found = [out, lse, *attend_varlen_backward(grad, q, k, v, out, lse, lengths)]
     parts = []
     for query, key in lengths.rows:
         q1, k1, v1, grad1 = (x.transpose(0, 1)[None] for x in (q[query], k[key], v[key], grad[query]))
@@ -42,8 +47,8 @@ def test_the_cuda_kernels_are_called_as_they_are_declared(dtype: torch.dtype) ->
     """Shapes alone, on the meta device, which takes CUDA's kernels here: what can be checked without a GPU."""
     q, k, v, grad = rows(dtype, "meta")
     lengths = Lengths.of(QUERIES, KEYS).to(torch.device("meta"))
-    out, lse = attend_packed(q, k, v, lengths)
+    out, lse = attend_varlen(q, k, v, lengths)
     assert out.shape == q.shape
     assert lse.shape == q.shape[:2]
-    found = attend_packed_backward(grad, q, k, v, out, lse, lengths)
+    found = attend_varlen_backward(grad, q, k, v, out, lse, lengths)
     assert [x.shape for x in found] == [q.shape, k.shape, v.shape]

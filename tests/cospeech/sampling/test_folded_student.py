@@ -61,7 +61,7 @@ def stream(
 ) -> StudentStream:
     arithmetic = arithmetic or pick_arithmetic(torch.device("cpu"), precision, {})
     student = kind(denoiser, timesteps(STEPS, 2.0), arithmetic)
-    return StudentStream(student, (CELLS, CELLS), Memory(2, frames=6, recent=2, longest=4))
+    return StudentStream(student, (CELLS, CELLS), Memory(2, frames=6, recent=2, max_frames=4))
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 0.03)])

@@ -76,7 +76,7 @@ def test_a_stream_equals_one_window(denoiser: Denoiser, chunks: list[int], past:
     (noise, condition), (keypoints, confidence) = window(), poses(FRAMES)
     plan = plan_attention(keypoints, confidence, (CELLS // 2, CELLS // 2), past)
     expected = sample(denoiser, noise, condition, STEPS, SHIFT, plan)
-    found = streamed(denoiser, chunks, Memory(past, frames=FRAMES, recent=2, longest=FRAMES))
+    found = streamed(denoiser, chunks, Memory(past, frames=FRAMES, recent=2, max_frames=FRAMES))
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=2e-5)
 
 
@@ -85,7 +85,7 @@ def test_a_stream_leaves_nothing_behind_on_the_cpu(denoiser: Denoiser, monkeypat
     elsewhere = copy.deepcopy(denoiser).to(META)
     (noise, condition), (keypoints, confidence) = window(), poses(FRAMES)
     noise, condition = noise.to(META), condition.to(META)
-    stream = StudentStream(lean(elsewhere), (CELLS, CELLS), Memory(2, frames=4, recent=2, longest=FRAMES))
+    stream = StudentStream(lean(elsewhere), (CELLS, CELLS), Memory(2, frames=4, recent=2, max_frames=FRAMES))
     for now in (slice(0, 4), slice(4, 6), slice(6, FRAMES)):
         part = condition.frames(now.start, now.stop)
         drawn = stream.draw(noise[:, :, now], part, keypoints[now], confidence[now])
@@ -94,15 +94,15 @@ def test_a_stream_leaves_nothing_behind_on_the_cpu(denoiser: Denoiser, monkeypat
 
 
 def test_the_past_matters_in_that_comparison(denoiser: Denoiser) -> None:
-    memory = Memory(2, frames=FRAMES, recent=2, longest=FRAMES)
-    without = streamed(denoiser, [1] * FRAMES, Memory(0, frames=FRAMES, recent=2, longest=FRAMES))
+    memory = Memory(2, frames=FRAMES, recent=2, max_frames=FRAMES)
+    without = streamed(denoiser, [1] * FRAMES, Memory(0, frames=FRAMES, recent=2, max_frames=FRAMES))
     assert (streamed(denoiser, [1] * FRAMES, memory) - without).abs().max() > 1e-3
-    nearer = streamed(denoiser, [1] * FRAMES, Memory(2, frames=FRAMES, recent=2, longest=2))
+    nearer = streamed(denoiser, [1] * FRAMES, Memory(2, frames=FRAMES, recent=2, max_frames=2))
     assert (streamed(denoiser, [1] * FRAMES, memory) - nearer).abs().max() > 1e-5
 
 
 def test_memory_is_bounded_however_long_the_video(denoiser: Denoiser) -> None:
-    memory, frames = Memory(2, frames=5, recent=2, longest=4), 30
+    memory, frames = Memory(2, frames=5, recent=2, max_frames=4), 30
     (noise, condition), (keypoints, confidence) = window(frames), poses(frames)
     stream, taken = StudentStream(lean(denoiser, 1), (CELLS, CELLS), memory), []
     for t in range(frames):
@@ -122,7 +122,7 @@ def test_of_old_frames_the_likeness_is_let_go_and_the_odd_one_stays() -> None:
     rng = np.random.default_rng(6)
     clip = np.concatenate([keypoints + rng.normal(0, 0.001, keypoints.shape) for _ in range(8)])
     clip[1] = odd[0]
-    planner = StreamPlanner(Memory(1, frames=4, recent=2, longest=8), (8, 8))
+    planner = StreamPlanner(Memory(1, frames=4, recent=2, max_frames=8), (8, 8))
     for frame in clip:
         planner.advance(frame[None], confidence)
     assert 1 in planner.kept
@@ -133,6 +133,6 @@ def test_of_old_frames_the_likeness_is_let_go_and_the_odd_one_stays() -> None:
 
 def test_sizes_that_make_no_sense_are_refused(denoiser: Denoiser) -> None:
     with pytest.raises(ValueError, match="5 recent of 4 kept"):
-        Memory(2, frames=4, recent=5, longest=8)
+        Memory(2, frames=4, recent=5, max_frames=8)
     with pytest.raises(ValueError, match="65 frames, the denoiser knows 64"):
-        StudentStream(lean(denoiser, 1), (CELLS, CELLS), Memory(2, frames=4, recent=2, longest=65))
+        StudentStream(lean(denoiser, 1), (CELLS, CELLS), Memory(2, frames=4, recent=2, max_frames=65))

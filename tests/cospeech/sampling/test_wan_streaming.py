@@ -51,20 +51,20 @@ def test_a_stream_equals_one_window(student: WanStudent, chunk: int, past: int) 
     plan = plan_attention(keypoints, confidence, (CELLS // 2, CELLS // 2), past, stride=STRIDE)
     with torch.no_grad():
         expected = sample(student, noise, condition, STEPS, SHIFT, plan)
-    found = streamed(student, chunk, Memory(past, frames=LATENTS, recent=2, longest=LATENTS))
+    found = streamed(student, chunk, Memory(past, frames=LATENTS, recent=2, max_frames=LATENTS))
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=2e-5)
     assert expected.std() > 0.1
 
 
 def test_the_past_matters_in_that_comparison(student: WanStudent) -> None:
     with_past, without = (
-        streamed(student, 2, Memory(past, frames=LATENTS, recent=2, longest=LATENTS)) for past in (2, 0)
+        streamed(student, 2, Memory(past, frames=LATENTS, recent=2, max_frames=LATENTS)) for past in (2, 0)
     )
     assert (with_past - without).abs().max() > 1e-3
 
 
 def test_memory_is_bounded_however_long_the_video(student: WanStudent) -> None:
-    (noise, condition), memory = window(), Memory(2, frames=3, recent=1, longest=4)
+    (noise, condition), memory = window(), Memory(2, frames=3, recent=1, max_frames=4)
     stream = StudentStream(WanStreaming(student, timesteps(1, SHIFT)), (CELLS, CELLS), memory, STRIDE)
     keypoints, confidence = poses(200)
     most = 3 * (CELLS // 2) ** 2 * 2 * 24 * 4 * 2  # frames, tokens, layers, width, bytes, keys and values
@@ -81,7 +81,7 @@ def test_memory_is_bounded_however_long_the_video(student: WanStudent) -> None:
 def test_the_planner_looks_back_as_the_plan_of_a_window_does() -> None:
     keypoints, confidence = poses(FRAMES, seed=3)
     expected = plan_attention(keypoints, confidence, (8, 8), 2, stride=STRIDE).past_BTK[0].numpy()
-    planner = StreamPlanner(Memory(2, frames=LATENTS, recent=2, longest=LATENTS), (8, 8), stride=STRIDE)
+    planner = StreamPlanner(Memory(2, frames=LATENTS, recent=2, max_frames=LATENTS), (8, 8), stride=STRIDE)
     found = []
     for start, stop in ((0, 1), (1, 13), (13, 17), (17, FRAMES)):
         found += planner.advance(keypoints[start:stop], confidence[start:stop]).past
@@ -94,6 +94,6 @@ def test_what_cannot_stream_says_so(student: WanStudent) -> None:
     assert isinstance(ready_to_stream(student, timesteps(1, SHIFT), None), WanStreaming)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="a Linear cannot draw as a stream"):
         ready_to_stream(torch.nn.Linear(1, 1), timesteps(1, SHIFT), None)  # type: ignore[arg-type]
-    memory = Memory(2, frames=2, recent=1, longest=1025)
+    memory = Memory(2, frames=2, recent=1, max_frames=1025)
     with pytest.raises(ValueError, match="1025 frames, the denoiser knows 1024"):
         StudentStream(WanStreaming(student, timesteps(1, SHIFT)), (CELLS, CELLS), memory, STRIDE)

@@ -55,7 +55,7 @@ def test_it_draws_what_was_evaluated(params: Params, exported: Workspace, speake
     noise = torch.stack(drawn, 2)
     pose = clip.keypoints[part], clip.confidence[part]
     assert student.chunks is not None
-    assert student.chunks.memory.longest == 3
+    assert student.chunks.memory.max_frames == 3
     with torch.no_grad():
         latents = sample_stream(student.stream, noise, clip.condition(part, 0), *pose, student.chunks, clip.stride)
     expected = decode(student.codec, latents[0])
