@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.wan_random import save_random_pipelines
 from cospeech.artifacts import Curated
-from cospeech.attention.plan import Mask
+from cospeech.attention.plan import MaskConfig
 from cospeech.config import Params, dumped, load_params
 from cospeech.datasets.loss_weights import CellWeights
 from cospeech.datasets.windows import Window, middle_window
@@ -121,10 +121,10 @@ def measure_speed(given: Params, params: Params, workspace: Workspace, takes: in
     family = pick_family(dumped(params.wan), params.teacher.precision, params.seed)
     codec, weights = family.codec(workspace, device), CellWeights(**params.teacher.weights.model_dump())
     window = middle_window(family.clips(workspace, curated, "test", weights)[0], params.targets.frames)
-    mask = Mask(params.attention.mask, params.attention.past_frames)
+    mask = MaskConfig(params.attention.mask, params.attention.past_frames)
     frames, found = params.targets.frames, {}
 
-    def sampler(model: str, steps: int, mask: Mask | None) -> Sampler:
+    def sampler(model: str, steps: int, mask: MaskConfig | None) -> Sampler:
         net = family.load(workspace, model, device, guided=True)
         path, precision = (steps, params.teacher.shift, params.teacher.temperature), params.teacher.precision
         return Sampler(net, codec, *path, frames, 0, mask, precision)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from cospeech.artifacts import Curated
-from cospeech.attention.plan import Mask, kept_share
+from cospeech.attention.plan import MaskConfig, kept_share
 from cospeech.config import Params, dumped
 from cospeech.datasets.attention_plans import plan_windows
 from cospeech.datasets.loss_weights import CellWeights
@@ -91,8 +91,8 @@ def _train(
         return train(teacher, loss, settings, params.seed, bar, checkpoint, context.process_group)
 
 
-def _mask(params: Params) -> Mask:
-    return Mask(params.attention.mask, params.attention.past_frames)
+def _mask(params: Params) -> MaskConfig:
+    return MaskConfig(params.attention.mask, params.attention.past_frames)
 
 
 @torch.no_grad()

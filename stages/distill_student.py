@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cospeech.artifacts import Curated, Targets
-from cospeech.attention.plan import AttentionPlan, Mask, kept_share
+from cospeech.attention.plan import AttentionPlan, MaskConfig, kept_share
 from cospeech.attention.visualize import attention_sheet
 from cospeech.config import Params, dumped
 from cospeech.datasets.attention_plans import plan_windows, token_grid
@@ -102,8 +102,8 @@ def _digest(params: Params, workspace: Workspace, clips: Sequence[Clip]) -> str:
     return run_digest(STAGE, values, inputs)
 
 
-def _mask(params: Params) -> Mask:
-    return Mask(params.attention.mask, params.attention.past_frames)
+def _mask(params: Params) -> MaskConfig:
+    return MaskConfig(params.attention.mask, params.attention.past_frames)
 
 
 def _few(params: Params, context: Context, codec: VideoCodec) -> Few:

@@ -7,7 +7,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from cospeech.artifacts import Curated
-from cospeech.attention.plan import Mask
+from cospeech.attention.plan import MaskConfig
 from cospeech.config import Params, dumped
 from cospeech.datasets.loss_weights import CellWeights
 from cospeech.datasets.motion_clips import load_moving
@@ -103,7 +103,7 @@ def family_of(params: Params) -> Family:
 def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
     """Teacher (dense, all its steps) and student (sparse, its steps, as its export draws), over one codec."""
     device, family = pick_device(params.compute.device), family_of(params)
-    mask = Mask(params.attention.mask, params.attention.past_frames)
+    mask = MaskConfig(params.attention.mask, params.attention.past_frames)
     teacher = Sampler(
         denoiser=family.load(workspace, "teacher", device, guided=True),
         codec=family.codec(workspace, device),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cospeech.artifacts import Curated
-from cospeech.attention.plan import Mask
+from cospeech.attention.plan import MaskConfig
 from cospeech.config import Params, dumped
 from cospeech.datasets.loss_weights import CellWeights
 from cospeech.datasets.windows import Window, middle_window
@@ -75,7 +75,7 @@ def _sampler(params: Params, workspace: Workspace, chunks: Chunks) -> Sampler:
         temperature=params.teacher.temperature,
         window=params.teacher.window,
         overlap=0,
-        mask=Mask(params.attention.mask, params.attention.past_frames),
+        mask=MaskConfig(params.attention.mask, params.attention.past_frames),
         precision=params.teacher.precision,
         chunks=chunks,
     )

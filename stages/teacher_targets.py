@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cospeech.artifacts import Curated, Targets
-from cospeech.attention.plan import Mask
+from cospeech.attention.plan import MaskConfig
 from cospeech.config import Params, dumped
 from cospeech.datasets.attention_plans import plan_windows
 from cospeech.datasets.loss_weights import CellWeights
@@ -171,7 +171,7 @@ class _Drawer:
 
     def _sample(self, window: Window, noise: torch.Tensor, steps: int, on_state: OnState | None = None) -> torch.Tensor:
         teacher, condition = self.params.teacher, collate([window]).condition.to(self.device)
-        mask = Mask(self.params.attention.mask, self.params.attention.past_frames)
+        mask = MaskConfig(self.params.attention.mask, self.params.attention.past_frames)
         plan = plan_windows([window], self.teacher.patch, mask, self.device)
         with autocast(self.device, teacher.precision):
             return sample(self.teacher, noise.to(self.device), condition, steps, teacher.shift, plan, on_state)

@@ -22,7 +22,7 @@ UPPER_BODY = np.r_[0:11, 91:133]
 
 
 @dataclass(frozen=True)
-class Mask:
+class MaskConfig:
     """What is on of M = Mglobal + Mlocal; with no part on attention is dense. past_frames: K of eq. 2."""
 
     parts: tuple[MaskPart, ...]

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from cospeech.attention.plan import AttentionPlan, Mask
+from cospeech.attention.plan import AttentionPlan, MaskConfig
 from cospeech.datasets.windows import Clip, Window
 from cospeech.pose.regions import region_tokens
 
 
 def plan_windows(
-    windows: Sequence[Window], patch: int, mask: Mask, device: torch.device | str = "cpu"
+    windows: Sequence[Window], patch: int, mask: MaskConfig, device: torch.device | str = "cpu"
 ) -> AttentionPlan | None:
     """The input-aware attention of a batch of windows: tokens are `patch` x `patch` latent cells. None: dense."""
     plans = [mask.plan(*_pose(window), token_grid(window.clip, patch), window.clip.stride) for window in windows]

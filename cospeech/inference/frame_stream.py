@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..attention.kv_cache import ChunkPlan
-from ..attention.plan import AttentionPlan, Mask
+from ..attention.plan import AttentionPlan, MaskConfig
 from ..models.transformers.denoiser import Condition
 from ..sampling.euler import first_noise, sample_windows
 from ..sampling.kv_stream import StudentStream
@@ -144,7 +144,7 @@ def draw_windows(scene: Scene, keypoints: np.ndarray, confidence: np.ndarray, se
     condition = scene.condition(keypoints, confidence)
     noise = frame_noise(scene, len(keypoints), torch.Generator().manual_seed(seed))
     patch, (_, height, width) = models.student.config.patch, scene.latent_shape
-    mask, grid = Mask(tuple(settings.mask), settings.past_frames), (height // patch, width // patch)
+    mask, grid = MaskConfig(tuple(settings.mask), settings.past_frames), (height // patch, width // patch)
 
     def attention(start: int, stop: int) -> AttentionPlan | None:
         part = slice(start, stop)

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from ..attention.plan import AttentionPlan, Mask
+from ..attention.plan import AttentionPlan, MaskConfig
 from ..models.transformers.wan import WanCondition
 from ..sampling.kv_stream import StudentStream
 from ..sampling.window_stream import WindowStream
@@ -69,7 +69,7 @@ class InWindows:
         settings, self._stride, patch = models.settings, models.codec.stride, models.student.patch
         self._condition, self._device = condition, models.device
         self._mask, self._grid = (
-            Mask(tuple(settings.mask), settings.past_frames),
+            MaskConfig(tuple(settings.mask), settings.past_frames),
             (cells[0] // patch, cells[1] // patch),
         )
         self._begun, self._seen = 0, list[Seen]()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from cospeech.attention.plan import AttentionPlan, Mask
+from cospeech.attention.plan import AttentionPlan, MaskConfig
 from cospeech.datasets.attention_plans import token_grid
 from cospeech.datasets.windows import Window
 from cospeech.models.autoencoders.codec import Codec
@@ -36,7 +36,7 @@ class Sampler:
     temperature: float
     window: int
     overlap: int
-    mask: Mask | None
+    mask: MaskConfig | None
     precision: Precision
     chunks: Chunks | None = None
     arithmetic: Arithmetic | None = None

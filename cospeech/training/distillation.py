@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cospeech.attention.plan import AttentionPlan, Mask
+from cospeech.attention.plan import AttentionPlan, MaskConfig
 from cospeech.datasets.attention_plans import plan_windows
 from cospeech.datasets.trajectories import Trajectory
 from cospeech.datasets.windows import Batch, Clip, Window, collate, draw_windows
@@ -32,7 +32,7 @@ class Few:
     temperature: float
     batch: int
     frames: int
-    mask: Mask
+    mask: MaskConfig
     codec: VideoCodec
     precision: Precision
     process_group: ProcessGroup

@@ -10,7 +10,7 @@ from cospeech.attention.backends.dense import dense_mask
 from cospeech.attention.dispatch import sparse_attention
 from cospeech.attention.plan import (
     AttentionPlan,
-    Mask,
+    MaskConfig,
     MaskPart,
     alignment_error,
     kept_share,
@@ -127,7 +127,7 @@ def film(frames: int = 6) -> tuple[np.ndarray, np.ndarray]:
     return np.random.default_rng(5).random((frames, 133, 2)).astype(np.float32), np.ones((frames, 133), np.float32)
 
 
-def by_hand(mask: Mask, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
+def by_hand(mask: MaskConfig, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
     """Each pair asked what the parts of the mask say to it."""
     both = plan_attention(keypoints, confidence, (4, 4), mask.past_frames)
     frames, tokens = both.region_BTN.shape[1:]
@@ -143,7 +143,7 @@ def by_hand(mask: Mask, keypoints: np.ndarray, confidence: np.ndarray) -> torch.
 
 @pytest.mark.parametrize("parts", [("global",), ("local",), ("global", "local")])
 def test_parts_of_the_mask_can_be_switched_off(parts: tuple[MaskPart, ...]) -> None:
-    mask = Mask(parts, past_frames=2)
+    mask = MaskConfig(parts, past_frames=2)
     keypoints, confidence = film()
     plan = mask.plan(keypoints, confidence, (4, 4))
     assert plan is not None
@@ -153,13 +153,13 @@ def test_parts_of_the_mask_can_be_switched_off(parts: tuple[MaskPart, ...]) -> N
 
 
 def test_without_any_part_attention_is_dense() -> None:
-    assert Mask((), past_frames=2).plan(*film(), (4, 4)) is None
+    assert MaskConfig((), past_frames=2).plan(*film(), (4, 4)) is None
     assert kept_share(None) == 1
 
 
 @pytest.mark.parametrize("parts", [("global",), ("local",)])
 def test_the_fast_path_takes_a_mask_of_one_part(parts: tuple[MaskPart, ...]) -> None:
-    plan = Mask(parts, past_frames=2).plan(*film(), (4, 4))
+    plan = MaskConfig(parts, past_frames=2).plan(*film(), (4, 4))
     assert plan is not None
     q, k, v = torch.randn(3, 1, 6 * 16, 2, 8, generator=torch.Generator().manual_seed(0))
     found, expected = (sparse_attention(q, k, v, plan, method) for method in ("gathered", "dense"))

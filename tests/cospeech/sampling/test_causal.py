@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cospeech.attention.plan import Mask
+from cospeech.attention.plan import MaskConfig
 from cospeech.datasets.attention_plans import plan_windows
 from cospeech.datasets.windows import ClipTensors, Window
 from cospeech.models.autoencoders.codec import Codec
@@ -51,7 +51,7 @@ def noise() -> torch.Tensor:
 
 @torch.no_grad()
 def drawn(
-    student: Denoiser, clip: ClipTensors, noise: torch.Tensor, steps: int, window: int, mask: Mask
+    student: Denoiser, clip: ClipTensors, noise: torch.Tensor, steps: int, window: int, mask: MaskConfig
 ) -> torch.Tensor:
     return sample_windows(
         student, noise, clip.condition(slice(0, FRAMES), 0), steps, 2.0, window, window // 3,
@@ -81,7 +81,7 @@ def with_other_noise(noise: torch.Tensor) -> torch.Tensor:
 def test_later_poses_and_noise_leave_earlier_frames_as_they_are(
     student: Denoiser, clip: ClipTensors, parts: tuple, steps: int, window: int
 ) -> None:
-    mask = Mask(parts, past_frames=2)
+    mask = MaskConfig(parts, past_frames=2)
     before = drawn(student, clip, noise(), steps, window, mask)
     for after in (
         drawn(student, with_other_poses(clip), noise(), steps, window, mask),
@@ -93,7 +93,7 @@ def test_later_poses_and_noise_leave_earlier_frames_as_they_are(
 
 def test_earlier_frames_do_matter_to_later_ones(student: Denoiser, clip: ClipTensors) -> None:
     """So that the test above is not passed by frames that never look at each other."""
-    mask = Mask(("global", "local"), past_frames=2)
+    mask = MaskConfig(("global", "local"), past_frames=2)
     changed = noise()
     changed[:, :, :CHANGED] += 1
     one, other = (drawn(student, clip, each, 2, FRAMES, mask) for each in (noise(), changed))
@@ -101,5 +101,7 @@ def test_earlier_frames_do_matter_to_later_ones(student: Denoiser, clip: ClipTen
 
 
 def test_the_dense_teacher_does_look_ahead(student: Denoiser, clip: ClipTensors) -> None:
-    one, other = (drawn(student, clip, each, 1, FRAMES, Mask((), 2)) for each in (noise(), with_other_noise(noise())))
+    one, other = (
+        drawn(student, clip, each, 1, FRAMES, MaskConfig((), 2)) for each in (noise(), with_other_noise(noise()))
+    )
     assert (one - other)[:, :, :CHANGED].abs().max() > 1e-4

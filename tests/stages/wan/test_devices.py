@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cospeech.artifacts import Curated
-from cospeech.attention.plan import Mask
+from cospeech.attention.plan import MaskConfig
 from cospeech.config import Params
 from cospeech.datasets.loss_weights import CellWeights
 from cospeech.datasets.windows import middle_window
@@ -25,7 +25,7 @@ def test_matching_and_drawing(params: Params, taught: Workspace, monkeypatch: py
     clips = family.clips(taught, Curated.load(taught.curated), "train", CellWeights(1, 1, 1))
     codec, student = family.codec(taught, cpu).to(META), family.student(taught, cpu).to(META)
     teacher = family.load(taught, "adapted_teacher", cpu, guided=True).to(META)
-    critic, mask = family.critic(taught, teacher, META).to(META), Mask(("global", "local"), 1)
+    critic, mask = family.critic(taught, teacher, META).to(META), MaskConfig(("global", "local"), 1)
     matching = Matching(
         few=Few(2, 3.0, 1.0, 1, FRAMES, mask, codec, "fp32", SINGLE_PROCESS),
         clips=clips, teacher=teacher, critic=critic, student=student.thaw(), judges=Judges(codec),
