@@ -23,7 +23,6 @@ import torch
 import torch.nn.functional as F
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from cospeech.artifacts import Poses
 from cospeech.attention.backends.sdpa_lse import takes_cudnn
 from cospeech.attention.dispatch import Method, sparse_attention, two_part_backend
 from cospeech.attention.plan import AttentionPlan, kept_share, plan_attention
@@ -31,6 +30,8 @@ from cospeech.harness.files import write_json
 from cospeech.media import read_frames
 from cospeech.pose.detectors import build_detector
 from cospeech.pose.mediapipe import MediaPipeOptions
+from cospeech.pose.track import PoseTrack
+from cospeech.pose.track_file import load_track
 
 SIZES = {
     "demo": [(8, (16, 16)), (16, (16, 16)), (24, (16, 16))],
@@ -89,16 +90,16 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def load_poses(options: argparse.Namespace, frames: int) -> Poses:
+def load_poses(options: argparse.Namespace, frames: int) -> PoseTrack:
     """Poses of a clip's first frames."""
     if options.poses is not None:
-        poses = Poses.load(options.poses)
+        track = load_track(options.poses)
     else:
         video = middle_square(read_frames(options.clip)[:frames])
-        poses = build_detector("mediapipe", MediaPipeOptions()).detect_video(video)
-    if len(poses.keypoints) < frames:
-        raise SystemExit(f"{options.poses or options.clip} has {len(poses.keypoints)} frames, {frames} are needed")
-    return poses
+        track = build_detector("mediapipe", MediaPipeOptions()).detect_video(video)
+    if len(track) < frames:
+        raise SystemExit(f"{options.poses or options.clip} has {len(track)} frames, {frames} are needed")
+    return track
 
 
 def middle_square(video_THWC: np.ndarray) -> np.ndarray:
@@ -109,15 +110,15 @@ def middle_square(video_THWC: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(video_THWC[:, down : down + side, across : across + side])
 
 
-def planned(poses: Poses, frames: int, grid: tuple[int, int], options: argparse.Namespace) -> AttentionPlan:
+def planned(track: PoseTrack, frames: int, grid: tuple[int, int], options: argparse.Namespace) -> AttentionPlan:
     """The plan with all its tables, and how long they took.
 
     The person stands in the middle square of the grid, as in a wide picture.
     """
-    keypoints = poses.keypoints[:frames] / poses.size
+    keypoints = track[:frames].normalized
     keypoints = np.stack([0.5 + (keypoints[..., 0] - 0.5) * grid[0] / grid[1], keypoints[..., 1]], axis=-1)
     begun = time.perf_counter()
-    plan = plan_attention(keypoints, poses.confidence[:frames], grid, options.past_frames).to(options.device)
+    plan = plan_attention(keypoints, track.confidence[:frames], grid, options.past_frames).to(options.device)
     between = time.perf_counter()
     plan.tables(two_part_backend(torch.device(options.device)))
     print(f"plan {1e3 * (between - begun):.1f} ms, its tables {1e3 * (time.perf_counter() - between):.1f} ms")

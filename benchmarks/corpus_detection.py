@@ -14,13 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cospeech.artifacts import Poses
 from cospeech.harness.files import read_json, write_json
 from cospeech.harness.process_pool import ClipFailure, map_clips, process_pool
 from cospeech.harness.progress import terminal_progress
 from cospeech.media import read_frames
 from cospeech.pose import skeleton as sk
 from cospeech.pose.detectors import Detector, build_detector
+from cospeech.pose.track import PoseTrack
 
 FLOORS = {"face": 0.99, "pose": 0.99, "left_hand": 0.95, "right_hand": 0.95}
 """Least share of frames, over the corpus."""
@@ -44,11 +44,11 @@ class Job:
 
 def measure(job: Job) -> dict[str, float | int | str]:
     """frames; how many of them show each part; bilabials, and the lips' gap in them against that in open vowels."""
-    poses = _detector().detect_video(read_frames(job.video))
-    row: dict[str, float | int | str] = {"clip": job.clip, "frames": len(poses.confidence)}
+    track = _detector().detect_video(read_frames(job.video))
+    row: dict[str, float | int | str] = {"clip": job.clip, "frames": len(track)}
     for name, points in _PARTS.items():
-        row[name] = int((poses.confidence[:, points].min(1) > 0).sum())
-    return row | lip_gaps(poses, read_json(job.alignment)["phones"])
+        row[name] = int(track.found[:, points].all(1).sum())
+    return row | lip_gaps(track, read_json(job.alignment)["phones"])
 
 
 @cache
@@ -57,12 +57,12 @@ def _detector() -> Detector:
     return build_detector("mediapipe")
 
 
-def lip_gaps(poses: Poses, phones: list[dict]) -> dict[str, float | int]:
+def lip_gaps(track: PoseTrack, phones: list[dict]) -> dict[str, float | int]:
     """Least gap between the inner lips about each p, b, m and greatest about each open vowel, means over the clip.
 
     In distances between the outer corners of the eyes.
     """
-    points = poses.keypoints.astype(np.float64)
+    points = track.keypoints.astype(np.float64)
     gap = np.linalg.norm(points[:, _LOWER_LIP] - points[:, _UPPER_LIP], axis=1)
     gap /= np.linalg.norm(points[:, _EYE_CORNERS[0]] - points[:, _EYE_CORNERS[1]], axis=1)
 

@@ -24,7 +24,7 @@ import psutil
 import torch
 
 from benchmarks.realtime import held_out, pieces
-from cospeech.artifacts import Curated, Poses
+from cospeech.artifacts import Curated
 from cospeech.audio.mel import LogMelStream
 from cospeech.harness.files import write_json
 from cospeech.harness.workspace import Workspace
@@ -38,6 +38,7 @@ from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.perception.face import align_faces
 from cospeech.motion.stream import MotionStream
 from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
+from cospeech.pose.track_file import load_track
 from cospeech.utils.images import to_tensor
 
 ROOT = Path(__file__).parents[1]
@@ -131,7 +132,7 @@ def mean_face(codec: Codec, workspace: Workspace) -> np.ndarray:
     table = Curated.load(workspace.curated).table
     clips = table[table["kept"]]["clip"].tolist()
     frames = np.stack([next(iter_frames(workspace.video(clip))) for clip in clips])
-    keypoints = np.stack([Poses.load(workspace.poses(clip)).keypoints[0] for clip in clips])
+    keypoints = np.stack([load_track(workspace.poses(clip)).keypoints[0] for clip in clips])
     return face_features(codec, frames, keypoints).mean(0)
 
 
@@ -144,7 +145,7 @@ def codec_of(speaker: Speaker) -> Codec:
 
 def values(detector: MediaPipeDetector, codec: Codec, still: Person, drawn: Stretch, mean: np.ndarray) -> Values:
     found = detector.detect_video(drawn.frames)
-    seen = np.repeat(still.confidence[None], len(found.keypoints), 0)
+    seen = np.repeat(still.confidence[None], len(found), 0)
     own = face_features(codec, still.picture[None], still.keypoints[None])[0] - mean
     features = face_features(codec, drawn.frames, found.keypoints) - mean
     cosine = features @ own / np.linalg.norm(features, axis=1) / np.linalg.norm(own)

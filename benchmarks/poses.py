@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 
-from cospeech.artifacts import Poses
 from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.files import write_json
 from cospeech.harness.process_pool import ClipFailure, map_clips, process_pool
@@ -33,6 +32,8 @@ from cospeech.media import iter_frames
 from cospeech.pose import skeleton as sk
 from cospeech.pose.extract import POSES_FILE, PoseJob, extract_clip
 from cospeech.pose.mediapipe import POSE_LANDMARKS, MediaPipeOptions
+from cospeech.pose.track import PoseTrack
+from cospeech.pose.track_file import load_track
 
 OPTIONS = MediaPipeOptions()
 ROW = (
@@ -82,14 +83,14 @@ def _quiet_plain_loop(videos: list[Path]) -> list[dict[str, np.ndarray]]:
         return plain_loop(videos)
 
 
-def run_stage(jobs: list[PoseJob], workers: int) -> list[Poses]:
+def run_stage(jobs: list[PoseJob], workers: int) -> list[PoseTrack]:
     """What stages/extract_poses.py does with clips that are not in the store."""
     longest_first = sorted(jobs, key=lambda job: -job.frames)
     with process_pool(workers) as executor, terminal_progress("poses", len(jobs)) as bar:
         for job, result in map_clips(extract_clip, longest_first, executor, bar):
             if isinstance(result, ClipFailure):
                 raise RuntimeError(f"{job.clip}: {result.details}")
-    return [Poses.load(job.store.entry(job.key) / POSES_FILE) for job in jobs]
+    return [load_track(job.store.entry(job.key) / POSES_FILE) for job in jobs]
 
 
 def pose_jobs(videos: list[Path], folder: Path) -> list[PoseJob]:
@@ -120,15 +121,15 @@ def timed(function: Callable[[], Any]) -> tuple[Any, float, float]:
     return result, seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def disagreement(plain: list[dict[str, np.ndarray]], stage: list[Poses]) -> float:
+def disagreement(plain: list[dict[str, np.ndarray]], stage: list[PoseTrack]) -> float:
     """Largest difference in pixels between what both report of body, hands and one face point."""
     worst = 0.0
-    for rows, poses in zip(plain, stage, strict=True):
+    for rows, track in zip(plain, stage, strict=True):
         pairs = [(rows["pose"][:, list(POSE_LANDMARKS)], sk.BODY), (rows["face"][:, [152]], sk.JAW[8:9])]
         pairs += [(rows["left"], sk.LEFT_HAND), (rows["right"], sk.RIGHT_HAND)]
         for points, part in pairs:
-            seen = (poses.confidence[:, part] > 0) & np.isfinite(points).all(axis=-1)
-            worst = max(worst, float(np.abs(points - poses.keypoints[:, part])[seen].max(initial=0)))
+            seen = track.found[:, part] & np.isfinite(points).all(axis=-1)
+            worst = max(worst, float(np.abs(points - track.keypoints[:, part])[seen].max(initial=0)))
     return worst
 
 

@@ -18,13 +18,14 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from cospeech.artifacts import Curated, Poses
+from cospeech.artifacts import Curated
 from cospeech.evaluation.throughput import device_name
 from cospeech.harness.files import write_json
 from cospeech.harness.workspace import Workspace
 from cospeech.inference.profiler import Watch
 from cospeech.inference.speaker import Person, Speaker, keep_freed_memory, load
 from cospeech.media import iter_frames, read_speech
+from cospeech.pose.track_file import load_track
 from cospeech.sampling.folded_student import LeanStudent
 from cospeech.utils.precision import Precision
 
@@ -81,8 +82,8 @@ def held_out(workspace: Workspace, seconds: float) -> tuple[Person, np.ndarray, 
     rate = heard[0][1]
     speech = np.concatenate([samples for samples, _ in heard])
     needed = round(seconds * rate)
-    poses = Poses.load(workspace.poses(clips[0]))
-    person = Person(next(iter_frames(workspace.video(clips[0]))), poses.keypoints[0], poses.confidence[0])
+    track = load_track(workspace.poses(clips[0]))
+    person = Person(next(iter_frames(workspace.video(clips[0]))), track.keypoints[0], track.confidence[0])
     return person, np.tile(speech, -(-needed // len(speech)))[:needed], rate
 
 

@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import torch
 
-from cospeech.artifacts import Poses
 from cospeech.attention.plan import UPPER_BODY, AttentionPlan, alignment_error, kept_share, past_frames
 from cospeech.harness.files import write_json
 from cospeech.media import read_frames
@@ -21,6 +20,7 @@ from cospeech.pose import regions as rg
 from cospeech.pose import skeleton as sk
 from cospeech.pose.detectors import build_detector
 from cospeech.pose.mediapipe import MediaPipeOptions
+from cospeech.pose.track import PoseTrack
 
 GRIDS = ((16, 16), (32, 32))
 WINDOW, PAST = 24, 2
@@ -53,9 +53,9 @@ def main() -> None:
 def measure(clip: Path, every: int) -> dict[tuple[int, str], list[float]]:
     """Shares, in the order of MEASURES, by grid and kind of regions."""
     frames = read_frames(clip)
-    poses = build_detector("mediapipe", MediaPipeOptions()).detect_video(frames)
-    points, confidence = poses.keypoints / poses.size, poses.confidence
-    truth = [true_parts(body, poses, t * every) for t, body in enumerate(bodies(frames[::every]))]
+    track = build_detector("mediapipe", MediaPipeOptions()).detect_video(frames)
+    points, confidence = track.normalized, track.confidence
+    truth = [true_parts(body, track, t * every) for t, body in enumerate(bodies(frames[::every]))]
     error = alignment_error(points[:, UPPER_BODY], confidence[:, UPPER_BODY])
     past = torch.from_numpy(past_frames(error[:WINDOW, :WINDOW], PAST))[None]
 
@@ -74,7 +74,7 @@ def measure(clip: Path, every: int) -> dict[tuple[int, str], list[float]]:
         for name, kind in kinds.items():
             region_TN = kind(grid)
             plan = AttentionPlan(past, torch.from_numpy(region_TN[:WINDOW])[None])
-            shares = covered(region_TN[::every].reshape(-1, *grid), truth, poses.size)
+            shares = covered(region_TN[::every].reshape(-1, *grid), truth, track.size[0])
             found[grid[0], name] = [*shares, kept_share(plan) - 1 / WINDOW]
     return found
 
@@ -87,15 +87,15 @@ def bodies(frames_THW3: np.ndarray) -> list[np.ndarray]:
         return [segmentation.process(frame).segmentation_mask > 0.5 for frame in frames_THW3]
 
 
-def true_parts(body: np.ndarray, poses: Poses, t: int) -> dict[str, np.ndarray]:
+def true_parts(body: np.ndarray, track: PoseTrack, t: int) -> dict[str, np.ndarray]:
     """Pixels of the body, and of face, hands and arms on it, each pixel in one of the three at most."""
-    points, confidence = poses.keypoints[t], poses.confidence[t]
+    points, confidence, size = track.keypoints[t], track.confidence[t], track.size[0]
     hands = np.zeros_like(body)
     for hand in (sk.LEFT_HAND, sk.RIGHT_HAND):
         if confidence[hand].min() > 0:
             hands |= hull(points[hand], body.shape)
     face = hull(points[sk.FACE], body.shape) & body & ~hands
-    width = rg.shoulder_width(points[None] / poses.size, confidence[None])[0] * poses.size
+    width = rg.shoulder_width(points[None] / size, confidence[None])[0] * size
     band = np.zeros(body.shape, np.uint8)
     for upper, lower in (sk.LEFT_SHOULDER, sk.LEFT_ELBOW), (sk.LEFT_ELBOW, sk.LEFT_WRIST), (
         sk.RIGHT_SHOULDER, sk.RIGHT_ELBOW), (sk.RIGHT_ELBOW, sk.RIGHT_WRIST):  # fmt: skip

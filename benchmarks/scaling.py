@@ -18,6 +18,7 @@ from cospeech.harness.context import Context
 from cospeech.harness.files import write_json
 from cospeech.harness.progress import no_progress
 from cospeech.harness.workspace import Workspace
+from cospeech.pose.track_file import load_track
 from stages import curate, extract_audio, extract_poses, ingest
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +54,7 @@ def measure(clips: int) -> dict[str, object]:
                 seconds[name] = (processor_seconds() - begun) / clips
         table = context.workspace
         stored = sum(path.stat().st_size for path in (table.root / "data").rglob("*") if path.is_file()) / len(rows)
-        frames = sum(len(extract_poses.Poses.load(path).keypoints) for path in table.poses("x").parent.glob("*"))
+        frames = sum(len(load_track(path)) for path in table.poses("x").parent.glob("*"))
     return {
         "clips": clips,
         "seconds_of_footage": frames / len(rows) / 25,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from cospeech.artifacts import AudioFeatures, Curated, Ledger, Poses
+from cospeech.artifacts import AudioFeatures, Curated, Ledger
 from cospeech.config import Params
 from cospeech.curation import visual
 from cospeech.curation.offset import av_offset, expert_offset, mouth_opening, voice_energy
@@ -26,6 +26,8 @@ from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
 from cospeech.media import read_frames, read_speech
 from cospeech.pose import faces
+from cospeech.pose.track import PoseTrack
+from cospeech.pose.track_file import load_track
 
 if TYPE_CHECKING:
     from cospeech.metric_networks.lipsync import SyncJudge
@@ -103,28 +105,28 @@ def _load_judge(params: Params) -> "SyncJudge | None":
 
 
 def _offset(
-    job: VisualJob, workspace: Workspace, features: AudioFeatures, poses: Poses, judge: "SyncJudge | None"
+    job: VisualJob, workspace: Workspace, features: AudioFeatures, track: PoseTrack, judge: "SyncJudge | None"
 ) -> tuple[int | None, float]:
     """Frames by which the sound is late, and the evidence: by the expert if there is one."""
     if judge is None:
-        return av_offset(mouth_opening(poses), voice_energy(features))
+        return av_offset(mouth_opening(track), voice_energy(features))
     from cospeech.metric_networks.lipsync import Sound
 
-    lips = judge.lips(read_frames(job.video), poses.keypoints)
+    lips = judge.lips(read_frames(job.video), track.keypoints)
     return expert_offset(lips, judge.speech(Sound(features.mel, *read_speech(workspace.speech(job.clip)))))
 
 
 def _scores(job: VisualJob, workspace: Workspace, fps: float, judge: "SyncJudge | None") -> dict[str, Score]:
-    poses, features = Poses.load(job.poses), AudioFeatures.load(workspace.audio(job.clip))
-    if len(features.voice) != len(poses.confidence):
+    track, features = load_track(job.poses), AudioFeatures.load(workspace.audio(job.clip))
+    if len(features.voice) != len(track):
         raise ValueError(
-            f"clip {job.clip}: {len(poses.confidence)} frames of poses but {len(features.voice)} of sound; "
+            f"clip {job.clip}: {len(track)} frames of poses but {len(features.voice)} of sound; "
             "run dvc repro extract_poses extract_audio"
         )
-    offset, evidence = _offset(job, workspace, features, poses, judge)
+    offset, evidence = _offset(job, workspace, features, track, judge)
     return {
         "clip_seconds": len(features.voice) / fps,
-        **measure_poses(poses),
+        **measure_poses(track),
         **read_json(_visual_scores(job, workspace)),
         "voice_share": float((features.voice >= SPOKEN).mean()),
         "av_offset": offset,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cospeech.artifacts import Curated, Poses
+from cospeech.artifacts import Curated
 from cospeech.config import Params, dumped
 from cospeech.families.factory import pick_family
 from cospeech.harness.context import Context
@@ -16,7 +16,8 @@ from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
 from cospeech.media import read_frames
 from cospeech.plots.contact_sheet import save_sheet
-from cospeech.pose.drawing import draw_skeleton
+from cospeech.pose.drawing import draw_skeletons
+from cospeech.pose.track_file import load_track
 from cospeech.utils.device import pick_device
 from cospeech.utils.images import to_images
 
@@ -79,11 +80,7 @@ def _read_ahead(workspace: Workspace, clips: Sequence[str]) -> Iterator[_Picture
 
 
 def _load(workspace: Workspace, clip: str) -> _Pictures:
-    frames, poses = read_frames(workspace.video(clip)), Poses.load(workspace.poses(clip))
-    if len(frames) != len(poses.keypoints):
-        raise ValueError(f"{clip}: {len(frames)} frames but poses of {len(poses.keypoints)}; run dvc repro")
-    drawn = [
-        draw_skeleton(points, confidence, poses.size)
-        for points, confidence in zip(poses.keypoints, poses.confidence, strict=True)
-    ]
-    return _Pictures(clip, frames, np.stack(drawn))
+    frames, track = read_frames(workspace.video(clip)), load_track(workspace.poses(clip))
+    if len(frames) != len(track):
+        raise ValueError(f"{clip}: {len(frames)} frames but poses of {len(track)}; run dvc repro")
+    return _Pictures(clip, frames, draw_skeletons(track))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import cospeech
-from cospeech.artifacts import Curated, Poses
+from cospeech.artifacts import Curated
 from cospeech.config import Params, dumped
 from cospeech.export.card import model_card, provenance, training_clips
 from cospeech.export.closure import Closure, import_closure
@@ -20,7 +20,8 @@ from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
 from cospeech.inference import speaker
 from cospeech.pose import skeleton as sk
-from cospeech.pose.regions import SEEN
+from cospeech.pose.track import PoseTrack
+from cospeech.pose.track_file import load_track
 from cospeech.provenance.bundle import sign_bundle
 from cospeech.provenance.identity import load_identity
 from cospeech.provenance.lineage import record_export, retirement_lines
@@ -75,36 +76,36 @@ def run(params: Params, context: Context) -> StageReport:
     return report
 
 
-def _training_poses(workspace: Workspace, curated: Curated) -> Iterator[Poses]:
+def _training_poses(workspace: Workspace, curated: Curated) -> Iterator[PoseTrack]:
     for clip in training_clips(curated)["clip"]:
-        yield Poses.load(workspace.poses(clip))
+        yield load_track(workspace.poses(clip))
 
 
-def rarely_seen(poses: Iterable[Poses]) -> list[int]:
+def rarely_seen(poses: Iterable[PoseTrack]) -> list[int]:
     """The keypoints that are seen in fewer than `_RARE` of the frames."""
     seen, frames = np.zeros(sk.KEYPOINTS), 0
     for each in poses:
-        seen += (each.confidence >= SEEN).sum(0)
-        frames += len(each.confidence)
+        seen += each.visible.sum(0)
+        frames += len(each)
     return np.flatnonzero(seen < _RARE * max(frames, 1)).tolist()
 
 
-def most_typical(poses: Sequence[Poses], size: int) -> np.ndarray:
+def most_typical(poses: Sequence[PoseTrack], size: int) -> np.ndarray:
     """(133, 2), pixels of a picture of `size`: of the first poses, the nearest to the mean of all that are in sight.
 
     Shoulders laid on one another, in shoulder widths; the points that are `rarely_seen` do not count.
     """
-    keypoints = np.stack([each.keypoints[0] * (size / each.size) for each in poses])
+    keypoints = np.concatenate([each[:1].resized((size, size)).keypoints for each in poses])
     shoulders = keypoints[:, sk.SHOULDERS]
     width = np.linalg.norm(shoulders[:, 0] - shoulders[:, 1], axis=-1)[:, None, None]
     placed = (keypoints - shoulders.mean(1, keepdims=True)) / np.maximum(width, 1e-6)
     shown = np.setdiff1d(np.arange(sk.KEYPOINTS), rarely_seen(poses))
-    hands_seen = np.array([each.confidence[0, sk.HANDS].min() > 0 for each in poses])
+    hands_seen = np.array([each.found[0, sk.HANDS].all() for each in poses])
     distance = np.square(placed - placed.mean(0))[:, shown].mean((1, 2))
     return keypoints[np.where(hands_seen | ~hands_seen.any(), distance, np.inf).argmin()]
 
 
-def _settings(params: Params, poses: Sequence[Poses]) -> speaker.Settings:
+def _settings(params: Params, poses: Sequence[PoseTrack]) -> speaker.Settings:
     return speaker.Settings(
         steps=params.student.steps,
         shift=params.teacher.shift,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cospeech.artifacts import Ledger, Poses
+from cospeech.artifacts import Ledger
 from cospeech.config import Params
 from cospeech.harness.cached_map import cached_map
 from cospeech.harness.clip_cache import ClipStore
@@ -16,8 +16,10 @@ from cospeech.harness.workspace import Workspace
 from cospeech.media import contact_sheet, read_frames, save_png
 from cospeech.pose import skeleton as sk
 from cospeech.pose.detectors import options_of
-from cospeech.pose.drawing import draw_skeleton, overlay
+from cospeech.pose.drawing import draw_skeletons, overlay
 from cospeech.pose.extract import POSES_FILE, PoseJob, extract_clip, salt
+from cospeech.pose.track import PoseTrack
+from cospeech.pose.track_file import load_track
 
 STAGE = "extract_poses"
 SHOWN_CLIPS = 6
@@ -68,7 +70,7 @@ def _remove_stale(workspace: Workspace, clips: set[str]) -> None:
 
 
 def _report(workspace: Workspace, jobs: list[PoseJob], extracted: list[PoseJob], seconds: float) -> StageReport:
-    seen = np.concatenate([_parts_seen(Poses.load(workspace.poses(job.clip))) for job in jobs])
+    seen = np.concatenate([_parts_seen(load_track(workspace.poses(job.clip))) for job in jobs])
     pose, face, left, right = (round(float(share), 4) for share in seen.mean(axis=0))
     figures: dict[str, Figure] = {
         "clips": len(jobs),
@@ -88,10 +90,10 @@ def _report(workspace: Workspace, jobs: list[PoseJob], extracted: list[PoseJob],
     return StageReport(STAGE, summary, figures, timings, {"Keypoints and skeletons": _picture(workspace, jobs)})
 
 
-def _parts_seen(poses: Poses) -> np.ndarray:
+def _parts_seen(track: PoseTrack) -> np.ndarray:
     """(T, 4) bool: upper body, face, left hand, right hand."""
     parts = (sk.UPPER_BODY, sk.FACE, sk.LEFT_HAND, sk.RIGHT_HAND)
-    return np.stack([poses.confidence[:, part].max(axis=1) > 0 for part in parts], axis=1)
+    return np.stack([track.found[:, part].any(axis=1) for part in parts], axis=1)
 
 
 def _picture(workspace: Workspace, jobs: list[PoseJob]) -> Path:
@@ -99,10 +101,10 @@ def _picture(workspace: Workspace, jobs: list[PoseJob]) -> Path:
     chosen = sorted({round(place) for place in np.linspace(0, len(jobs) - 1, SHOWN_CLIPS)})
     overlays, skeletons = [], []
     for job in (jobs[index] for index in chosen):
-        poses, middle = Poses.load(workspace.poses(job.clip)), job.frames // 2
-        keypoints, confidence = poses.keypoints[middle], poses.confidence[middle]
-        overlays.append(overlay(read_frames(job.video)[middle], keypoints, confidence))
-        skeletons.append(draw_skeleton(keypoints, confidence, poses.size))
+        middle = slice(job.frames // 2, job.frames // 2 + 1)
+        pose = load_track(workspace.poses(job.clip))[middle]
+        overlays.append(overlay(read_frames(job.video)[middle], pose))
+        skeletons.append(draw_skeletons(pose))
     path = workspace.stage_report(STAGE) / "poses.png"
-    save_png(path, contact_sheet(np.stack(overlays + skeletons), columns=len(chosen)))
+    save_png(path, contact_sheet(np.concatenate(overlays + skeletons), columns=len(chosen)))
     return path

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cospeech.artifacts import Curated, Poses
+from cospeech.artifacts import Curated
 from cospeech.config import Params
 from cospeech.config.models import CodecSection
 from cospeech.harness.context import Context
@@ -24,7 +24,8 @@ from cospeech.models.autoencoders.pose_encoder import PoseEncoder
 from cospeech.models.common.pretrained import require_config
 from cospeech.plots.contact_sheet import save_sheet
 from cospeech.plots.loss_curve import save_loss_curve
-from cospeech.pose.drawing import draw_skeleton
+from cospeech.pose.drawing import draw_skeletons
+from cospeech.pose.track_file import load_track
 from cospeech.training.checkpoint import Checkpoint, run_digest
 from cospeech.training.trainer import Optimisation, seeded, train
 from cospeech.utils.device import pick_device
@@ -158,10 +159,9 @@ def _pose_encoder(workspace: Workspace, clips: Sequence[str], params: Params) ->
     share = max(1, _FIT_FRAMES // len(clips))
     drawn = []
     for clip in clips[:_FIT_FRAMES]:
-        poses = Poses.load(workspace.poses(clip))
-        for index in evenly_spaced(len(poses.keypoints), share):
-            drawn.append(draw_skeleton(poses.keypoints[index], poses.confidence[index], poses.size))
-    pictures = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float() / 255
+        track = load_track(workspace.poses(clip))
+        drawn.append(draw_skeletons(track[evenly_spaced(len(track), share)]))
+    pictures = torch.from_numpy(np.concatenate(drawn)).permute(0, 3, 1, 2).float() / 255
     encoder.fit(pictures)
     return encoder
 

@@ -20,7 +20,8 @@ from cospeech.motion.model import MotionModel
 from cospeech.motion_evaluation.gesture_metrics import BASELINES, DRAWN, Tracks, all_motion, gesture_tables
 from cospeech.plots.loss_curve import save_loss_curve
 from cospeech.pose import skeleton as sk
-from cospeech.pose.drawing import draw_skeleton
+from cospeech.pose.drawing import draw_skeletons
+from cospeech.pose.track import PoseTrack
 from cospeech.training.checkpoint import Checkpoint, run_digest
 from cospeech.training.motion import draw_batch, fit_statistics, motion_loss
 from cospeech.training.trainer import Optimisation, Trained, seeded, train
@@ -143,9 +144,10 @@ def _pictures(folder: Path, kinds: Mapping[str, Tracks], clip: MovingClip, size:
     )
     pictures = {}
     for name, caption, shown, frames, seen in sheets:
-        drawn = [draw_skeleton(track[frame], seen, size) for track in shown for frame in frames]
+        points = np.concatenate([track[frames] for track in shown])
+        drawn = draw_skeletons(PoseTrack(points, np.broadcast_to(seen, points.shape[:2]), (size, size)))
         pictures[caption] = folder / f"{name}.png"
-        save_png(pictures[caption], contact_sheet(np.stack(drawn), len(frames)))
+        save_png(pictures[caption], contact_sheet(drawn, len(frames)))
     return pictures
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from cospeech.artifacts import AudioFeatures, Curated, Poses
+from cospeech.artifacts import AudioFeatures, Curated
 from cospeech.config import Params
 from cospeech.datasets.sync_clips import SpeakingClip, draw_batch, speaking_clip, stretch_offsets
 from cospeech.harness.context import Context
@@ -16,6 +16,7 @@ from cospeech.media import contact_sheet, read_frames, save_png
 from cospeech.models.perception.sync import SyncExpert, contrastive_loss
 from cospeech.plots.loss_curve import save_loss_curve
 from cospeech.pose.mouth_crop import mouth_crops
+from cospeech.pose.track_file import load_track
 from cospeech.training.checkpoint import Checkpoint, run_digest
 from cospeech.training.trainer import Optimisation, Trained, seeded, train
 from cospeech.utils.device import pick_device
@@ -69,7 +70,7 @@ def _inputs(workspace: Workspace, curated: Curated) -> list[Path]:
 def _load(workspace: Workspace, names: Sequence[str]) -> dict[str, SpeakingClip]:
     clips = {}
     for name in names:
-        keypoints = Poses.load(workspace.poses(name)).keypoints
+        keypoints = load_track(workspace.poses(name)).keypoints
         crops = mouth_crops(read_frames(workspace.video(name)), keypoints)
         clips[name] = speaking_clip(crops, AudioFeatures.load(workspace.audio(name)).mel)
     return clips

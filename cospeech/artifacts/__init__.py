@@ -2,7 +2,6 @@
 
 from cospeech.artifacts.audio import AudioFeatures, Words
 from cospeech.artifacts.latents import Latents, Prompts, Targets, WindowLatents
-from cospeech.artifacts.poses import Poses
 from cospeech.artifacts.tables import Curated, Ledger
 
-__all__ = ["AudioFeatures", "Curated", "Latents", "Ledger", "Poses", "Prompts", "Targets", "WindowLatents", "Words"]
+__all__ = ["AudioFeatures", "Curated", "Latents", "Ledger", "Prompts", "Targets", "WindowLatents", "Words"]

@@ -5,8 +5,9 @@ The coarse way compares the opening of the mouth with the energy of the voice.
 
 import numpy as np
 
-from cospeech.artifacts import AudioFeatures, Poses
+from cospeech.artifacts import AudioFeatures
 from cospeech.metrics.sync import score_of, shift_distances
+from cospeech.pose.track import PoseTrack
 
 REACH = 15
 """Shifts that are tried, frames either way."""
@@ -19,11 +20,11 @@ _EYES = slice(59, 71)
 _OPEN = slice(10, 40)
 
 
-def mouth_opening(poses: Poses) -> np.ndarray:
+def mouth_opening(track: PoseTrack) -> np.ndarray:
     """(T,) gap between the inner lips in distances between the eyes."""
-    eyes = poses.keypoints[:, _EYES].reshape(-1, 2, 6, 2).mean(2)
+    eyes = track.keypoints[:, _EYES].reshape(-1, 2, 6, 2).mean(2)
     across = np.maximum(np.linalg.norm(eyes[:, 1] - eyes[:, 0], axis=-1), 1e-6)
-    gap = np.linalg.norm(poses.keypoints[:, _LOWER] - poses.keypoints[:, _UPPER], axis=-1).mean(1)
+    gap = np.linalg.norm(track.keypoints[:, _LOWER] - track.keypoints[:, _UPPER], axis=-1).mean(1)
     return gap / across
 
 

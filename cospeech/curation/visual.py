@@ -7,11 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cospeech.artifacts import Poses
 from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.files import write_json
 from cospeech.pose import skeleton as sk
 from cospeech.pose.faces import count_faces
+from cospeech.pose.track import PoseTrack
+from cospeech.pose.track_file import load_track
 
 SAMPLES = 8
 """Frames in which faces are looked for."""
@@ -52,16 +53,16 @@ def measure_clip(job: VisualJob) -> None:
     frames = read_frames(job.video)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "visual.json"
-        write_json(path, measure_visual(frames, Poses.load(job.poses), job.fps))
+        write_json(path, measure_visual(frames, load_track(job.poses), job.fps))
         job.store.put(job.key, {path.name: path})
 
 
-def measure_visual(frames: np.ndarray, poses: Poses, fps: float) -> dict[str, float | None]:
+def measure_visual(frames: np.ndarray, track: PoseTrack, fps: float) -> dict[str, float | None]:
     """Scores of (T, H, W, 3) uint8 RGB; None where one cannot be measured."""
     return {
         "second_face": second_face(frames),
         "cut": cut(frames, fps),
-        "camera_motion": camera_motion(frames, poses, fps),
+        "camera_motion": camera_motion(frames, track, fps),
     }
 
 
@@ -91,7 +92,7 @@ def cut(frames: np.ndarray, fps: float) -> float:
     return float((change - np.minimum(np.max(around, axis=0), MOTION)).max())
 
 
-def camera_motion(frames: np.ndarray, poses: Poses, fps: float) -> float | None:
+def camera_motion(frames: np.ndarray, track: PoseTrack, fps: float) -> float | None:
     """Speed of the background in picture widths a second: 90th percentile over pairs of frames 0.2 s apart.
 
     Corners outside of the person are followed there and back (pyramidal Lucas-Kanade); a pair's speed is the median
@@ -101,7 +102,7 @@ def camera_motion(frames: np.ndarray, poses: Poses, fps: float) -> float | None:
     speeds = []
     for first in range(0, len(frames) - gap, gap):
         grey = [cv2.cvtColor(frames[i], cv2.COLOR_RGB2GRAY) for i in (first, first + gap)]
-        mask = background_mask(poses, (first, first + gap), grey[0].shape[0])
+        mask = background_mask(track, (first, first + gap), grey[0].shape[0])
         mask[cv2.cornerMinEigenVal(grey[0], 3) < TEXTURE] = 0
         corners = cv2.goodFeaturesToTrack(grey[0], 100, 0.02, 6, mask=mask)
         if corners is None:
@@ -117,13 +118,12 @@ def camera_motion(frames: np.ndarray, poses: Poses, fps: float) -> float | None:
     return round(float(np.percentile(speeds, 90)), 6) if speeds else None
 
 
-def background_mask(poses: Poses, frames: tuple[int, ...], side: int) -> np.ndarray:
+def background_mask(track: PoseTrack, frames: tuple[int, ...], side: int) -> np.ndarray:
     """(side, side) uint8: 255 where the person is in none of `frames`, with a margin for hair, clothes and blur."""
-    scale = side / poses.size
     person = np.zeros((side, side), np.uint8)
-    for index in frames:
-        body = poses.keypoints[index][_PERSON] * scale  # where they were guessed too: rather too much than too little
-        face = poses.keypoints[index][sk.FACE] * scale
+    for points in track[list(frames)].resized((side, side)).keypoints:
+        body = points[_PERSON]  # where they were guessed too: rather too much than too little
+        face = points[sk.FACE]
         low, high = face.min(0), face.max(0)
         crown = np.array(
             [
@@ -131,7 +131,7 @@ def background_mask(poses: Poses, frames: tuple[int, ...], side: int) -> np.ndar
                 for x in (1.25 * low[0] - 0.25 * high[0], 1.25 * high[0] - 0.25 * low[0])
             ]
         )
-        below = poses.keypoints[index][sk.SHOULDERS] * scale * np.array([1, 0]) + np.array([0, side])
+        below = points[sk.SHOULDERS] * np.array([1, 0]) + np.array([0, side])
         hull = cv2.convexHull(np.concatenate([body, crown, below]).clip(-side, 2 * side).astype(np.float32))
         cv2.fillConvexPoly(person, hull.round().astype(np.int32), 255)
     margin = math.ceil(0.08 * side)

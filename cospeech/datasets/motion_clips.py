@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cospeech.artifacts import AudioFeatures, Poses
+from cospeech.artifacts import AudioFeatures
 from cospeech.harness.workspace import Workspace
 from cospeech.motion.blinks import open_eyed
 from cospeech.pose import skeleton as sk
+from cospeech.pose.track_file import load_track
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,6 @@ class MovingClip:
 def load_moving(workspace: Workspace, clips: Sequence[str]) -> list[MovingClip]:
     loaded = []
     for clip in clips:
-        poses = Poses.load(workspace.poses(clip))
-        loaded.append(MovingClip(poses.keypoints, poses.confidence, AudioFeatures.load(workspace.audio(clip)).mel))
+        track = load_track(workspace.poses(clip))
+        loaded.append(MovingClip(track.keypoints, track.confidence, AudioFeatures.load(workspace.audio(clip)).mel))
     return loaded

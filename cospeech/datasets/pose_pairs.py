@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import torch
 
-from cospeech.artifacts import Poses
 from cospeech.harness.workspace import Workspace
 from cospeech.media import read_frames
 from cospeech.models.warping.deformer import Deformer
 from cospeech.models.warping.limb_layers import Pose, hand_layer
 from cospeech.models.warping.warp import Layers, cell_centres, stretch_cells, take_apart, warp_picture
+from cospeech.pose.track_file import load_track
 from cospeech.utils.images import evenly_spaced, to_tensor
 
 _HAND_CELLS = 48
@@ -42,12 +42,11 @@ class PosedFrames:
 
 def load_posed(workspace: Workspace, clip: str, count: int, size: int) -> PosedFrames:
     """At most `count` frames, evenly spread, with `size` pixels a side."""
-    poses, frames = Poses.load(workspace.poses(clip)), read_frames(workspace.video(clip))
+    track, frames = load_track(workspace.poses(clip)), read_frames(workspace.video(clip))
     kept = evenly_spaced(len(frames), count)
     small = np.stack([cv2.resize(frames[index], (size, size), interpolation=cv2.INTER_AREA) for index in kept])
-    points = torch.from_numpy(np.ascontiguousarray(poses.keypoints[kept] / poses.size, dtype=np.float32))
-    seen = torch.from_numpy(poses.confidence[kept] > 0)
-    return PosedFrames(small, Pose(torch.view_as_complex(points), seen))
+    points = torch.from_numpy(np.ascontiguousarray(track[kept].normalized, dtype=np.float32))
+    return PosedFrames(small, Pose(torch.view_as_complex(points), torch.from_numpy(track[kept].found)))
 
 
 @dataclass(frozen=True)

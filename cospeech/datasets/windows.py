@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from cospeech.artifacts import Curated, Latents, Poses
+from cospeech.artifacts import Curated, Latents
 from cospeech.datasets.loss_weights import CellWeights, cell_weights
 from cospeech.harness.distributed import SINGLE_PROCESS, ProcessGroup
 from cospeech.harness.workspace import Workspace
@@ -18,6 +18,7 @@ from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.transformers.denoiser import Condition
 from cospeech.models.warping.deformer import Deformer
 from cospeech.models.warping.warp import Warper
+from cospeech.pose.track_file import load_track
 
 
 class Clip(Protocol):
@@ -221,17 +222,15 @@ def load_clip(
     Raises:
         ValueError: latents and poses do not have the same frames.
     """
-    encoded, poses = Latents.load(workspace.latents(clip)), Poses.load(workspace.poses(clip))
-    if len(encoded.latents) != len(poses.keypoints):
-        raise ValueError(
-            f"{clip}: {len(encoded.latents)} frames of latents but {len(poses.keypoints)} of poses; run dvc repro"
-        )
-    keypoints = poses.keypoints / poses.size
+    encoded, track = Latents.load(workspace.latents(clip)), load_track(workspace.poses(clip))
+    if len(encoded.latents) != len(track):
+        raise ValueError(f"{clip}: {len(encoded.latents)} frames of latents but {len(track)} of poses; run dvc repro")
     height, width = encoded.latents.shape[2:]
-    cells = cell_weights(keypoints, poses.confidence, (height, width), weights)
+    keypoints = track.normalized
+    cells = cell_weights(keypoints, track.confidence, (height, width), weights)
     latents, pose = torch.from_numpy(encoded.latents), torch.from_numpy(encoded.pose)
     return ClipTensors(
-        clip, speaker, latents, pose, keypoints, poses.confidence, torch.from_numpy(cells).half(),
+        clip, speaker, latents, pose, keypoints, track.confidence, torch.from_numpy(cells).half(),
         *(load_warping(workspace) if warping is None else warping),
     )  # fmt: skip
 

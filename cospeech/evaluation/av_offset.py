@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cospeech.artifacts import Curated, Poses
+from cospeech.artifacts import Curated
 from cospeech.datasets.sync_clips import stretch_offsets
 from cospeech.evaluation.segments import load_sound
 from cospeech.harness.workspace import Workspace
 from cospeech.media import read_frames
 from cospeech.metric_networks.lipsync import SyncJudge
 from cospeech.models.perception.sync import WINDOW
+from cospeech.pose.track_file import load_track
 
 SECONDS = 2.0
 NEAR = 1
@@ -26,7 +27,7 @@ def footage_offsets(
     rows = []
     for clip in clips if judge is not None else ():
         assert judge is not None
-        lips = judge.lips(read_frames(workspace.video(clip)), Poses.load(workspace.poses(clip)).keypoints)
+        lips = judge.lips(read_frames(workspace.video(clip)), load_track(workspace.poses(clip)).keypoints)
         speech = judge.speech(load_sound(workspace, clip))
         found = stretch_offsets(lips, speech, round(SECONDS * fps), step=WINDOW)
         rows += [{"clip": clip, "speaker": curated.speaker(clip), "offset": offset} for offset in found]

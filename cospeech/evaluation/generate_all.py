@@ -81,7 +81,11 @@ def take_all(
     found = detect_all(jobs, executor, bar)
     takes = []
     for clip, stretch, by_name in zip(clips, stretches, made, strict=True):
-        every = {name: Take(name, frames, *found[stretch.clip, name]) for name, frames in by_name.items()}
+        tracks = {name: found[stretch.clip, name] for name in by_name}
+        every = {
+            name: Take(name, frames, tracks[name].keypoints, tracks[name].confidence)
+            for name, frames in by_name.items()
+        }
         every["copy_reference"] = _copied(clip, stretch)
         every["ground_truth"] = Take("ground_truth", stretch.frames, stretch.keypoints, stretch.confidence, real=True)
         takes.append({name: every[name] for name in MODELS})

@@ -13,7 +13,8 @@ from cospeech.evaluation.segments import REFERENCE, Stretch, Take
 from cospeech.families.base import PoseInput
 from cospeech.harness.progress import Progress
 from cospeech.metrics.sync import SyncScore, score_of
-from cospeech.pose.drawing import draw_skeleton
+from cospeech.pose.drawing import draw_skeletons
+from cospeech.pose.track import PoseTrack
 from cospeech.sampling.generation import Sampler, draw
 
 
@@ -57,8 +58,8 @@ def puppet(
     """The stretch by the student, from the clip's reference frame and the keypoints of `track`."""
     size, part = stretch.frames.shape[1], slice(stretch.start, stretch.stop)
     confidence = still(clip.confidence[REFERENCE], len(clip))
-    drawn = [draw_skeleton(points, confidence[0], size) for points in track[part]]
-    pictures = torch.from_numpy(np.stack(drawn)).permute(0, 3, 1, 2).float().to(student.device) / 255
+    drawn = draw_skeletons(PoseTrack(track[part], confidence[part], (size, size)))
+    pictures = torch.from_numpy(drawn).permute(0, 3, 1, 2).float().to(student.device) / 255
     with torch.no_grad():
         moved = clip.moved(part, encoder.encode(pictures), track / size, confidence, REFERENCE)
     frames = draw(student, Window(moved, part.start, part.stop, REFERENCE), seed, index).frames

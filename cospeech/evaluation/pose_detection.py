@@ -10,9 +10,7 @@ import numpy as np
 from cospeech.harness.process_pool import ClipFailure, map_clips
 from cospeech.harness.progress import Progress
 from cospeech.pose.detectors import Detector, Options, build_detector
-
-Found = tuple[np.ndarray, np.ndarray]
-"""keypoints (T, 133, 2), pixels; confidence (T, 133)."""
+from cospeech.pose.track import PoseTrack
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class DetectJob:
     options: Options
 
 
-def detect_all(jobs: Sequence[DetectJob], executor: Executor, bar: Progress) -> dict[tuple[str, str], Found]:
+def detect_all(jobs: Sequence[DetectJob], executor: Executor, bar: Progress) -> dict[tuple[str, str], PoseTrack]:
     """By (clip, model), found as in real footage.
 
     Raises:
@@ -40,9 +38,8 @@ def detect_all(jobs: Sequence[DetectJob], executor: Executor, bar: Progress) -> 
     return found
 
 
-def detect(job: DetectJob) -> Found:
-    poses = _detector(job.backend, job.options).detect_video(job.frames)
-    return poses.keypoints, poses.confidence
+def detect(job: DetectJob) -> PoseTrack:
+    return _detector(job.backend, job.options).detect_video(job.frames)
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,8 @@ import numpy as np
 
 from cospeech.evaluation.segments import Stretch, Take
 from cospeech.media import contact_sheet, read_speech, save_png, write_video
-from cospeech.pose.drawing import draw_skeleton
+from cospeech.pose.drawing import draw_skeletons
+from cospeech.pose.track import PoseTrack
 
 _STRIP = 24
 _INK, _PAPER = (40, 40, 40), 245
@@ -60,11 +61,9 @@ def still(values: np.ndarray, count: int) -> np.ndarray:
 def _columns(stretch: Stretch, takes: Mapping[str, Take], only: int | None = None) -> dict[str, np.ndarray]:
     """Label -> frames of all columns; of the frame `only` if it is given."""
     part = slice(None) if only is None else slice(only, only + 1)
-    size = stretch.frames.shape[1]
-    poses = zip(stretch.keypoints[part], stretch.confidence[part], strict=True)
     return {
         "reference": takes["copy_reference"].frames[part],
-        "skeleton": np.stack([draw_skeleton(points, seen, size) for points, seen in poses]),
+        "skeleton": draw_skeletons(PoseTrack(stretch.keypoints, stretch.confidence, stretch.frames.shape[1:3])[part]),
         "truth": stretch.frames[part],
         "teacher": takes["teacher"].frames[part],
         "student": takes["student"].frames[part],

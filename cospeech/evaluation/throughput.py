@@ -20,7 +20,8 @@ from cospeech.media import write_video
 from cospeech.metrics.speed import summarise
 from cospeech.motion.model import MotionModel
 from cospeech.motion.stream import draw_motion
-from cospeech.pose.drawing import draw_skeleton
+from cospeech.pose.drawing import draw_skeletons
+from cospeech.pose.track import PoseTrack
 from cospeech.sampling.generation import Drawn, now
 from cospeech.utils.device import cpu_info
 
@@ -53,8 +54,7 @@ class Around:
 
     @torch.no_grad()
     def _encode_poses(self, stretch: Stretch) -> torch.Tensor:
-        poses = zip(stretch.keypoints, stretch.confidence, strict=True)
-        drawn = np.stack([draw_skeleton(points, seen, stretch.frames.shape[1]) for points, seen in poses])
+        drawn = draw_skeletons(PoseTrack(stretch.keypoints, stretch.confidence, stretch.frames.shape[1:3]))
         pictures = torch.from_numpy(drawn).permute(0, 3, 1, 2).float().to(self.device) / 255
         return self.pose_encoder.encode(pictures)
 

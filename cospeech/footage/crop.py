@@ -1,13 +1,12 @@
 """Which square of the picture shows the speaker."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from cospeech.pose import skeleton as sk
+from cospeech.pose.track import PoseTrack
 
-_SEEN = 0.3
 _HEAD_ROOM = 0.6
 """Above the topmost face point (a brow), in heights of the face points: forehead, hair and some air."""
 _MARGIN = 0.08
@@ -26,21 +25,22 @@ class Crop:
         return frame[self.y : self.y + self.size, self.x : self.x + self.size]
 
 
-def shows_face(confidence: np.ndarray) -> bool:
-    """Whether a detection, confidence (133,), has a face; without one its head cannot be placed."""
-    return bool(confidence[sk.FACE].max() > _SEEN)
+def shows_face(track: PoseTrack) -> np.ndarray:
+    """(T,) bool: frames in which a face is visible; without one the head cannot be placed."""
+    return np.any(track.visible[:, sk.FACE], axis=1)
 
 
-def find_crop(people: Sequence[tuple[np.ndarray, np.ndarray]], width: int, height: int) -> Crop:
+def find_crop(track: PoseTrack) -> Crop:
     """The smallest square around head, shoulders, elbows and hands in all sampled frames, with a margin.
 
     It stays inside the picture. Where the speaker needs more than the picture's shorter side, that side is used, and
     the head is kept rather than what is below.
 
     Args:
-        people: keypoints (133, 2) in pixels and confidence (133,) of sampled frames that show a face.
+        track: sampled frames that show a face.
     """
-    boxes = np.array([_box(keypoints, confidence) for keypoints, confidence in people])
+    height, width = track.size
+    boxes = np.array([_box(*frame) for frame in zip(track.keypoints, track.visible, strict=True)])
     left, top = np.quantile(boxes[:, :2], 0.05, axis=0)
     right, bottom = np.quantile(boxes[:, 2:], 0.95, axis=0)
     left, right = np.clip([left, right], 0, width)
@@ -52,9 +52,9 @@ def find_crop(people: Sequence[tuple[np.ndarray, np.ndarray]], width: int, heigh
     return Crop(int(np.clip(x, 0, width - size)), int(np.clip(y, 0, height - size)), size)
 
 
-def _box(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """(4,) left, top, right, bottom of the seen upper body with head room."""
-    chosen = _UPPER_BODY[confidence[_UPPER_BODY] > _SEEN]
+def _box(keypoints: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """(4,) left, top, right, bottom of the visible upper body with head room."""
+    chosen = _UPPER_BODY[visible[_UPPER_BODY]]
     points = keypoints[chosen] if len(chosen) else keypoints[_UPPER_BODY]
     face = keypoints[sk.FACE]
     top = face[:, 1].min() - _HEAD_ROOM * np.ptp(face[:, 1])

@@ -26,6 +26,8 @@ from cospeech.media import (
     write_speech,
     write_video,
 )
+from cospeech.pose import track
+from cospeech.pose.track import join_tracks
 from cospeech.utils.ffmpeg import find_ffmpeg
 
 VIDEO, SPEECH, FACTS = "video.mp4", "speech.wav", "facts.json"
@@ -48,7 +50,7 @@ class CutSettings:
 
 def salt(settings: CutSettings) -> str:
     """Digest of everything but the source and the ffmpeg that decides the clip."""
-    code = code_digest(sys.modules[__name__], crop, sound, video)
+    code = code_digest(sys.modules[__name__], crop, sound, track, video)
     return value_digest({"settings": asdict(settings), "code": code})
 
 
@@ -129,13 +131,13 @@ def _speaker(source: Path, width: int, height: int) -> Crop:
     if width == height:
         return Crop(0, 0, width)
     found = [_detector().detect_image(frame) for frame in sample_frames(source, _SAMPLED_FRAMES)]
-    people = [person for person in found if person is not None and shows_face(person[1])]
+    people = [person for person in found if person is not None and shows_face(person)[0]]
     if len(people) < max(1, _LEAST_FOUND * len(found)):
         raise MediaError(
             f"no speaker: a person with a face is seen in {len(people)} of {len(found)} sampled frames of "
             f"{width} x {height} pixels, {_LEAST_FOUND:.0%} are needed"
         )
-    return find_crop(people, width, height)
+    return find_crop(join_tracks(people))
 
 
 @cache

@@ -11,7 +11,8 @@ import torch
 
 from ..models.transformers.denoiser import Condition
 from ..models.warping.warp import Warper
-from ..pose.drawing import draw_skeleton
+from ..pose.drawing import draw_skeletons
+from ..pose.track import PoseTrack
 from ..utils.images import to_images, to_tensor
 from ..utils.precision import autocast
 from .bundle import Models, Settings
@@ -95,7 +96,7 @@ class Scene:
 
     def _encode_poses(self, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
         """(T, P, h, w)."""
-        pictures = draw_skeletons(keypoints, confidence, self.models.settings.size)
+        pictures = skeleton_pictures(keypoints, confidence, self.models.settings.size)
         return self.models.pose_encoder.encode(torch.from_numpy(pictures).to(self.models.device))
 
 
@@ -106,8 +107,7 @@ def shown(confidence: np.ndarray, settings: Settings) -> np.ndarray:
     return without
 
 
-def draw_skeletons(keypoints: np.ndarray, confidence: np.ndarray, size: int) -> np.ndarray:
+def skeleton_pictures(keypoints: np.ndarray, confidence: np.ndarray, size: int) -> np.ndarray:
     """(T, 3, size, size) float32 in 0..1."""
-    poses = zip(keypoints, confidence, strict=True)
-    drawn = np.stack([draw_skeleton(points, seen, size) for points, seen in poses])
+    drawn = draw_skeletons(PoseTrack(keypoints, confidence, (size, size)))
     return np.ascontiguousarray(drawn.transpose(0, 3, 1, 2), np.float32) / 255

@@ -16,10 +16,10 @@ from cospeech.inference.retargeting import Fit
 from cospeech.media import MediaError, iter_constant_rate, probe
 from cospeech.pose import skeleton as sk
 from cospeech.pose.mediapipe import MediaPipeDetector
+from cospeech.pose.track import PoseTrack
 
 _LARGEST = 1280
 """Pixels of a frame's longer side; larger ones are reduced to it."""
-_SEEN = 0.3
 _LEAST_FOUND = 0.5
 """Share of the frames that must show a face and both shoulders."""
 _HANDS = ((sk.LEFT_HAND, sk.LEFT_WRIST), (sk.RIGHT_HAND, sk.RIGHT_WRIST))
@@ -36,26 +36,26 @@ def read_driver(path: Path, fps: int, detector: MediaPipeDetector, person: Perso
     with checking_input():
         probe(path)
     try:
-        keypoints, confidence = detector.detect_frames(_reduced(iter_constant_rate(path, fps)))
+        track = detector.detect_frames(_reduced(iter_constant_rate(path, fps)))
     except MediaError as error:
         raise InputError(str(error)) from error
-    usable = np.array([shows_face(seen) and seen[sk.SHOULDERS].min() > _SEEN for seen in confidence])
+    usable = shows_face(track) & track.visible[:, sk.SHOULDERS].all(1)
     if usable.mean() < _LEAST_FOUND:
         raise InputError(
             f"{path}: a person with face and shoulders is seen in {usable.mean():.0%} of {len(usable)} frames, "
             f"{_LEAST_FOUND:.0%} are needed"
         )
-    keypoints = carry_hands(keypoints, confidence)
+    keypoints = carry_hands(track)
     return Fit(person.keypoints, keypoints[_rest(keypoints, usable, person)])(keypoints)
 
 
-def carry_hands(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """(T, 133, 2) in which a hand that is not seen for a while hangs on its wrist as it was last seen, or will be."""
-    carried = keypoints.copy()
+def carry_hands(track: PoseTrack) -> np.ndarray:
+    """(T, 133, 2) in which a hand that is not found for a while hangs on its wrist as it was last seen, or will be."""
+    keypoints, carried = track.keypoints, track.keypoints.copy()
     for hand, wrist in _HANDS:
-        seen = np.flatnonzero(confidence[:, hand].max(1) > 0)
+        seen = np.flatnonzero(track.found[:, hand].any(1))
         if len(seen):
-            before = np.maximum(np.searchsorted(seen, np.arange(len(keypoints)), side="right") - 1, 0)
+            before = np.maximum(np.searchsorted(seen, np.arange(len(track)), side="right") - 1, 0)
             source = seen[before]
             carried[:, hand] = keypoints[:, [wrist]] + keypoints[source][:, hand] - keypoints[source][:, [wrist]]
     return carried

@@ -11,6 +11,7 @@ from cospeech.inference.errors import InputError
 from cospeech.pose import skeleton as sk
 from cospeech.pose.detectors import Detector
 from cospeech.pose.faces import count_faces
+from cospeech.pose.track import PoseTrack
 
 LEAST = 128
 """Pixels a side of the square that shows the person, at least: below, no face can be told."""
@@ -18,7 +19,6 @@ LARGEST = 2048
 """Pixels of a picture's longer side; larger ones are reduced to it."""
 _MOST_PIXELS = 178_956_970
 """Above, Pillow refuses by itself."""
-_SEEN = 0.3
 _HANDS = (("left", sk.LEFT_HAND), ("right", sk.RIGHT_HAND))
 _WHOLE = 0.8
 """Share of a hand's points that must be in the picture."""
@@ -75,34 +75,36 @@ def find_person(picture: np.ndarray, detector: Detector, name: str) -> Person:
         raise InputError(f"{name}: {width} x {height} pixels; each side must have {LEAST} or more")
     found = detector.detect_image(picture)
     faces = count_faces([picture])[0]
-    if found is None or not shows_face(found[1]):
+    if found is None or not shows_face(found)[0]:
         raise InputError(f"{name}: no face is found in it; {_ADVICE}")
     if faces > 1:
         raise InputError(f"{name}: {faces} faces are found in it; crop it to the one person who is to talk")
-    keypoints, confidence = found
-    _check_body(name, confidence)
-    square = Crop(0, 0, width) if width == height else find_crop([found], width, height)
+    _check_body(name, found)
+    square = Crop(0, 0, width) if width == height else find_crop(found)
     if square.size < LEAST:
         raise InputError(f"{name}: the person fills {square.size} x {square.size} pixels; {LEAST} or more are needed")
-    inside = keypoints - [square.x, square.y]
-    _check_hands(name, inside, confidence, square.size)
-    return Person(np.ascontiguousarray(square.cut(picture)), inside.astype(np.float32), confidence)
+    cropped = PoseTrack(found.keypoints - [square.x, square.y], found.confidence, (square.size, square.size))
+    _check_hands(name, cropped)
+    cut = np.ascontiguousarray(square.cut(picture))
+    return Person(cut, cropped.keypoints[0].astype(np.float32), cropped.confidence[0])
 
 
-def _check_body(name: str, confidence: np.ndarray) -> None:
-    if confidence[sk.SHOULDERS].min() < _SEEN:
+def _check_body(name: str, found: PoseTrack) -> None:
+    if not found.visible[0, sk.SHOULDERS].all():
         raise InputError(f"{name}: the shoulders are not both in the picture; {_ADVICE}")
     for side, hand in _HANDS:
-        if confidence[hand].max() == 0:
+        if not found.found[0, hand].any():
             raise InputError(
                 f"{name}: the person's {side} hand is not found, it is hidden or out of the picture; {_ADVICE}"
             )
 
 
-def _check_hands(name: str, keypoints: np.ndarray, confidence: np.ndarray, size: int) -> None:
+def _check_hands(name: str, cropped: PoseTrack) -> None:
     """Both in the square, but for a few points."""
+    size = cropped.size[0]
     for side, hand in _HANDS:
-        inside = ((keypoints[hand] >= 0) & (keypoints[hand] <= size)).all(-1) & (confidence[hand] > 0)
+        points = cropped.keypoints[0, hand]
+        inside = ((points >= 0) & (points <= size)).all(-1) & cropped.found[0, hand]
         if inside.mean() < _WHOLE:
             raise InputError(
                 f"{name}: of the person's {side} hand {inside.mean():.0%} lies in the square of {size} pixels around "

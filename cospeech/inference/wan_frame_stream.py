@@ -15,7 +15,7 @@ from ..sampling.euler import first_noise
 from ..utils.images import to_images, to_tensor
 from ..utils.precision import autocast
 from .bundle import WanModels
-from .conditioning import Person, draw_skeletons, shown
+from .conditioning import Person, shown, skeleton_pictures
 from .pose_queue import PoseQueue
 from .profiler import Watch
 from .wan_samplers import Drawer, InStream, InWindows, Seen
@@ -134,7 +134,7 @@ class WanAnimation:
         """One latent frame."""
         models = self._scene.models
         with self._scene.watch.part("skeleton", len(keypoints)):
-            skeletons = torch.from_numpy(draw_skeletons(keypoints, confidence, models.settings.size))
+            skeletons = torch.from_numpy(skeleton_pictures(keypoints, confidence, models.settings.size))
             pose_Chw = self._encoder.push(skeletons.to(models.device) * 2 - 1)
         return Seen(keypoints / models.settings.size, confidence, pose_Chw)
 

@@ -5,21 +5,19 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cospeech.artifacts import Poses
 from cospeech.pose.dwpose import DwposeDetector, DwposeOptions
 from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
+from cospeech.pose.track import PoseTrack
 
 Options = MediaPipeOptions | DwposeOptions
 
 
 class Detector(Protocol):
-    backend: str
-
-    def detect_video(self, frames: np.ndarray) -> Poses:
+    def detect_video(self, frames: np.ndarray) -> PoseTrack:
         """Keypoints of one shot; frames (T, H, H, 3) uint8 RGB. ValueError if there are none or they are not square."""
 
-    def detect_image(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """(133, 2) pixels and (133,) confidence of the person in a picture (H, W, 3) uint8 RGB; None if nobody is."""
+    def detect_image(self, frame: np.ndarray) -> PoseTrack | None:
+        """One frame: the person in a picture (H, W, 3) uint8 RGB; None if nobody is."""
 
     def close(self) -> None: ...
 

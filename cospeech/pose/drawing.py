@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from . import skeleton as sk
+from .track import PoseTrack
 
 Style = Literal["dwpose", "conditioning"]
 Colour = Sequence[int]
@@ -29,47 +30,46 @@ _FACE_LINES: tuple[tuple[np.ndarray, Colour, bool], ...] = (
 )
 
 
-def draw_skeleton(
-    keypoints: np.ndarray, confidence: np.ndarray, size: int, style: Style = "conditioning", threshold: float = 0.3
-) -> np.ndarray:
-    """The skeleton on black: (size, size, 3) uint8 RGB.
+def draw_skeletons(track: PoseTrack, style: Style = "conditioning") -> np.ndarray:
+    """The skeletons on black: (T, S, S, 3) uint8 RGB, the square size of the track. Only visible points are drawn, and
+    lines between two of them.
 
-    keypoints: (133, 2) in pixels of a square picture of side `size`, origin at the outer corner of the top left pixel.
-    confidence: (133,); points below `threshold` are not drawn, nor lines to them.
     style: "dwpose" as DWPose and OpenPose draw it; "conditioning" draws the face as thin lines, tells the right hand
     from the left, and leaves out the joints' discs.
+
+    Raises:
+        ValueError: not 133 keypoints, the size is no square, or there is no such style.
     """
-    canvas = _Canvas(keypoints, confidence, size, threshold)
-    if style == "dwpose":
-        _draw_dwpose(canvas)
-    elif style == "conditioning":
-        _draw_conditioning(canvas)
-    else:
+    draw = {"dwpose": _draw_dwpose, "conditioning": _draw_conditioning}.get(style)
+    if draw is None:
         raise ValueError(f"unknown skeleton style {style!r}; the styles are dwpose and conditioning")
-    return canvas.picture()
+    height, width = track.size
+    if track.confidence.shape[1] != sk.KEYPOINTS or height != width:
+        raise ValueError(
+            f"skeletons have 133 keypoints in a square picture, got {track.confidence.shape[1]} in {width}x{height}"
+        )
+    pictures = np.empty((len(track), height, width, 3), np.uint8)
+    points_TK2, visible_TK = sk.with_neck(track.keypoints.astype(np.float64), track.visible)
+    for picture, points, visible in zip(pictures, points_TK2, visible_TK, strict=True):
+        canvas = _Canvas(points, visible, height)
+        draw(canvas)
+        canvas.write(picture)
+    return pictures
 
 
-def overlay(frame: np.ndarray, keypoints: np.ndarray, confidence: np.ndarray, threshold: float = 0.3) -> np.ndarray:
-    """The DWPose drawing over a darkened square frame (H, H, 3) uint8 RGB."""
-    height, width = frame.shape[:2]
-    if height != width:
-        raise ValueError(f"overlay needs a square frame, got {width}x{height}")
-    drawn = draw_skeleton(keypoints, confidence, height, "dwpose", threshold)
-    alpha = drawn.max(axis=2, keepdims=True).astype(np.float32) / 255
-    return (0.75 * frame * (1 - alpha) + drawn).clip(0, 255).astype(np.uint8)
+def overlay(frames: np.ndarray, track: PoseTrack) -> np.ndarray:
+    """The DWPose drawing over darkened square frames (T, S, S, 3) uint8 RGB."""
+    drawn = draw_skeletons(track, "dwpose")
+    alpha = drawn.max(axis=3, keepdims=True).astype(np.float32) / 255
+    return (0.75 * frames * (1 - alpha) + drawn).clip(0, 255).astype(np.uint8)
 
 
 class _Canvas:
     """Lines and discs between keypoints, at sub-pixel places. Widths are pixels of a picture of side 256."""
 
-    def __init__(self, keypoints: np.ndarray, confidence: np.ndarray, size: int, threshold: float) -> None:
-        if keypoints.shape != (sk.KEYPOINTS, 2) or confidence.shape != (sk.KEYPOINTS,):
-            raise ValueError(
-                f"expected keypoints (133, 2) and confidence (133,), got {keypoints.shape}, {confidence.shape}"
-            )
-        points, seen = sk.with_neck(keypoints.astype(np.float64), confidence)
-        self.size = size
-        self.seen = (seen >= threshold) & (seen > 0)
+    def __init__(self, points: np.ndarray, visible: np.ndarray, size: int) -> None:
+        """points: (134, 2) float64, visible: (134,), with the neck."""
+        self.visible = visible
         side = size * _SUPERSAMPLING
         self.pixels = np.zeros((side, side, 3), np.uint8)
         # OpenCV has the origin at the centre of the first pixel; far outliers are held near the picture
@@ -78,23 +78,23 @@ class _Canvas:
         self.scale = side / 256
 
     def line(self, a: int, b: int, colour: Colour, width: float) -> None:
-        if self.seen[a] and self.seen[b]:
+        if self.visible[a] and self.visible[b]:
             start, end = self.fixed[[a, b]].tolist()
             cv2.line(self.pixels, start, end, _rgb(colour), self._width(width), cv2.LINE_AA, _SHIFT)
 
     def polyline(self, points: np.ndarray, colour: Colour, width: float, closed: bool) -> None:
-        if self.seen[points].all():
+        if self.visible[points].all():
             cv2.polylines(
                 self.pixels, [self.fixed[points]], closed, _rgb(colour), self._width(width), cv2.LINE_AA, _SHIFT
             )
 
     def disc(self, point: int, colour: Colour, radius: float) -> None:
-        if self.seen[point]:
+        if self.visible[point]:
             centre, fixed_radius = self.fixed[point].tolist(), round(radius * self.scale * (1 << _SHIFT))
             cv2.circle(self.pixels, centre, fixed_radius, _rgb(colour), cv2.FILLED, cv2.LINE_AA, _SHIFT)
 
-    def picture(self) -> np.ndarray:
-        return cv2.resize(self.pixels, (self.size, self.size), interpolation=cv2.INTER_AREA)
+    def write(self, picture: np.ndarray) -> None:
+        cv2.resize(self.pixels, picture.shape[:2], picture, interpolation=cv2.INTER_AREA)
 
     def _width(self, width: float) -> int:
         return max(1, round(width * self.scale))

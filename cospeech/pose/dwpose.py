@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from cospeech.artifacts import Poses
 from cospeech.pose import skeleton as sk
 from cospeech.pose.cleaning import clean
+from cospeech.pose.track import PoseTrack
 
 WHERE = (
     "get the YOLOX person detector and the whole-body pose model (*.onnx) that DWPose or RTMW publish and name their "
@@ -33,32 +33,28 @@ class DwposeOptions:
 class DwposeDetector:
     """Holds the two ONNX sessions. Of several people the one with the largest box is taken."""
 
-    backend = "dwpose"
-
     def __init__(self, options: DwposeOptions) -> None:
         """Raises ValueError if a weight file is missing or no such model, or the device is not there."""
         self._people, self._points = load_models(options)
 
-    def detect_video(self, frames: np.ndarray) -> Poses:
+    def detect_video(self, frames: np.ndarray) -> PoseTrack:
         """Keypoints of one shot. frames: (T, H, H, 3) uint8 RGB, square. Raises ValueError if there are none or not."""
         if frames.ndim != 4 or frames.shape[1] != frames.shape[2] or len(frames) == 0:
             raise ValueError(f"detect_video needs one or more square frames (T, H, H, 3), got {frames.shape}")
-        size = frames.shape[1]
-        found = [self._detect(frame) for frame in frames]
-        keypoints, confidence = (np.stack(each) for each in zip(*found, strict=True))
-        keypoints, confidence = clean(keypoints, confidence, _no_opinion(len(frames)), size, size)
-        return Poses(keypoints, confidence, size, self.backend)
+        return self._detect_frames(frames)
 
-    def detect_image(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """(133, 2) pixels and (133,) confidence of the person in one picture (H, W, 3) uint8 RGB; None if nobody."""
-        keypoints, confidence = (each[None] for each in self._detect(frame))
-        if not confidence.any():
-            return None
-        keypoints, confidence = clean(keypoints, confidence, _no_opinion(1), frame.shape[1], frame.shape[0])
-        return keypoints[0], confidence[0]
+    def detect_image(self, frame: np.ndarray) -> PoseTrack | None:
+        """One frame: the person in a picture (H, W, 3) uint8 RGB; None if nobody is."""
+        track = self._detect_frames(frame[None])
+        return track if track.found.any() else None
 
     def close(self) -> None:
         """Nothing to release before the object itself goes."""
+
+    def _detect_frames(self, frames: np.ndarray) -> PoseTrack:
+        keypoints, confidence = (np.stack(each) for each in zip(*map(self._detect, frames), strict=True))
+        _, height, width, _ = frames.shape
+        return clean(PoseTrack(keypoints, confidence, (height, width)), np.full((len(frames), 2), 0.5, np.float32))
 
     def _detect(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         picture = np.ascontiguousarray(frame[..., ::-1])  # both models take BGR
@@ -105,7 +101,3 @@ def _input_side(model: Any, default: tuple[int, int]) -> tuple[int, int]:
     """(height, width) of the model's input (B, 3, H, W); `default` where the file leaves them open."""
     height, width = model.session.get_inputs()[0].shape[2:]
     return (height, width) if isinstance(height, int) and isinstance(width, int) else default
-
-
-def _no_opinion(frames: int) -> np.ndarray:
-    return np.full((frames, 2), 0.5, np.float32)

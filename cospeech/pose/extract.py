@@ -12,6 +12,7 @@ from cospeech.media import read_frames
 from cospeech.pose import cleaning, dwpose, mediapipe, skeleton, tflite
 from cospeech.pose.detectors import Detector, Options, build_detector
 from cospeech.pose.dwpose import DwposeOptions
+from cospeech.pose.track_file import save_track
 
 POSES_FILE = "poses.safetensors"
 
@@ -54,10 +55,10 @@ def extract_clip(job: PoseJob) -> int:
         raise ValueError(
             f"{job.video} has {len(frames)} frames, data/clips.parquet says {job.frames}; run ingest again"
         )
-    poses = _detector(job.backend, job.options).detect_video(frames)
+    track = _detector(job.backend, job.options).detect_video(frames)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / POSES_FILE
-        poses.save(path)
+        save_track(path, track, job.backend)
         job.store.put(job.key, {POSES_FILE: path})
     return len(frames)
 

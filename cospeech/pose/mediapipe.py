@@ -14,11 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from cospeech.artifacts import Poses
 from cospeech.harness.stderr_filter import without_notices
 from cospeech.pose import skeleton as sk
 from cospeech.pose.cleaning import clean
 from cospeech.pose.tflite import without_output
+from cospeech.pose.track import PoseTrack
 
 # COCO body point i is MediaPipe pose landmark POSE_LANDMARKS[i].
 POSE_LANDMARKS = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
@@ -68,13 +68,11 @@ class MediaPipeOptions:
 class MediaPipeDetector:
     """Holds one graph for video and, once needed, one for single pictures; models are loaded once."""
 
-    backend = "mediapipe"
-
     def __init__(self, options: MediaPipeOptions) -> None:
         self.options = options
         self._graphs: dict[bool, Any] = {}
 
-    def detect_video(self, frames: np.ndarray) -> Poses:
+    def detect_video(self, frames: np.ndarray) -> PoseTrack:
         """Keypoints of one continuous shot. frames: (T, H, H, 3) uint8 RGB, square.
 
         Raises:
@@ -82,26 +80,25 @@ class MediaPipeDetector:
         """
         if frames.ndim != 4 or frames.shape[1] != frames.shape[2] or len(frames) == 0:
             raise ValueError(f"detect_video needs one or more square frames (T, H, H, 3), got {frames.shape}")
-        return Poses(*self.detect_frames(frames), frames.shape[1], self.backend)
+        return self.detect_frames(frames)
 
-    def detect_frames(self, frames: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Keypoints (T, 133, 2) in pixels and confidence (T, 133) of one continuous shot of any length, taken frame by
-        frame: (H, W, 3) uint8 RGB, one or more of one size."""
+    def detect_frames(self, frames: Iterable[np.ndarray]) -> PoseTrack:
+        """Keypoints of one continuous shot of any length, taken frame by frame: (H, W, 3) uint8 RGB, one or more of one
+        size."""
         found, width, height = [], 0, 0
         for index, frame in enumerate(frames):
             found.append(self._detect(frame, first=index == 0))
             height, width = frame.shape[:2]
         raw, scores, own_side = (np.stack(each) for each in zip(*found, strict=True))
-        return clean(raw, scores, own_side, width, height)
+        return clean(PoseTrack(raw, scores, (height, width)), own_side)
 
-    def detect_image(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """(133, 2) pixels and (133,) confidence of the person in one picture (H, W, 3) uint8 RGB; None if nobody."""
+    def detect_image(self, frame: np.ndarray) -> PoseTrack | None:
+        """One frame: the person in a picture (H, W, 3) uint8 RGB; None if nobody is."""
         found = self._detect(frame, first=not self._graphs.get(True), still=True)
         if not found[1].any():
             return None
         raw, scores, own_side = (each[None] for each in found)
-        keypoints, confidence = clean(raw, scores, own_side, frame.shape[1], frame.shape[0])
-        return keypoints[0], confidence[0]
+        return clean(PoseTrack(raw, scores, frame.shape[:2]), own_side)
 
     def close(self) -> None:
         for graph in self._graphs.values():

@@ -112,8 +112,9 @@ MIRROR = np.concatenate(
 MIRROR.flags.writeable = False
 
 
-def with_neck(keypoints: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Append the neck as point 133: (..., 133, 2), (..., 133) -> (..., 134, 2), (..., 134)."""
+def with_neck(keypoints: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Append the neck as point 133, visible where both shoulders are: (..., 133, 2), (..., 133) -> (..., 134, 2),
+    (..., 134)."""
     neck = keypoints[..., SHOULDERS, :].mean(axis=-2, keepdims=True)
-    seen = confidence[..., SHOULDERS].min(axis=-1, keepdims=True)
-    return np.concatenate([keypoints, neck], axis=-2), np.concatenate([confidence, seen], axis=-1)
+    seen = visible[..., SHOULDERS].all(axis=-1, keepdims=True)
+    return np.concatenate([keypoints, neck], axis=-2), np.concatenate([visible, seen], axis=-1)

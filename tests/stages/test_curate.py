@@ -18,6 +18,7 @@ from cospeech.harness.files import file_digest
 from cospeech.harness.stage_report import StageReport
 from cospeech.media import read_frames
 from cospeech.models.perception.sync import SyncExpert
+from cospeech.pose.track_file import save_track
 from stages import curate
 from tests.cospeech.curation.made import good_features, good_poses, mouth_curve
 from tests.stages.small_project import SmallProject
@@ -42,7 +43,7 @@ class Project(SmallProject):
     def good(self, clip: str, video: np.ndarray, frames: int = FRAMES, **columns: Any) -> None:
         """A clip without fault, to be spoilt afterwards."""
         self.add(clip, SILENCE, frames, video[:frames], **columns)
-        good_poses(frames).save(self.workspace.poses(clip))
+        save_track(self.workspace.poses(clip), good_poses(frames), "made")
         good_features(frames).save(self.workspace.audio(clip))
 
     def run(self, params: Params) -> pd.DataFrame:
@@ -81,7 +82,7 @@ def with_thresholds(params: Params, **changes: Any) -> Params:
 def spoil_poses(project: Project, points: slice) -> None:
     poses = good_poses(FRAMES)
     poses.confidence[:, points] = 0
-    poses.save(project.workspace.poses("bad"))
+    save_track(project.workspace.poses("bad"), poses, "made")
 
 
 def unseen_face(project: Project, people: dict[str, np.ndarray]) -> None:
@@ -97,7 +98,7 @@ def no_hands(project: Project, people: dict[str, np.ndarray]) -> None:
 def out_of_step(project: Project, people: dict[str, np.ndarray]) -> None:
     project.add("bad", np.zeros(120 * 640, np.float32), 120, np.repeat(people["adam"], 3, 0)[:120])
     curve = mouth_curve(160)
-    good_poses(120, curve[20:140]).save(project.workspace.poses("bad"))
+    save_track(project.workspace.poses("bad"), good_poses(120, curve[20:140]), "made")
     good_features(120, curve[12:132]).save(project.workspace.audio("bad"))
 
 

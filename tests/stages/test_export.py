@@ -3,13 +3,13 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from cospeech.artifacts import Poses
 from cospeech.datasets.loss_weights import CellWeights
 from cospeech.datasets.windows import load_clip
 from cospeech.export.closure import import_closure
@@ -21,6 +21,7 @@ from cospeech.inference.conditioning import Scene
 from cospeech.inference.speaker import load
 from cospeech.media import read_frames, read_speech
 from cospeech.models.warping.deformer import Deformer
+from cospeech.pose.track_file import load_track
 from cospeech.provenance.bundle import check_bundle
 from cospeech.provenance.lineage import retirement_lines
 from cospeech.sampling.euler import first_noise
@@ -175,20 +176,20 @@ def test_two_exports_have_the_same_bytes(exported: Workspace, repository: Path) 
 
 def test_points_that_the_footage_did_not_show_are_named(exported: Workspace) -> None:
     assert read_json(exported.model("export") / "sampling.json")["unseen"] == []
-    poses = Poses.load(exported.poses("ann-1"))
+    poses = load_track(exported.poses("ann-1"))
     confidence = poses.confidence.copy()
     confidence[:, 11] = 0
     confidence[1:, 12] = 0.2
-    hidden = Poses(poses.keypoints, confidence, poses.size, poses.backend)
+    hidden = replace(poses, confidence=confidence)
     assert export.rarely_seen([hidden]) == [11]  # the other in one of 40 frames
     assert export.rarely_seen([hidden, hidden, poses]) == []
 
 
 def test_the_pose_that_is_most_like_all_is_the_rest(exported: Workspace) -> None:
-    poses = Poses.load(exported.poses("ann-1"))
-    far, size = poses.keypoints.copy(), poses.size
+    poses = load_track(exported.poses("ann-1"))
+    far, size = poses.keypoints.copy(), poses.size[0]
     far[:, 91:133] += 30
-    others = [Poses(points, poses.confidence, size, poses.backend) for points in (far, poses.keypoints + 5)]
+    others = [replace(poses, keypoints=points) for points in (far, poses.keypoints + 5)]
     np.testing.assert_array_equal(export.most_typical([*others, poses], size), others[1].keypoints[0])
     np.testing.assert_array_equal(export.most_typical([poses], 2 * size), poses.keypoints[0] * 2)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cospeech.artifacts import Ledger, Poses
+from cospeech.artifacts import Ledger
 from cospeech.artifacts.tables import LEDGER_COLUMNS
 from cospeech.config import Params, load_params
 from cospeech.harness.clip_cache import record_path
@@ -21,6 +21,7 @@ from cospeech.harness.workspace import Workspace
 from cospeech.media import read_frames, write_video
 from cospeech.pose.detectors import build_detector
 from cospeech.pose.mediapipe import MediaPipeOptions
+from cospeech.pose.track_file import load_track
 from stages import extract_poses
 
 FRAMES = 12
@@ -96,10 +97,10 @@ def test_processes_give_the_bytes_of_a_plain_loop(params: Params, workspace: Wor
     report, _ = run(params, workspace, process_pool(2))
     detector = build_detector("mediapipe", MediaPipeOptions(**params.poses.mediapipe.model_dump()))
     for clip in ("clip-0", "clip-1"):
-        plain, parallel = detector.detect_video(read_frames(workspace.video(clip))), Poses.load(workspace.poses(clip))
+        plain, parallel = detector.detect_video(read_frames(workspace.video(clip))), load_track(workspace.poses(clip))
         assert (plain.keypoints == parallel.keypoints).all()
         assert (plain.confidence == parallel.confidence).all()
-        assert (parallel.size, parallel.backend) == (256, "mediapipe")
+        assert parallel.size == (256, 256)
     assert sorted(digests(workspace)) == ["clip-0.safetensors", "clip-1.safetensors"]
     assert report.figures["frames"] == 2 * FRAMES
     assert report.figures["face_share"] == 1

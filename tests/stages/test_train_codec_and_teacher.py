@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
-from cospeech.artifacts import Curated, Latents, Poses
+from cospeech.artifacts import Curated, Latents
 from cospeech.artifacts.tables import CURATED_COLUMNS
 from cospeech.config import Params, load_params
 from cospeech.harness.context import Context
@@ -20,6 +20,8 @@ from cospeech.media import read_frames, write_video
 from cospeech.metrics.image import psnr
 from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.transformers.denoiser import Denoiser
+from cospeech.pose.track import PoseTrack
+from cospeech.pose.track_file import save_track
 from cospeech.utils.images import to_images
 from stages import encode_latents, train_codec, train_teacher
 
@@ -45,7 +47,7 @@ def make_project(root: Path, test_seed: int = 100) -> Context:
         write_video(workspace.video(clip), _blob(centre, generator.uniform(60, 200, 3)), 25)
         keypoints = centre[:, None] + generator.normal(0, 15, (1, 133, 2))
         confidence = np.ones((FRAMES, 133), np.float32)
-        Poses(keypoints.astype(np.float32), confidence, SIZE, "test").save(workspace.poses(clip))
+        save_track(workspace.poses(clip), PoseTrack(keypoints.astype(np.float32), confidence, (SIZE, SIZE)), "test")
         row = {**dict.fromkeys(CURATED_COLUMNS), "clip": clip, "speaker": speaker, "split": split}
         rows.append({**row, "kept": True, "reasons": "[]", "status": "ok", "frames": FRAMES})
     Curated(pd.DataFrame(rows)).save(workspace.curated)

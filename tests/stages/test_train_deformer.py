@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from cospeech.artifacts import Curated, Poses
+from cospeech.artifacts import Curated
 from cospeech.artifacts.tables import CURATED_COLUMNS
 from cospeech.config import Params, load_params
 from cospeech.datasets.pose_pairs import draw_pairs, load_posed, pair_up
@@ -16,6 +16,8 @@ from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
 from cospeech.media import read_frames, write_video
 from cospeech.models.warping.deformer import Deformer
+from cospeech.pose.track import PoseTrack
+from cospeech.pose.track_file import save_track
 from stages import train_deformer
 from tests.helpers.limbs import person
 from tests.stages.tiny_project import Bar, context_of, tiny_params
@@ -40,7 +42,7 @@ def make_project(root: Path) -> Workspace:
         frames[:, 24:, TORSO] = (128 + 100 * np.sin(lower * 2 * np.pi / 10))[:, 24:, None, None]
         write_video(workspace.video(clip), frames, 25)
         confidence = np.ones((FRAMES, 133), np.float32)
-        Poses(keypoints.astype(np.float32), confidence, SIZE, "test").save(workspace.poses(clip))
+        save_track(workspace.poses(clip), PoseTrack(keypoints.astype(np.float32), confidence, (SIZE, SIZE)), "test")
     blank = dict.fromkeys(CURATED_COLUMNS)
     rows = [
         {**blank, "clip": clip, "speaker": clip[:3], "split": split, "kept": True, "reasons": "[]", "status": "ok",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cospeech.artifacts import Curated, Latents, Poses
+from cospeech.artifacts import Curated, Latents
 from cospeech.artifacts.tables import CURATED_COLUMNS
 from cospeech.config import Params, load_params
 from cospeech.harness.context import Context
@@ -17,6 +17,8 @@ from cospeech.media import write_video
 from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.transformers.denoiser import Denoiser
 from cospeech.pose import skeleton as sk
+from cospeech.pose.track import PoseTrack
+from cospeech.pose.track_file import save_track
 from cospeech.training.trainer import seeded
 from cospeech.utils.images import to_tensor
 
@@ -69,7 +71,8 @@ def make_project(root: Path) -> Workspace:
     for clip, (speaker, split) in CLIPS.items():
         frames, keypoints = films[clip]
         write_video(workspace.video(clip), frames, 25)
-        Poses(keypoints, np.ones(keypoints.shape[:2], np.float32), SIZE, "made up").save(workspace.poses(clip))
+        track = PoseTrack(keypoints, np.ones(keypoints.shape[:2], np.float32), (SIZE, SIZE))
+        save_track(workspace.poses(clip), track, "made up")
         with torch.no_grad():
             latents = codec.encode(to_tensor(frames)).numpy()
         Latents(latents, np.zeros((FRAMES, 3, *latents.shape[2:]), np.float16)).save(workspace.latents(clip))

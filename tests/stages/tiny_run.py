@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cospeech.artifacts import AudioFeatures, Curated, Poses, Words
+from cospeech.artifacts import AudioFeatures, Curated, Words
 from cospeech.config import Params, load_params
 from cospeech.families.embedded import Embedded
 from cospeech.harness.context import Context
@@ -23,7 +23,9 @@ from cospeech.models.perception.sync import SyncExpert
 from cospeech.models.transformers.denoiser import Denoiser
 from cospeech.models.warping.deformer import Deformer
 from cospeech.motion.model import MotionModel
-from cospeech.pose.drawing import draw_skeleton
+from cospeech.pose.drawing import draw_skeletons
+from cospeech.pose.track import PoseTrack
+from cospeech.pose.track_file import save_track
 from cospeech.utils.images import to_tensor
 from tests.helpers.keypoints import person
 
@@ -94,8 +96,9 @@ def _save_clip(workspace: Workspace, clip: str, seed: int) -> tuple[np.ndarray, 
     rng = np.random.default_rng(seed)
     keypoints, confidence = person(FRAMES, seed)
     keypoints *= SIZE / 256
-    Poses(keypoints, confidence, SIZE, "mediapipe").save(workspace.poses(clip))
-    skeletons = np.stack([draw_skeleton(p, c, SIZE) for p, c in zip(keypoints, confidence, strict=True)])
+    track = PoseTrack(keypoints, confidence, (SIZE, SIZE))
+    save_track(workspace.poses(clip), track, "mediapipe")
+    skeletons = draw_skeletons(track)
     frames = np.maximum(skeletons, rng.integers(40, 120, (1, 1, 1, 3))).astype(np.uint8)
     write_video(workspace.video(clip), frames, FPS)
     write_speech(workspace.speech(clip), rng.normal(0, 0.1, FRAMES * 640).astype(np.float32), 16000)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from cospeech.artifacts import Poses, Prompts, WindowLatents
+from cospeech.artifacts import Prompts, WindowLatents
 from cospeech.datasets.loss_weights import CellWeights, cell_weights
 from cospeech.models.autoencoders.wan_vae import WanCodec, join_control
 from cospeech.models.transformers.wan import WanCondition
+from cospeech.pose.track import PoseTrack
 from cospeech.utils.images import evenly_spaced, to_tensor
 from cospeech.utils.latent_frames import latent_groups
 
@@ -111,7 +112,7 @@ class WanClip:
 
 
 def make_clip(
-    clip: str, speaker: str, encoded: WindowLatents, poses: Poses, prompts: Prompts,
+    clip: str, speaker: str, encoded: WindowLatents, track: PoseTrack, prompts: Prompts,
     codec: Mapping[str, Any], weights: CellWeights,
 ) -> WanClip:  # fmt: skip
     """codec: configuration of Wan's codec.
@@ -119,15 +120,15 @@ def make_clip(
     Raises:
         ValueError: latents and poses do not have the same frames.
     """
-    if encoded.length != len(poses.keypoints):
+    if encoded.length != len(track):
         raise ValueError(
-            f"{clip}: latents of a clip of {encoded.length} frames but {len(poses.keypoints)} of poses; run dvc repro"
+            f"{clip}: latents of a clip of {encoded.length} frames but {len(track)} of poses; run dvc repro"
         )
-    keypoints = poses.keypoints / poses.size
+    keypoints = track.normalized
     height, width = encoded.pictures.shape[2:]
-    cells = cell_weights(keypoints, poses.confidence, (height, width), weights)
+    cells = cell_weights(keypoints, track.confidence, (height, width), weights)
     mask_cells, stride = codec["scale_factor_spatial"] ** 2, codec["scale_factor_temporal"]
-    return WanClip(clip, speaker, keypoints, poses.confidence, encoded, prompts, cells, mask_cells, stride)
+    return WanClip(clip, speaker, keypoints, track.confidence, encoded, prompts, cells, mask_cells, stride)
 
 
 def encode_windows(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
-from cospeech.artifacts import Curated, Poses, Prompts, WindowLatents
+from cospeech.artifacts import Curated, Prompts, WindowLatents
 from cospeech.datasets.loss_weights import CellWeights
 from cospeech.families.wan.clips import WanClip, encode_windows, make_clip
 from cospeech.families.wan.config import WanSettings
@@ -18,6 +18,7 @@ from cospeech.models.autoencoders.wan_vae import PROMPTS, WanCodec
 from cospeech.models.common.protocols import DenoisingNet
 from cospeech.models.transformers.lora import add_lora
 from cospeech.models.transformers.wan import WanNet, WanStudent, WanTeacher, load_student, load_teacher
+from cospeech.pose.track_file import load_track
 from cospeech.utils.precision import Precision
 
 
@@ -76,9 +77,9 @@ class WanFamily:
 
     def clip(self, workspace: Workspace, clip: str, speaker: str, weights: CellWeights) -> WanClip:
         prompts = Prompts.load(workspace.model("codec") / PROMPTS)
-        encoded, poses = WindowLatents.load(workspace.latents(clip)), Poses.load(workspace.poses(clip))
+        encoded, track = WindowLatents.load(workspace.latents(clip)), load_track(workspace.poses(clip))
         config = AutoencoderKLWan.load_config(workspace.model("codec") / "vae")
-        return make_clip(clip, speaker, encoded, poses, prompts, config, weights)
+        return make_clip(clip, speaker, encoded, track, prompts, config, weights)
 
     def pretrained(self, device: torch.device) -> WanTeacher:
         """It learns low-rank updates if its rank is not 0."""

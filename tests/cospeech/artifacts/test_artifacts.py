@@ -4,38 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cospeech.artifacts import AudioFeatures, Curated, Latents, Ledger, Poses, Targets, Words
+from cospeech.artifacts import AudioFeatures, Curated, Latents, Ledger, Targets, Words
 from cospeech.artifacts.tables import CURATED_COLUMNS, LEDGER_COLUMNS
 from cospeech.artifacts.tensors import save_arrays
 from cospeech.harness.files import file_digest
-
-
-def poses(frames: int = 4) -> Poses:
-    rng = np.random.default_rng(0)
-    return Poses(
-        rng.uniform(0, 256, (frames, 133, 2)).astype(np.float32),
-        rng.uniform(0, 1, (frames, 133)).astype(np.float32),
-        256,
-        "mediapipe",
-    )
-
-
-def test_poses_round_trip_and_equal_bytes(tmp_path: Path) -> None:
-    saved = poses()
-    saved.save(tmp_path / "a.safetensors")
-    saved.save(tmp_path / "b.safetensors")
-    loaded = Poses.load(tmp_path / "a.safetensors")
-    np.testing.assert_array_equal(loaded.keypoints, saved.keypoints)
-    np.testing.assert_array_equal(loaded.confidence, saved.confidence)
-    assert (loaded.size, loaded.backend) == (256, "mediapipe")
-    assert file_digest(tmp_path / "a.safetensors") == file_digest(tmp_path / "b.safetensors")
-
-
-def test_poses_must_be_finite() -> None:
-    keypoints = np.zeros((2, 133, 2), np.float32)
-    keypoints[1, 5, 0] = np.nan
-    with pytest.raises(AssertionError):
-        Poses(keypoints, np.zeros((2, 133), np.float32), 256, "mediapipe")
 
 
 @pytest.mark.parametrize("learned", [None, np.ones((5, 16), np.float32)])
@@ -45,6 +17,12 @@ def test_audio_round_trip(tmp_path: Path, learned: np.ndarray | None) -> None:
     loaded = AudioFeatures.load(tmp_path / "a.safetensors")
     assert (loaded.learned is None) == (learned is None)
     assert loaded.mel.shape == (5, 4, 80)
+
+
+def test_equal_latents_have_equal_bytes(tmp_path: Path) -> None:
+    for name in "ab":
+        Latents(np.ones((3, 2, 4, 4)), np.zeros((3, 5, 4, 4))).save(tmp_path / name)
+    assert file_digest(tmp_path / "a") == file_digest(tmp_path / "b")
 
 
 def test_latents_and_targets_round_trip(tmp_path: Path) -> None:
@@ -59,18 +37,18 @@ def test_latents_and_targets_round_trip(tmp_path: Path) -> None:
 
 def test_absent_damaged_and_foreign_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"none\.safetensors: no such file"):
-        Poses.load(tmp_path / "none.safetensors")
+        Latents.load(tmp_path / "none.safetensors")
     path = tmp_path / "half.safetensors"
-    poses(50).save(path)
+    Latents(np.ones((50, 8, 8, 8)), np.ones((50, 8, 8, 8))).save(path)
     path.write_bytes(path.read_bytes()[:9000])
     with pytest.raises(ValueError, match=r"half\.safetensors: damaged"):
-        Poses.load(path)
-    Latents(np.ones((1, 1, 2, 2)), np.ones((1, 1, 2, 2))).save(tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match="latents version 1 where poses version 1"):
-        Poses.load(tmp_path / "other.safetensors")
-    save_arrays(tmp_path / "old.safetensors", "poses", 0, {"keypoints": np.zeros(1)})
+        Latents.load(path)
+    AudioFeatures(np.zeros((5, 4, 80)), np.ones(5), None).save(tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"audio version \d where latents version \d"):
+        Latents.load(tmp_path / "other.safetensors")
+    save_arrays(tmp_path / "old.safetensors", "latents", 0, {"latents": np.zeros(1)})
     with pytest.raises(ValueError, match="version 0"):
-        Poses.load(tmp_path / "old.safetensors")
+        Latents.load(tmp_path / "old.safetensors")
 
 
 def row(clip: str, **values: object) -> dict[str, object]:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from cospeech.artifacts import AudioFeatures, Poses
+from cospeech.artifacts import AudioFeatures
+from cospeech.pose.track import PoseTrack
 
 SIZE = 256
 UPPER_LIP, LOWER_LIP = [84, 85, 86], [90, 89, 88]
@@ -16,7 +17,7 @@ def mouth_curve(frames: int, seed: int = 0) -> np.ndarray:
     return np.clip(0.5 + smooth, 0, 1)
 
 
-def good_poses(frames: int, opening: np.ndarray | None = None) -> Poses:
+def good_poses(frames: int, opening: np.ndarray | None = None) -> PoseTrack:
     """Everything is seen with confidence 0.98; the lips open by `opening` (T,) times 8 pixels."""
     one = np.full((133, 2), 128.0)
     one[5:11] = [[160, 110], [96, 110], [170, 150], [86, 150], [150, 180], [106, 180]]
@@ -28,7 +29,7 @@ def good_poses(frames: int, opening: np.ndarray | None = None) -> Poses:
     one[91:112], one[112:133] = [152, 190], [104, 190]
     keypoints = np.repeat(one[None], frames, 0)
     keypoints[:, LOWER_LIP, 1] += 8 * (opening if opening is not None else mouth_curve(frames))[:, None]
-    return Poses(keypoints.astype(np.float32), np.full((frames, 133), 0.98, np.float32), SIZE, "made")
+    return PoseTrack(keypoints.astype(np.float32), np.full((frames, 133), 0.98, np.float32), (SIZE, SIZE))
 
 
 def good_features(frames: int, loudness: np.ndarray | None = None) -> AudioFeatures:

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from cospeech.artifacts import Poses
 from cospeech.curation.visibility import measure_poses
+from cospeech.pose.track import PoseTrack
 from tests.cospeech.curation.made import good_poses
 
 
-def spoilt(points: slice | list[int], frames: slice, confidence: float) -> Poses:
+def spoilt(points: slice | list[int], frames: slice, confidence: float) -> PoseTrack:
     poses = good_poses(20)
     poses.confidence[frames, points] = confidence
     return poses

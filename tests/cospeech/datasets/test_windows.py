@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 import torch
 
-from cospeech.artifacts import Curated, Latents, Poses
+from cospeech.artifacts import Curated, Latents
 from cospeech.artifacts.tables import CURATED_COLUMNS
 from cospeech.datasets.loss_weights import CellWeights, cell_weights
 from cospeech.datasets.windows import Window, collate, draw_windows, load_clips
 from cospeech.harness.workspace import Workspace
 from cospeech.pose import skeleton
+from cospeech.pose.track import PoseTrack
+from cospeech.pose.track_file import load_track, save_track
 from cospeech.utils.random import step_generator
 
 WEIGHTS = CellWeights(hands=3.0, face=2.0, lips=3.0)
@@ -26,7 +28,8 @@ def make_workspace(root: Path, lengths: dict[str, int], split: str = "train") ->
         pose = np.repeat(latents[:, 1:], 3, 1) + 0.5
         Latents(latents, pose).save(workspace.latents(clip))
         keypoints = np.full((frames, 133, 2), 32.0, np.float32)
-        Poses(keypoints, np.ones((frames, 133), np.float32), 64, "test").save(workspace.poses(clip))
+        track = PoseTrack(keypoints, np.ones((frames, 133), np.float32), (64, 64))
+        save_track(workspace.poses(clip), track, "test")
         row = dict.fromkeys(CURATED_COLUMNS)
         rows.append({**row, "clip": clip, "speaker": f"p{number}", "split": split, "kept": True, "reasons": "[]"})
     return workspace, Curated(pd.DataFrame(rows))
@@ -74,8 +77,7 @@ def test_short_clips_and_missing_frames_are_named(tmp_path):
     clips = load_clips(workspace, curated, "train", WEIGHTS)
     with pytest.raises(ValueError, match=r"no training clip has 8 frames \(the longest of 2 has 5\)"):
         draw_windows(clips, 1, 8, step_generator(0, 0))
-    poses = Poses.load(workspace.poses("b"))
-    Poses(poses.keypoints[:3], poses.confidence[:3], 64, "test").save(workspace.poses("b"))
+    save_track(workspace.poses("b"), load_track(workspace.poses("b"))[:3], "test")
     with pytest.raises(ValueError, match="b: 5 frames of latents but 3 of poses"):
         load_clips(workspace, curated, "train", WEIGHTS)
 

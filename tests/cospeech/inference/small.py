@@ -9,7 +9,8 @@ from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.autoencoders.pose_encoder import PoseEncoder
 from cospeech.models.transformers.denoiser import Denoiser
 from cospeech.models.warping.deformer import Deformer
-from cospeech.pose.drawing import draw_skeleton
+from cospeech.pose.drawing import draw_skeletons
+from cospeech.pose.track import PoseTrack
 from cospeech.sampling.euler import timesteps
 from cospeech.sampling.folded_student import LeanStudent
 from cospeech.sampling.quantization import Floating
@@ -30,7 +31,7 @@ SETTINGS = Settings(
 def somebody(seed: int = 0, size: int = SIZE) -> Person:
     keypoints, confidence = person(1, seed)
     keypoints = keypoints[0] * size / 256
-    picture = np.maximum(draw_skeleton(keypoints, confidence[0], size), 60).astype(np.uint8)
+    picture = np.maximum(draw_skeletons(PoseTrack(keypoints[None], confidence, (size, size)))[0], 60).astype(np.uint8)
     return Person(picture, keypoints.astype(np.float32), confidence[0].astype(np.float32))
 
 

@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from cospeech.artifacts import Poses
 from cospeech.media import read_frames
 from cospeech.metrics.lips import align, eye_distance, lip_gap, lmd
 from cospeech.pose import skeleton as sk
 from cospeech.pose.detectors import build_detector
+from cospeech.pose.track import PoseTrack
 
 _STEADY = np.r_[sk.NOSE_BRIDGE, sk.RIGHT_EYE_RING, sk.LEFT_EYE_RING]
 
@@ -49,7 +49,7 @@ def scores(repository: Path) -> dict[str, float]:
     clips = [read_frames(repository / f"data/demo/clips/{name}.mp4")[30:54] for name in CLIPS]
     truths = [detector.detect_video(clip) for clip in clips]
 
-    def score(made: list[np.ndarray], truth: Poses) -> float:
+    def score(made: list[np.ndarray], truth: PoseTrack) -> float:
         found = detector.detect_video(np.stack(made))
         return float(np.nanmean(lmd(found.keypoints, found.confidence, truth.keypoints, truth.confidence)))
 

@@ -28,8 +28,7 @@ def test_points_come_back_in_pixels_of_the_frame(tmp_path: Path) -> None:
     detector = build_detector("dwpose", options(tmp_path, [(4, 4, 60, 60)], [0.9]))
     places = [(40, 70), (90, 30), (64, 100)]
     poses = detector.detect_video(np.stack([bright(*place) for place in places]))
-    assert poses.backend == "dwpose"
-    assert poses.size == 128
+    assert poses.size == (128, 128)
     expected = np.array(places)[:, None] + 0.5  # the middle of a pixel lies half a pixel from its corner
     assert np.abs(poses.keypoints - expected).max() < 1.5
     # the blob peaks far above the normalised 1; one hand goes, for both were put on the same place
@@ -42,7 +41,7 @@ def test_the_largest_person_is_taken(tmp_path: Path) -> None:
     frame = np.maximum(bright(110, 10), bright(40, 70) // 2)
     found = detector.detect_image(frame)
     assert found is not None
-    assert np.abs(found[0][0] - (40.5, 70.5)).max() < 2
+    assert np.abs(found.keypoints[0, 0] - (40.5, 70.5)).max() < 2
 
 
 def test_nobody_is_nobody(tmp_path: Path) -> None:

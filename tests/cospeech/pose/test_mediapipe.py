@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from cospeech.artifacts import Poses
 from cospeech.pose import skeleton as sk
 from cospeech.pose.mediapipe import FACE_VERTICES, MediaPipeDetector, MediaPipeOptions, enlarge, face_points
+from cospeech.pose.track import PoseTrack
 
 
 @pytest.fixture(scope="module")
@@ -19,20 +19,19 @@ def detector():  # type: ignore[no-untyped-def]
 
 
 @pytest.fixture(scope="module")
-def poses(detector: MediaPipeDetector, person: np.ndarray) -> Poses:
+def poses(detector: MediaPipeDetector, person: np.ndarray) -> PoseTrack:
     return detector.detect_video(person)
 
 
-def test_everything_of_the_person_is_found(poses: Poses) -> None:
-    assert poses.backend == "mediapipe"
-    assert poses.size == 256
+def test_everything_of_the_person_is_found(poses: PoseTrack) -> None:
+    assert poses.size == (256, 256)
     for part in (sk.FACE, sk.LEFT_HAND, sk.RIGHT_HAND):
         assert (poses.confidence[:, part].min(axis=1) > 0.9).mean() > 0.9
     assert poses.confidence.max() <= 1
     assert (poses.confidence[:, [18, 21]] == 0).all()  # small toes: MediaPipe has none
 
 
-def test_left_is_the_persons_left(poses: Poses) -> None:
+def test_left_is_the_persons_left(poses: PoseTrack) -> None:
     """He faces the camera: his left is on our right."""
     x = poses.keypoints[..., 0].mean(axis=0)
     for left, right in (
@@ -52,15 +51,15 @@ def test_a_mirrored_picture_gives_mirrored_points(detector: MediaPipeDetector, p
     plain, flipped = detector.detect_image(person[0]), detector.detect_image(np.ascontiguousarray(person[0][:, ::-1]))
     assert plain is not None
     assert flipped is not None
-    back = flipped[0][sk.MIRROR] * (-1, 1) + (256, 0)
-    seen = (plain[1] > 0.5) & (flipped[1][sk.MIRROR] > 0.5)
-    distance = np.linalg.norm(plain[0] - back, axis=-1)
+    back = flipped.keypoints[0, sk.MIRROR] * (-1, 1) + (256, 0)
+    seen = (plain.confidence[0] > 0.5) & (flipped.confidence[0, sk.MIRROR] > 0.5)
+    distance = np.linalg.norm(plain.keypoints[0] - back, axis=-1)
     assert seen[sk.HANDS].all()
     assert np.median(distance[seen]) < 3
     assert distance[sk.FACE].max() < 6
 
 
-def test_the_face_points_lie_in_the_order_of_a_face(poses: Poses) -> None:
+def test_the_face_points_lie_in_the_order_of_a_face(poses: PoseTrack) -> None:
     points = poses.keypoints[0]
     y = points[:, 1]
     assert y[sk.LEFT_BROW].mean() < y[sk.LEFT_EYE_RING].mean() < y[sk.NOSE_BASE].mean() < y[sk.MOUTH].mean() < y[31]
@@ -106,7 +105,7 @@ def test_coordinates_are_those_of_the_plain_library(detector: MediaPipeDetector,
 
 
 def test_a_clip_is_independent_of_the_clip_before(
-    detector: MediaPipeDetector, person: np.ndarray, poses: Poses
+    detector: MediaPipeDetector, person: np.ndarray, poses: PoseTrack
 ) -> None:
     detector.detect_video(person[::-1])
     again = detector.detect_video(person)
@@ -116,7 +115,7 @@ def test_a_clip_is_independent_of_the_clip_before(
         assert (other.confidence == poses.confidence).all()
 
 
-def test_size_of_the_frames_does_not_matter(detector: MediaPipeDetector, person: np.ndarray, poses: Poses) -> None:
+def test_size_of_the_frames_does_not_matter(detector: MediaPipeDetector, person: np.ndarray, poses: PoseTrack) -> None:
     half = np.stack([cv2.resize(frame, (192, 192), interpolation=cv2.INTER_AREA) for frame in person[:8]])
     scaled = detector.detect_video(half).keypoints * (256 / 192)
     assert np.median(np.linalg.norm(scaled - poses.keypoints[:8], axis=-1)) < 2
@@ -125,7 +124,7 @@ def test_size_of_the_frames_does_not_matter(detector: MediaPipeDetector, person:
 def test_nobody(detector: MediaPipeDetector) -> None:
     empty = np.full((2, 128, 128, 3), 90, np.uint8)
     poses = detector.detect_video(empty)
-    assert not poses.confidence.any()
+    assert not poses.found.any()
     assert np.isfinite(poses.keypoints).all()
     assert detector.detect_image(empty[0]) is None
 
@@ -142,4 +141,5 @@ def test_a_tall_picture_has_its_own_pixels(detector: MediaPipeDetector, person: 
     tall = detector.detect_image(np.pad(person[0], ((64, 0), (0, 0), (0, 0))))
     assert square is not None
     assert tall is not None
-    assert np.median(np.abs(tall[0] - (0, 64) - square[0])[square[1] > 0.5]) < 3
+    assert tall.size == (320, 256)
+    assert np.median(np.abs(tall.keypoints - (0, 64) - square.keypoints)[square.confidence > 0.5]) < 3

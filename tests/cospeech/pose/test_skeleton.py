@@ -33,9 +33,9 @@ def test_hand_limbs_are_the_links_of_the_standard() -> None:
             assert (NAMES[hand[a]], NAMES[hand[b]]) in links
 
 
-def test_neck_is_the_middle_of_the_shoulders_and_as_sure_as_the_worse() -> None:
-    keypoints, confidence = np.zeros((2, 133, 2)), np.ones((2, 133))
-    keypoints[:, sk.LEFT_SHOULDER], confidence[:, sk.LEFT_SHOULDER] = (10, 4), 0.25
-    with_neck, sure = sk.with_neck(keypoints, confidence)
+def test_neck_is_the_middle_of_the_shoulders_and_visible_where_both_are() -> None:
+    keypoints, visible = np.zeros((2, 133, 2)), np.ones((2, 133), bool)
+    keypoints[:, sk.LEFT_SHOULDER], visible[1, sk.LEFT_SHOULDER] = (10, 4), False
+    with_neck, seen = sk.with_neck(keypoints, visible)
     assert (with_neck[:, sk.NECK] == (5, 2)).all()
-    assert (sure[:, sk.NECK] == 0.25).all()
+    assert seen[:, sk.NECK].tolist() == [True, False]
