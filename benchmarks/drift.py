@@ -38,6 +38,7 @@ from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.perception.face import align_faces
 from cospeech.motion.stream import MotionStream
 from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
+from cospeech.pose.track import PoseTrack
 from cospeech.pose.track_file import load_track
 from cospeech.utils.images import to_tensor
 
@@ -153,7 +154,7 @@ def values(detector: MediaPipeDetector, codec: Codec, still: Person, drawn: Stre
     true = np.concatenate([still.picture[:_CORNER, :_CORNER], still.picture[:_CORNER, -_CORNER:]], 1)
     colour = np.abs(corners.mean((1, 2)) - true.mean((0, 1))).mean(1)
     return {
-        "lmd": lmd(found.keypoints, found.confidence, drawn.drove, seen),
+        "lmd": lmd(found, PoseTrack(drawn.drove, seen, found.size)),
         "identity": cosine,
         "background": colour,
     }

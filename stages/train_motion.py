@@ -137,7 +137,8 @@ def _pictures(folder: Path, kinds: Mapping[str, Tracks], clip: MovingClip, size:
     spread = np.linspace(0, len(clip) - 1, _SHOWN_FRAMES).astype(int)
     near = np.arange(len(clip) // 3, min(len(clip) // 3 + _SHOWN_FACES, len(clip)))
     faces = [_close_up(track, clip.keypoints[0], size) for track in tracks]
-    whole, face_only = clip.confidence[0], np.where(np.isin(np.arange(sk.KEYPOINTS), sk.FACE), clip.confidence[0], 0)
+    whole = clip.track.confidence[0]
+    face_only = np.where(np.isin(np.arange(sk.KEYPOINTS), sk.FACE), whole, 0)
     sheets = (
         ("motion", "held-out speech: real motion above, drawn below", tracks, spread, whole),
         ("faces", "held-out speech, frame by frame: real face above, drawn below", faces, near, face_only),

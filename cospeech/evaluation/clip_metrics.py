@@ -33,7 +33,7 @@ def measure(take: Take, stretch: Stretch, judges: Judges, heard: np.ndarray | No
     """
     psnr = image.psnr(take.frames, stretch.frames)
     shifts = None if judges.sync is None or heard is None else lip_shifts(take, stretch, judges, heard)
-    shut, spoken = lips.bilabial_closure(take.keypoints, take.confidence, stretch.phones, stretch.fps, stretch.start)
+    shut, spoken = lips.bilabial_closure(take.track, stretch.phones, stretch.fps, stretch.start)
     row: dict[str, Value] = {
         "clip": stretch.clip,
         "speaker": stretch.speaker,
@@ -42,11 +42,11 @@ def measure(take: Take, stretch: Stretch, judges: Judges, heard: np.ndarray | No
         **_against_truth(take, stretch, judges, psnr),
         "bilabial_closure": shut / spoken if spoken else None,
         "bilabials": spoken,
-        "hkc": hands.hkc(take.confidence),
-        "hand_missing": hands.hand_missing(take.confidence),
-        "hkv": hands.hkv(take.keypoints, take.confidence),
+        "hkc": hands.hkc(take.track),
+        "hand_missing": hands.hand_missing(take.track),
+        "hkv": hands.hkv(take.track),
         "flicker": image.flicker(take.frames),
-        "face_missing": float(1 - lips.face_found(take.confidence).mean()),
+        "face_missing": float(1 - lips.face_found(take.track).mean()),
         **_sync(shifts),
     }
     return Measured(row, psnr, shifts, _features(take, judges))
@@ -56,13 +56,12 @@ def _against_truth(take: Take, stretch: Stretch, judges: Judges, psnr: np.ndarra
     names = ("psnr", "ssim", "lpips", "lmd", "hand_pck", "identity")
     if take.real:
         return dict.fromkeys(names)
-    made, real = (take.keypoints, take.confidence), (stretch.keypoints, stretch.confidence)
     return {
         "psnr": float(psnr.mean()),
         "ssim": float(image.ssim(take.frames, stretch.frames).mean()),
         "lpips": float(judges.lpips(take.frames, stretch.frames).mean()) if judges.lpips else None,
-        "lmd": _mean(lips.lmd(*made, *real)),
-        "hand_pck": hands.hand_pck(*made, *real),
+        "lmd": _mean(lips.lmd(take.track, stretch.track)),
+        "hand_pck": hands.hand_pck(take.track, stretch.track),
         "identity": _identity(take, stretch, judges),
     }
 
@@ -70,8 +69,8 @@ def _against_truth(take: Take, stretch: Stretch, judges: Judges, psnr: np.ndarra
 def _identity(take: Take, stretch: Stretch, judges: Judges) -> float | None:
     if judges.identity is None:
         return None
-    made, real = (judges.identity(each.frames, each.keypoints) for each in (take, stretch))
-    found = lips.face_found(take.confidence) & lips.face_found(stretch.confidence)
+    made, real = (judges.identity(each.frames, each.track.keypoints) for each in (take, stretch))
+    found = lips.face_found(take.track) & lips.face_found(stretch.track)
     return identity_similarity(made, real, found)
 
 
@@ -97,7 +96,7 @@ def lip_shifts(take: Take, stretch: Stretch, judges: Judges, heard: np.ndarray) 
     if count < 1 or stretch.start + count <= sync.REACH or stretch.start + sync.REACH >= len(heard):
         return None
     assert judges.sync is not None
-    return sync.shift_distances(judges.sync.lips(take.frames, take.keypoints), heard, stretch.start)
+    return sync.shift_distances(judges.sync.lips(take.frames, take.track.keypoints), heard, stretch.start)
 
 
 def _mean(values: np.ndarray) -> float | None:

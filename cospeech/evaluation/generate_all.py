@@ -12,6 +12,7 @@ from cospeech.evaluation.throughput import Around
 from cospeech.harness.progress import Progress
 from cospeech.models.common.protocols import VideoCodec
 from cospeech.pose.detectors import Options
+from cospeech.pose.track import PoseTrack
 from cospeech.sampling.generation import Drawn, Sampler, decode, draw
 
 MODELS = ("teacher", "student", "copy_reference", "codec", "ground_truth")
@@ -81,13 +82,9 @@ def take_all(
     found = detect_all(jobs, executor, bar)
     takes = []
     for clip, stretch, by_name in zip(clips, stretches, made, strict=True):
-        tracks = {name: found[stretch.clip, name] for name in by_name}
-        every = {
-            name: Take(name, frames, tracks[name].keypoints, tracks[name].confidence)
-            for name, frames in by_name.items()
-        }
+        every = {name: Take(name, frames, found[stretch.clip, name]) for name, frames in by_name.items()}
         every["copy_reference"] = _copied(clip, stretch)
-        every["ground_truth"] = Take("ground_truth", stretch.frames, stretch.keypoints, stretch.confidence, real=True)
+        every["ground_truth"] = Take("ground_truth", stretch.frames, stretch.track, real=True)
         takes.append({name: every[name] for name in MODELS})
     return takes
 
@@ -96,4 +93,5 @@ def _copied(clip: Clip, stretch: Stretch) -> Take:
     """The reference frame standing still."""
     count, size = len(stretch.frames), stretch.frames.shape[1]
     keypoints, confidence = clip.keypoints[REFERENCE] * size, clip.confidence[REFERENCE]
-    return Take("copy_reference", still(stretch.reference, count), still(keypoints, count), still(confidence, count))
+    track = PoseTrack(still(keypoints, count), still(confidence, count), (size, size))
+    return Take("copy_reference", still(stretch.reference, count), track)

@@ -57,10 +57,9 @@ def puppet(
 ) -> Take:
     """The stretch by the student, from the clip's reference frame and the keypoints of `track`."""
     size, part = stretch.frames.shape[1], slice(stretch.start, stretch.stop)
-    confidence = still(clip.confidence[REFERENCE], len(clip))
-    drawn = draw_skeletons(PoseTrack(track[part], confidence[part], (size, size)))
-    pictures = torch.from_numpy(drawn).permute(0, 3, 1, 2).float().to(student.device) / 255
+    shown = PoseTrack(track, still(clip.confidence[REFERENCE], len(clip)), (size, size))
+    pictures = torch.from_numpy(draw_skeletons(shown[part])).permute(0, 3, 1, 2).float().to(student.device) / 255
     with torch.no_grad():
-        moved = clip.moved(part, encoder.encode(pictures), track / size, confidence, REFERENCE)
+        moved = clip.moved(part, encoder.encode(pictures), shown.normalized, shown.confidence, REFERENCE)
     frames = draw(student, Window(moved, part.start, part.stop, REFERENCE), seed, index).frames
-    return Take(name, frames, track[part], confidence[part])
+    return Take(name, frames, shown[part])

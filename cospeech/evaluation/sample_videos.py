@@ -9,7 +9,6 @@ import numpy as np
 from cospeech.evaluation.segments import Stretch, Take
 from cospeech.media import contact_sheet, read_speech, save_png, write_video
 from cospeech.pose.drawing import draw_skeletons
-from cospeech.pose.track import PoseTrack
 
 _STRIP = 24
 _INK, _PAPER = (40, 40, 40), 245
@@ -63,7 +62,7 @@ def _columns(stretch: Stretch, takes: Mapping[str, Take], only: int | None = Non
     part = slice(None) if only is None else slice(only, only + 1)
     return {
         "reference": takes["copy_reference"].frames[part],
-        "skeleton": draw_skeletons(PoseTrack(stretch.keypoints, stretch.confidence, stretch.frames.shape[1:3])[part]),
+        "skeleton": draw_skeletons(stretch.track[part]),
         "truth": stretch.frames[part],
         "teacher": takes["teacher"].frames[part],
         "student": takes["student"].frames[part],

@@ -10,6 +10,7 @@ from cospeech.datasets.windows import Clip, middle_window
 from cospeech.harness.workspace import Workspace
 from cospeech.media import read_frames, read_speech
 from cospeech.metric_networks.lipsync import Sound
+from cospeech.pose.track import PoseTrack
 
 SPLITS = ("seen", "unseen")
 REFERENCE = 0
@@ -20,8 +21,8 @@ REFERENCE = 0
 class Stretch:
     """Frames `start` to `stop` of a held-out clip as they really are.
 
-    frames: (T, H, W, 3) uint8; keypoints: (T, 133, 2); confidence: (T, 133). phones: (text, start, end), seconds of the
-    clip. sound: of the whole clip. reference: the frame it is drawn from. seen: the person occurs in training.
+    frames: (T, H, W, 3) uint8. track: of these frames. phones: (text, start, end), seconds of the clip.
+    sound: of the whole clip. reference: the frame it is drawn from. seen: the person occurs in training.
     """
 
     clip: str
@@ -31,8 +32,7 @@ class Stretch:
     stop: int
     fps: int
     frames: np.ndarray
-    keypoints: np.ndarray
-    confidence: np.ndarray
+    track: PoseTrack
     phones: Sequence[tuple[str, float, float]]
     sound: Sound
     reference: np.ndarray
@@ -48,8 +48,7 @@ class Take:
 
     model: str
     frames: np.ndarray
-    keypoints: np.ndarray
-    confidence: np.ndarray
+    track: PoseTrack
     real: bool = False
 
 
@@ -81,8 +80,7 @@ def _stretch(workspace: Workspace, words: Words, clip: Clip, seen: bool, count: 
         stop=part.stop,
         fps=fps,
         frames=frames[part],
-        keypoints=clip.keypoints[part] * size,
-        confidence=clip.confidence[part],
+        track=PoseTrack(clip.keypoints[part] * size, clip.confidence[part], (size, size)),
         phones=list(zip(phones["text"], phones["start"], phones["end"], strict=True)),
         sound=sound,
         reference=frames[REFERENCE],

@@ -21,7 +21,6 @@ from cospeech.metrics.speed import summarise
 from cospeech.motion.model import MotionModel
 from cospeech.motion.stream import draw_motion
 from cospeech.pose.drawing import draw_skeletons
-from cospeech.pose.track import PoseTrack
 from cospeech.sampling.generation import Drawn, now
 from cospeech.utils.device import cpu_info
 
@@ -45,7 +44,7 @@ class Around:
         part = slice(stretch.start, stretch.stop)
         taken = {"pose": self._timed(lambda: self._encode_poses(stretch))}
         if self.motion is not None:
-            model, mel, still = self.motion, stretch.sound.mel[part], stretch.keypoints[0]
+            model, mel, still = self.motion, stretch.sound.mel[part], stretch.track.keypoints[0]
             taken["motion"] = self._timed(lambda: draw_motion(model, mel, still, self.motion_steps, 0))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "take.mp4"
@@ -54,8 +53,7 @@ class Around:
 
     @torch.no_grad()
     def _encode_poses(self, stretch: Stretch) -> torch.Tensor:
-        drawn = draw_skeletons(PoseTrack(stretch.keypoints, stretch.confidence, stretch.frames.shape[1:3]))
-        pictures = torch.from_numpy(drawn).permute(0, 3, 1, 2).float().to(self.device) / 255
+        pictures = torch.from_numpy(draw_skeletons(stretch.track)).permute(0, 3, 1, 2).float().to(self.device) / 255
         return self.pose_encoder.encode(pictures)
 
     def _timed(self, work: Callable[[], object]) -> float:

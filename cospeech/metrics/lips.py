@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cospeech.pose import skeleton as sk
+from cospeech.pose.track import PoseTrack
 
 CLOSED = 0.04
 """Inner-lip gap, in distances between the eyes, under which lips count as closed. Over the real clips of the embedded
@@ -18,23 +19,19 @@ _UPPER, _LOWER = sk.INNER_LIPS[1:4], sk.INNER_LIPS[[7, 6, 5]]
 _MARKS = "ʰʷʲˠˤːˑ̩̚ˈˌ0123456789_"
 
 
-def lmd(
-    keypoints: np.ndarray, confidence: np.ndarray, true_keypoints: np.ndarray, true_confidence: np.ndarray
-) -> np.ndarray:
+def lmd(made: PoseTrack, true: PoseTrack) -> np.ndarray:
     """Landmark distance of the mouth in every frame.
 
     Mean distance of the 20 mouth points (71-90) to the real ones, after the similarity (rotation, scale, translation;
     Umeyama 1991) that best lays the generated nose and eyes on the real ones, divided by the real distance between
     the eyes' middles: the head's place does not count, the mouth's place in the face does. Without unit, from 0
-    upwards; lower is better. After Chen et al., ECCV 2018. (T, 133, 2) and (T, 133), generated then real -> (T,), NaN
-    where a face is not found.
+    upwards; lower is better. After Chen et al., ECCV 2018. (T,), NaN where a face is not found.
     """
-    found = face_found(confidence) & face_found(true_confidence)
-    distances = np.full(len(keypoints), np.nan)
-    for t in np.flatnonzero(found):
-        made, true = keypoints[t].astype(np.float64), true_keypoints[t].astype(np.float64)
-        aligned = align(made[_STEADY], true[_STEADY], made[sk.MOUTH])
-        distances[t] = np.linalg.norm(aligned - true[sk.MOUTH], axis=-1).mean() / eye_distance(true)
+    distances = np.full(len(made), np.nan)
+    for t in np.flatnonzero(face_found(made) & face_found(true)):
+        drawn, real = made.keypoints[t].astype(np.float64), true.keypoints[t].astype(np.float64)
+        aligned = align(drawn[_STEADY], real[_STEADY], drawn[sk.MOUTH])
+        distances[t] = np.linalg.norm(aligned - real[sk.MOUTH], axis=-1).mean() / eye_distance(real)
     return distances
 
 
@@ -59,22 +56,21 @@ def lip_gap(keypoints: np.ndarray) -> np.ndarray:
     return gap / eye_distance(keypoints)
 
 
-def lip_correlation(keypoints: np.ndarray, true_keypoints: np.ndarray, true_confidence: np.ndarray) -> float | None:
+def lip_correlation(keypoints: np.ndarray, true: PoseTrack) -> float | None:
     """Pearson correlation of the lip gap with the real one over the frames of a clip, -1..1; higher is better.
 
     Says whether lips open when they should, whatever the head does. 0 where they do not move; None where the real ones
-    do not. (T, 133, 2) twice and (T, 133).
+    do not. keypoints: (T, 133, 2), drawn.
     """
-    found = face_found(true_confidence)
-    made, true = lip_gap(keypoints[found]), lip_gap(true_keypoints[found])
-    if len(true) < 2 or true.std() < 1e-6:
+    found = face_found(true)
+    made, real = lip_gap(keypoints[found]), lip_gap(true.keypoints[found])
+    if len(real) < 2 or real.std() < 1e-6:
         return None
-    return float(np.corrcoef(made, true)[0, 1]) if made.std() > 1e-6 else 0.0
+    return float(np.corrcoef(made, real)[0, 1]) if made.std() > 1e-6 else 0.0
 
 
 def bilabial_closure(
-    keypoints: np.ndarray,
-    confidence: np.ndarray,
+    track: PoseTrack,
     phones: Sequence[tuple[str, float, float]],
     fps: float,
     start: int = 0,
@@ -88,10 +84,10 @@ def bilabial_closure(
     network.
 
     Args:
-        keypoints: (T, 133, 2). confidence: (T, 133). phones: (text, start, end), seconds of the clip.
+        phones: (text, start, end), seconds of the clip.
         start: index in the clip of the first of the T frames.
     """
-    gap = np.where(face_found(confidence), lip_gap(keypoints), np.nan)
+    gap = np.where(face_found(track), lip_gap(track.keypoints), np.nan)
     shut, spoken = 0, 0
     for text, begins, ends in phones:
         middle = int((begins + ends) / 2 * fps) - start
@@ -110,6 +106,6 @@ def eye_distance(keypoints: np.ndarray) -> np.ndarray:
     return np.maximum(np.linalg.norm(left - right, axis=-1), 1.0)
 
 
-def face_found(confidence: np.ndarray) -> np.ndarray:
-    """(T, 133) -> (T,) bool."""
-    return np.any(confidence[:, sk.FACE] > 0, axis=1)
+def face_found(track: PoseTrack) -> np.ndarray:
+    """(T,) bool."""
+    return np.any(track.found[:, sk.FACE], axis=1)

@@ -4,6 +4,7 @@ Axes: T frames, Q coordinates of arms and hands in shoulder widths, N windows.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -82,13 +83,13 @@ def _rows(
     for track, clip, score in zip(tracks, clips, scores, strict=True):
         row: dict[str, float | None] = dict.fromkeys(_BY_CLIP)
         row["beat_consistency"] = beat_consistency(motion_beats(gesture_points(track), fps), voice_beats(clip.mel, fps))
-        row["blinks"] = blinks_a_minute(track, fps) if face_found(clip.confidence).any() else None
+        row["blinks"] = blinks_a_minute(track, fps) if face_found(clip.track).any() else None
         if score is not None:
             row |= {"sync_c": score.confidence, "sync_d": score.distance}
         if not itself:
-            distances = lmd(track, clip.confidence, clip.keypoints, clip.confidence)
+            distances = lmd(replace(clip.track, keypoints=track), clip.track)
             row["lmd"] = None if np.isnan(distances).all() else float(np.nanmean(distances))
-            row["lip_correlation"] = lip_correlation(track, clip.keypoints, clip.confidence)
+            row["lip_correlation"] = lip_correlation(track, clip.track)
         rows.append(row)
     return rows
 

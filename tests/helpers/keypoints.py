@@ -3,10 +3,11 @@
 import numpy as np
 
 from cospeech.pose import skeleton as sk
+from cospeech.pose.track import PoseTrack
 
 
-def person(frames: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """keypoints (T, 133, 2), confidence (T, 133): shoulders 80 px apart, eyes 30 px, hands and lips that move."""
+def person(frames: int = 20, seed: int = 0) -> PoseTrack:
+    """In a picture of 256 pixels a side: shoulders 80 px apart, eyes 30 px, hands and lips that move."""
     rng = np.random.default_rng(seed)
     keypoints = np.repeat(rng.uniform(40, 216, (1, 133, 2)), frames, 0)
     keypoints[:, sk.LEFT_SHOULDER], keypoints[:, sk.RIGHT_SHOULDER] = (168, 180), (88, 180)
@@ -24,4 +25,4 @@ def person(frames: int = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     swing = np.stack([12 * np.sin(time / 3), 8 * np.cos(time / 4)], -1)
     for hand, centre in ((sk.LEFT_HAND, (180, 200)), (sk.RIGHT_HAND, (76, 200))):
         keypoints[:, hand] = centre + rng.uniform(-15, 15, (21, 2)) + swing[:, None]
-    return keypoints.astype(np.float32), np.full((frames, 133), 0.9, np.float32)
+    return PoseTrack(keypoints.astype(np.float32), np.full((frames, 133), 0.9, np.float32), (256, 256))

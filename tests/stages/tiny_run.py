@@ -24,7 +24,6 @@ from cospeech.models.transformers.denoiser import Denoiser
 from cospeech.models.warping.deformer import Deformer
 from cospeech.motion.model import MotionModel
 from cospeech.pose.drawing import draw_skeletons
-from cospeech.pose.track import PoseTrack
 from cospeech.pose.track_file import save_track
 from cospeech.utils.images import to_tensor
 from tests.helpers.keypoints import person
@@ -94,9 +93,7 @@ def _save_curated(workspace: Workspace) -> None:
 def _save_clip(workspace: Workspace, clip: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """frames and skeletons (T, H, W, 3)."""
     rng = np.random.default_rng(seed)
-    keypoints, confidence = person(FRAMES, seed)
-    keypoints *= SIZE / 256
-    track = PoseTrack(keypoints, confidence, (SIZE, SIZE))
+    track = person(FRAMES, seed).resized((SIZE, SIZE))
     save_track(workspace.poses(clip), track, "mediapipe")
     skeletons = draw_skeletons(track)
     frames = np.maximum(skeletons, rng.integers(40, 120, (1, 1, 1, 3))).astype(np.uint8)

@@ -10,7 +10,6 @@ from cospeech.models.autoencoders.pose_encoder import PoseEncoder
 from cospeech.models.transformers.denoiser import Denoiser
 from cospeech.models.warping.deformer import Deformer
 from cospeech.pose.drawing import draw_skeletons
-from cospeech.pose.track import PoseTrack
 from cospeech.sampling.euler import timesteps
 from cospeech.sampling.folded_student import LeanStudent
 from cospeech.sampling.quantization import Floating
@@ -19,7 +18,7 @@ from tests.cospeech.motion.test_model import lively_model
 from tests.helpers.keypoints import person
 
 SIZE, RATE, FPS = 64, 16000, 25
-_REST = person(1, 9)[0][0] * SIZE / 256
+_REST = person(1, 9).resized((SIZE, SIZE)).keypoints[0]
 SETTINGS = Settings(
     steps=2, shift=2.0, temperature=0.6, window=4, overlap=1, mask=("global", "local"), past_frames=2,
     stream={"chunk": 4, "frames": 6, "recent": 2}, longest=4, precision="fp32", size=SIZE, fps=FPS,
@@ -29,10 +28,9 @@ SETTINGS = Settings(
 
 
 def somebody(seed: int = 0, size: int = SIZE) -> Person:
-    keypoints, confidence = person(1, seed)
-    keypoints = keypoints[0] * size / 256
-    picture = np.maximum(draw_skeletons(PoseTrack(keypoints[None], confidence, (size, size)))[0], 60).astype(np.uint8)
-    return Person(picture, keypoints.astype(np.float32), confidence[0].astype(np.float32))
+    track = person(1, seed).resized((size, size))
+    picture = np.maximum(draw_skeletons(track)[0], 60).astype(np.uint8)
+    return Person(picture, track.keypoints[0], track.confidence[0])
 
 
 def models(settings: Settings = SETTINGS) -> Models:

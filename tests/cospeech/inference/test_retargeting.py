@@ -7,7 +7,7 @@ from tests.helpers.keypoints import person
 
 
 def people(frames: int = 6, seed: int = 0) -> np.ndarray:
-    return person(frames, seed)[0].astype(np.float64)
+    return person(frames, seed).keypoints.astype(np.float64)
 
 
 def test_a_driver_fitted_to_itself_is_as_it_was() -> None:

@@ -38,7 +38,7 @@ def test_names_and_shapes_are_the_official_ones(official: Path) -> None:
 
 def test_windows_are_embedded_as_if_alone(official: Path) -> None:
     net = SyncNet(official, CPU)
-    keypoints, _ = person(9)
+    keypoints = person(9).keypoints
     frames = np.random.default_rng(0).integers(0, 256, (9, 256, 256, 3), dtype=np.uint8)
     sound = np.random.default_rng(1).normal(0, 0.1, 9 * 640).astype(np.float32)
     lips, speech = net.lips(frames, keypoints), net.speech(sound, 9)
@@ -51,7 +51,7 @@ def test_windows_are_embedded_as_if_alone(official: Path) -> None:
 
 
 def test_the_face_is_in_the_middle_with_room_below() -> None:
-    keypoints, _ = person(3)
+    keypoints = person(3).keypoints
     rng = np.random.default_rng(2)
     keypoints[:, sk.FACE] = rng.uniform((100, 80), (160, 150), (1, 68, 2))
     keypoints[:, 23], keypoints[:, 24] = (100, 80), (160, 150)  # corners of the box of the points

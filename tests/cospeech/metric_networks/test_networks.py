@@ -123,7 +123,7 @@ def test_faces_are_cut_out_where_they_are(tmp_path: Path) -> None:
     """A face and the same face elsewhere in the picture have the same features; another face has others."""
     torch.manual_seed(1)
     save_file(FaceNet((1, 1, 1, 1), (4, 4, 4, 4), 8).state_dict(), tmp_path / "arcface.safetensors")
-    keypoints, _ = person(1)
+    keypoints = person(1).keypoints
     smooth = gaussian_filter(np.random.default_rng(0).uniform(0, 255, (256, 256, 3)), (6, 6, 0)) * 4 % 256
     here = smooth.astype(np.uint8)[None]
     moved, there = np.roll(here, (12, -9), (1, 2)), keypoints + np.array([-9, 12])

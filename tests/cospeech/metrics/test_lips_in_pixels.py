@@ -51,7 +51,7 @@ def scores(repository: Path) -> dict[str, float]:
 
     def score(made: list[np.ndarray], truth: PoseTrack) -> float:
         found = detector.detect_video(np.stack(made))
-        return float(np.nanmean(lmd(found.keypoints, found.confidence, truth.keypoints, truth.confidence)))
+        return float(np.nanmean(lmd(found, truth)))
 
     found: dict[str, list[float]] = {"slightly blurred": [], "blurred": [], "frozen": [], "of another": []}
     for index, (frames, truth) in enumerate(zip(clips, truths, strict=True)):

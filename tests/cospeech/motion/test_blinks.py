@@ -13,7 +13,7 @@ CLOSING = np.array([0.1, 0.35, 0.45, 0.35, 0.1])
 
 def blinking(frames: int, middles: list[int], depth: float = 1.0) -> np.ndarray:
     """Somebody whose eyes are closed by 0.45 `depth` of their opening in these frames, and who moves their head."""
-    keypoints = person(frames)[0]
+    keypoints = person(frames).keypoints
     closed = np.zeros(frames)
     for middle in middles:
         closed[middle - 2 : middle + 3] = CLOSING * depth
@@ -67,7 +67,7 @@ def test_the_process_gives_back_what_it_was_fitted_to() -> None:
 
 def moving_lids(how: Blinking, frames: int) -> np.ndarray:
     """Keypoints of somebody who does nothing but blink."""
-    still = person(1)[0][0]
+    still = person(1).keypoints[0]
     keypoints = np.repeat(still[None], frames, 0)
     lids = Blinker(how, describe(still)[0], 0).draw(frames).reshape(frames, 12, 2)
     keypoints[:, np.r_[sk.RIGHT_EYE_RING, sk.LEFT_EYE_RING]] += 30 * lids  # the eyes are 30 px apart
@@ -81,7 +81,7 @@ def test_from_people_who_never_blink_nobody_learns_to() -> None:
 
 
 def test_drawn_motion_blinks_as_the_model_says_and_repeats() -> None:
-    model, still = lively_model(), person(1)[0][0]
+    model, still = lively_model(), person(1).keypoints[0]
     mel = np.random.default_rng(0).normal(size=(200, 4, 80)).astype(np.float32)
     never = draw_motion(model, mel, still, 4, 0)
     model.blinking = Blinking(np.full((9, 24), 0.01, np.float32), 0.5, 10, 0.0)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,9 +23,9 @@ def test_every_moving_point_is_in_one_part() -> None:
 
 
 def test_round_trip() -> None:
-    keypoints, _ = person(12, 1)
+    keypoints = person(12, 1).keypoints
     keypoints[:, sk.FACE] = similar(keypoints[:, sk.FACE], 0.2, 1.1, 5)
-    reference = person(1, 1)[0][0]
+    reference = person(1, 1).keypoints[0]
     posture, speech = offsets(keypoints, reference)
     assert posture.shape == (12, POSTURE)
     back = pose(posture, speech, reference)
@@ -32,20 +34,19 @@ def test_round_trip() -> None:
 
 
 def test_lips_are_told_in_the_head() -> None:
-    reference = person(1)[0][0]
-    turned = reference.copy()
-    turned[sk.FACE] = similar(reference[sk.FACE], 0.3, 1.2, -20)
-    posture, speech = offsets(turned[None], reference)
+    reference, turned = person(1).keypoints[0], person(1)
+    turned.keypoints[0, sk.FACE] = similar(reference[sk.FACE], 0.3, 1.2, -20)
+    posture, speech = offsets(turned.keypoints, reference)
     np.testing.assert_allclose(speech, 0, atol=1e-5)
     assert np.abs(posture).max() > 0.1
     spoken = speech + 0.1  # eye distances
     made = pose(posture, spoken, reference)
-    distance = lmd(made, np.ones((1, 133)), turned[None], np.ones((1, 133)))
+    distance = lmd(replace(turned, keypoints=made), turned)
     assert distance == pytest.approx(0.1 * np.sqrt(2), rel=0.01)
 
 
 def test_motion_of_one_person_fits_another_of_other_size_and_place() -> None:
-    keypoints, _ = person(5)
+    keypoints = person(5).keypoints
     reference = keypoints[0]
     moved = offsets(keypoints, reference)
     other = reference * 1.7 + 20
@@ -56,7 +57,7 @@ def test_motion_of_one_person_fits_another_of_other_size_and_place() -> None:
 
 @pytest.mark.parametrize(("points", "name"), [(sk.SHOULDERS, "shoulders"), (sk.FACE, "eyes")])
 def test_a_reference_that_gives_no_scale_is_refused(points: np.ndarray, name: str) -> None:
-    reference = person(1)[0][0]
+    reference = person(1).keypoints[0]
     reference[points] = 7
     with pytest.raises(ValueError, match=rf"{name} 0\.00 px apart"):
         describe(reference)

@@ -48,7 +48,7 @@ def model() -> MotionModel:
 
 
 def reference() -> np.ndarray:
-    return person(1)[0][0]
+    return person(1).keypoints[0]
 
 
 @pytest.mark.parametrize("cut", CUTS)

@@ -12,7 +12,7 @@ def test_a_voice_from_training_brings_its_motion_back() -> None:
     made = Retrieval(clips).draw(known.mel, known.keypoints[0])
     middle = slice(10, 50)  # near the ends windows hold them, and are found less surely
     np.testing.assert_allclose(made[middle, :13], known.keypoints[middle, :13], atol=1)
-    correlation = lip_correlation(made[middle], known.keypoints[middle], known.confidence[middle])
+    correlation = lip_correlation(made[middle], known.track[middle])
     assert correlation is not None
     assert correlation > 0.95
 
@@ -20,7 +20,7 @@ def test_a_voice_from_training_brings_its_motion_back() -> None:
 def test_a_voice_not_heard_before_finds_one_like_it() -> None:
     clip = talking(99)
     made = Retrieval([talking(seed, 80) for seed in range(12)]).draw(clip.mel, clip.keypoints[0])
-    correlation = lip_correlation(made, clip.keypoints, clip.confidence)
+    correlation = lip_correlation(made, clip.track)
     assert correlation is not None
     assert correlation > 0.6
 

@@ -24,13 +24,13 @@ class Bar:
 def talking(seed: int, frames: int = FRAMES) -> MovingClip:
     """A person whose mouth opens with the loudness of noise, and who otherwise sways."""
     rng = np.random.default_rng(seed)
-    keypoints, confidence = person(frames, 0)
+    track = person(frames, 0)
     loud = np.convolve(rng.uniform(0, 1, frames + 4), np.ones(5) / 5, mode="valid")
     loud = (loud - loud.min()) / np.ptp(loud)
     gap = np.array([0, 0, -1, -1, -1, 0, 1, 1])
-    keypoints[:, sk.INNER_LIPS, 1] = 98 + np.outer(8 * loud, gap)
+    track.keypoints[:, sk.INNER_LIPS, 1] = 98 + np.outer(8 * loud, gap)
     mel = np.repeat((6 * loud - 10)[:, None, None], 4, 1) + rng.normal(0, 0.3, (frames, 4, 80))
-    return MovingClip(keypoints, confidence, mel.astype(np.float32))
+    return MovingClip(track, mel.astype(np.float32))
 
 
 def test_batches_have_their_shapes_and_repeat() -> None:
@@ -102,7 +102,7 @@ def trained() -> MotionModel:
 def test_lips_learn_to_follow_a_voice_not_heard_before(trained: MotionModel) -> None:
     clip = talking(99)
     drawn = draw_motion(trained, clip.mel, clip.keypoints[0], 4, 0)
-    correlation = lip_correlation(drawn, clip.keypoints, clip.confidence)
+    correlation = lip_correlation(drawn, clip.track)
     assert correlation is not None
     assert correlation > 0.8
 
