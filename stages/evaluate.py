@@ -62,7 +62,7 @@ def run(params: Params, context: Context) -> StageReport:
     family = family_of(params)
     clips = [family.clip(workspace, clip, curated.speaker(clip), CellWeights(0, 0, 0)) for clip in chosen]
     media, device = params.media, pick_device(params.compute.device)
-    stretches = load_stretches(workspace, curated, clips, params.evaluate.frames, media.fps, media.size)
+    stretches = load_stretches(workspace, curated, clips, params.evaluate.frames, media.fps)
     samplers = load_samplers(params, workspace)
     drawn = _draw(params, context, clips, stretches, samplers)
     takes = _take(params, context, clips, stretches, drawn, samplers["teacher"].codec)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 
 from cospeech.artifacts import Curated, Latents
@@ -18,6 +17,7 @@ from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.transformers.denoiser import Condition
 from cospeech.models.warping.deformer import Deformer
 from cospeech.models.warping.warp import Warper
+from cospeech.pose.track import PoseTrack
 from cospeech.pose.track_file import load_track
 
 
@@ -31,10 +31,7 @@ class Clip(Protocol):
     def speaker(self) -> str: ...
 
     @property
-    def keypoints(self) -> np.ndarray: ...
-
-    @property
-    def confidence(self) -> np.ndarray: ...
+    def track(self) -> PoseTrack: ...
 
     def __len__(self) -> int: ...
 
@@ -62,11 +59,9 @@ class Clip(Protocol):
     def condition(self, frames: slice, reference: int, seed: int = 0) -> Any:
         """For a batch of one window. seed: of what the condition draws by chance."""
 
-    def moved(
-        self, frames: slice, pose: torch.Tensor, keypoints: np.ndarray, confidence: np.ndarray, reference: int
-    ) -> "Clip":
-        """The same person moving otherwise: keypoints (T, K, 2) and confidence of the whole clip, pose of `frames` as
-        the family encodes skeletons; the frame `reference` stays as it is."""
+    def moved(self, frames: slice, pose: torch.Tensor, track: PoseTrack, reference: int) -> "Clip":
+        """The same person moving otherwise: track of the whole clip, pose of `frames` as the family encodes skeletons;
+        the frame `reference` stays as it is."""
 
     def coded_by(self, codec: Any) -> "Clip":
         """The same, where its conditions take a codec with this one."""
@@ -74,7 +69,7 @@ class Clip(Protocol):
 
 @dataclass(frozen=True)
 class ClipTensors:
-    """One clip. Latents and pose float16 as on disk; keypoints (T, K, 2) in 0..1; weights (T, h, w) float16.
+    """One clip. Latents and pose float16 as on disk; weights (T, h, w) float16.
 
     codec, deformer: deform references to poses (`models.warping`); no codec: conditions come without that.
     """
@@ -83,8 +78,7 @@ class ClipTensors:
     speaker: str
     latents_TChw: torch.Tensor
     pose_TPhw: torch.Tensor
-    keypoints: np.ndarray
-    confidence: np.ndarray
+    track: PoseTrack
     weights_Thw: torch.Tensor
     codec: Codec | None = None
     deformer: Deformer | None = None
@@ -123,21 +117,19 @@ class ClipTensors:
             None if self.codec is None else self._warped(self.codec, frames, reference)[None],
         )
 
-    def moved(
-        self, frames: slice, pose: torch.Tensor, keypoints: np.ndarray, confidence: np.ndarray, reference: int
-    ) -> "ClipTensors":
-        poses, keypoints = self.pose_TPhw.clone(), keypoints.copy()
+    def moved(self, frames: slice, pose: torch.Tensor, track: PoseTrack, reference: int) -> "ClipTensors":
+        assert track.size == self.track.size, (track.size, self.track.size)
+        poses, keypoints = self.pose_TPhw.clone(), track.keypoints.copy()
         poses[frames] = pose.to(poses)
-        poses[reference], keypoints[reference] = self.pose_TPhw[reference], self.keypoints[reference]
-        return replace(self, pose_TPhw=poses, keypoints=keypoints, confidence=confidence)
+        poses[reference], keypoints[reference] = self.pose_TPhw[reference], self.track.keypoints[reference]
+        return replace(self, pose_TPhw=poses, track=replace(track, keypoints=keypoints))
 
     def coded_by(self, codec: Codec) -> "ClipTensors":
         return self if self.codec is None else replace(self, codec=codec)
 
     def _warped(self, codec: Codec, frames: slice, reference: int) -> torch.Tensor:
-        still, seen = self.keypoints[reference], self.confidence[reference]
-        warper = Warper(codec, self.deformer, self.latents_TChw[reference], still, seen)
-        return warper.warp(self.keypoints[frames], self.confidence[frames])
+        warper = Warper(codec, self.deformer, self.latents_TChw[reference], self.track[[reference]])
+        return warper.warp(self.track[frames])
 
 
 @dataclass(frozen=True)
@@ -153,6 +145,11 @@ class Window:
     @property
     def frames(self) -> slice:
         return slice(self.start, self.stop)
+
+    @property
+    def track(self) -> PoseTrack:
+        """Of its video frames."""
+        return self.clip.track[self.frames]
 
     @property
     def latents(self) -> torch.Tensor:
@@ -226,11 +223,10 @@ def load_clip(
     if len(encoded.latents) != len(track):
         raise ValueError(f"{clip}: {len(encoded.latents)} frames of latents but {len(track)} of poses; run dvc repro")
     height, width = encoded.latents.shape[2:]
-    keypoints = track.normalized
-    cells = cell_weights(keypoints, track.confidence, (height, width), weights)
+    cells = cell_weights(track, (height, width), weights)
     latents, pose = torch.from_numpy(encoded.latents), torch.from_numpy(encoded.pose)
     return ClipTensors(
-        clip, speaker, latents, pose, keypoints, track.confidence, torch.from_numpy(cells).half(),
+        clip, speaker, latents, pose, track, torch.from_numpy(cells).half(),
         *(load_warping(workspace) if warping is None else warping),
     )  # fmt: skip
 

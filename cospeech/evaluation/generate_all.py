@@ -91,7 +91,6 @@ def take_all(
 
 def _copied(clip: Clip, stretch: Stretch) -> Take:
     """The reference frame standing still."""
-    count, size = len(stretch.frames), stretch.frames.shape[1]
-    keypoints, confidence = clip.keypoints[REFERENCE] * size, clip.confidence[REFERENCE]
-    track = PoseTrack(still(keypoints, count), still(confidence, count), (size, size))
-    return Take("copy_reference", still(stretch.reference, count), track)
+    count, track = len(stretch.frames), clip.track
+    keypoints, confidence = (still(each[REFERENCE], count) for each in (track.keypoints, track.confidence))
+    return Take("copy_reference", still(stretch.reference, count), PoseTrack(keypoints, confidence, track.size))

@@ -56,10 +56,10 @@ def puppet(
     index: int,
 ) -> Take:
     """The stretch by the student, from the clip's reference frame and the keypoints of `track`."""
-    size, part = stretch.frames.shape[1], slice(stretch.start, stretch.stop)
-    shown = PoseTrack(track, still(clip.confidence[REFERENCE], len(clip)), (size, size))
+    part = slice(stretch.start, stretch.stop)
+    shown = PoseTrack(track, still(clip.track.confidence[REFERENCE], len(clip)), clip.track.size)
     pictures = torch.from_numpy(draw_skeletons(shown[part])).permute(0, 3, 1, 2).float().to(student.device) / 255
     with torch.no_grad():
-        moved = clip.moved(part, encoder.encode(pictures), shown.normalized, shown.confidence, REFERENCE)
+        moved = clip.moved(part, encoder.encode(pictures), shown, REFERENCE)
     frames = draw(student, Window(moved, part.start, part.stop, REFERENCE), seed, index).frames
     return Take(name, frames, shown[part])

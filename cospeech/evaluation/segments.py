@@ -53,18 +53,18 @@ class Take:
 
 
 def load_stretches(
-    workspace: Workspace, curated: Curated, clips: Sequence[Clip], frames: int, fps: int, size: int
+    workspace: Workspace, curated: Curated, clips: Sequence[Clip], frames: int, fps: int
 ) -> list[Stretch]:
-    """The middle `frames` of every clip, pixels a side `size`.
+    """The middle `frames` of every clip.
 
     Raises:
         ValueError: the artifacts of a clip differ in length.
     """
     words, people = Words.load(workspace.words), curated.seen_speakers()
-    return [_stretch(workspace, words, clip, clip.speaker in people, frames, fps, size) for clip in clips]
+    return [_stretch(workspace, words, clip, clip.speaker in people, frames, fps) for clip in clips]
 
 
-def _stretch(workspace: Workspace, words: Words, clip: Clip, seen: bool, count: int, fps: int, size: int) -> Stretch:
+def _stretch(workspace: Workspace, words: Words, clip: Clip, seen: bool, count: int, fps: int) -> Stretch:
     frames, sound = read_frames(workspace.video(clip.clip)), load_sound(workspace, clip.clip)
     if not len(frames) == len(clip) == len(sound.mel):
         raise ValueError(
@@ -80,7 +80,7 @@ def _stretch(workspace: Workspace, words: Words, clip: Clip, seen: bool, count: 
         stop=part.stop,
         fps=fps,
         frames=frames[part],
-        track=PoseTrack(clip.keypoints[part] * size, clip.confidence[part], (size, size)),
+        track=clip.track[part],
         phones=list(zip(phones["text"], phones["start"], phones["end"], strict=True)),
         sound=sound,
         reference=frames[REFERENCE],

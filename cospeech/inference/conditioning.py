@@ -63,8 +63,8 @@ class Scene:
         self._warper: Warper | None = None
         if models.student.config["reference_warp"]:
             with autocast(models.device, models.settings.precision):
-                still = self.person.keypoints / size, self.person.confidence
-                self._warper = Warper(models.codec, models.deformer, self._reference_1Chw[0], *still)
+                still = PoseTrack(self.person.keypoints[None], self.person.confidence[None], (size, size))
+                self._warper = Warper(models.codec, models.deformer, self._reference_1Chw[0], still)
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -84,7 +84,8 @@ class Scene:
         warped = None
         if self._warper is not None:
             with self.watch.part("warp", len(keypoints)), autocast(self.models.device, self.models.settings.precision):
-                warped = self._warper.warp(keypoints / self.models.settings.size, confidence)[None]
+                size = self.models.settings.size
+                warped = self._warper.warp(PoseTrack(keypoints, confidence, (size, size)))[None]
         return Condition(pose, self._reference_1Chw, self._pose_1Phw, warped)
 
     @torch.no_grad()

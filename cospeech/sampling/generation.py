@@ -100,7 +100,7 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
 def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: Any) -> torch.Tensor:
     denoiser, steps, shift, clip = sampler.denoiser, sampler.steps, sampler.shift, stretch.clip
     if sampler.chunks is not None:
-        pose = clip.keypoints[stretch.frames], clip.confidence[stretch.frames]
+        pose = stretch.track.normalized, stretch.track.confidence
         return sample_stream(sampler.stream, noise, condition, *pose, sampler.chunks, clip.stride)
 
     groups = latent_groups(stretch.stop - stretch.start, clip.stride)
@@ -110,8 +110,8 @@ def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: A
             return None
         begin, first = groups[start]
         part = slice(stretch.start + begin, stretch.start + groups[stop - 1][1])
-        pose, grid = (clip.keypoints[part], clip.confidence[part]), token_grid(clip, denoiser.patch)
-        plan = sampler.mask.plan(*pose, grid, clip.stride, first - begin)
+        track, grid = clip.track[part], token_grid(clip, denoiser.patch)
+        plan = sampler.mask.plan(track.normalized, track.confidence, grid, clip.stride, first - begin)
         return None if plan is None else plan.to(sampler.device)
 
     window = len(latent_groups(sampler.window, clip.stride)), sampler.overlap // clip.stride

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from cospeech.datasets.attention_plans import region_cells
 from cospeech.datasets.windows import Window
 from cospeech.models.common.protocols import VideoCodec
-from cospeech.models.perception.face import FaceNet, align_faces, faces_seen
+from cospeech.models.perception.face import FaceNet, align_faces, faces_visible
 from cospeech.models.perception.lpips import Lpips
 from cospeech.pose.regions import FACE
 
@@ -112,11 +112,11 @@ def _face_error(
     rows = [(window, window.start + frame) for window in windows for frame in frames]
     errors = []
     for index, (window, frame) in enumerate(rows):
-        keypoints, confidence = window.clip.keypoints[frame][None], window.clip.confidence[frame][None]
-        if not faces_seen(confidence)[0]:
+        pose = window.clip.track[[frame]]
+        if not faces_visible(pose)[0]:
             continue
         with torch.no_grad():
-            truth = net(align_faces(truth_S3HW[index : index + 1], keypoints))
-        made = net(align_faces(made_S3HW[index : index + 1], keypoints))
+            truth = net(align_faces(truth_S3HW[index : index + 1], pose.normalized))
+        made = net(align_faces(made_S3HW[index : index + 1], pose.normalized))
         errors.append((made - truth).square().sum())
     return torch.stack(errors).sum() / len(rows) if errors else made_S3HW.new_zeros(())

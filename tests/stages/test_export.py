@@ -88,17 +88,22 @@ def assert_alike(frames: np.ndarray, expected: np.ndarray, mean: float) -> None:
 
 def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, repository: Path, tmp_path: Path) -> None:
     clip = load_clip(exported, "bob-1", "bob", CellWeights(0, 0, 0))
-    keypoints = (clip.keypoints * 64).astype(np.float32)
+    keypoints = clip.track.keypoints
     reference = read_frames(exported.video("bob-1"))[0]
     speech, _ = read_speech(exported.speech("bob-1"))
-    given = {"reference": reference, "keypoints": keypoints, "confidence": clip.confidence, "speech": speech[:16000]}
+    given = {
+        "reference": reference,
+        "keypoints": keypoints,
+        "confidence": clip.track.confidence,
+        "speech": speech[:16000],
+    }
     frames = draw_alone(exported.model("export"), tmp_path, "5", **given)
 
     params = tiny_params(repository)
     student = evaluate.load_samplers(params, exported)["student"]
     generator = torch.Generator().manual_seed(3)
     noise = torch.stack([first_noise((1, 4, 8, 8), student.temperature, generator) for _ in range(len(clip))], 2)
-    pose = clip.keypoints, clip.confidence
+    pose = clip.track.normalized, clip.track.confidence
     assert student.chunks is not None
     condition, chunks = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0), student.chunks
     latents = sample_stream(student.stream, noise, condition, *pose, chunks)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -75,12 +74,12 @@ def test_the_export_draws_in_8_bits_what_is_evaluated(quantised: Workspace, repo
     assert isinstance(exact, LeanStudent)
     assert exact.arithmetic.title == "fp32"
     clip = load_clip(quantised, "bob-1", "bob", CellWeights(0, 0, 0))
-    given = read_frames(quantised.video("bob-1"))[0], (clip.keypoints * 64).astype(np.float32), clip.confidence
+    given = read_frames(quantised.video("bob-1"))[0], clip.track.keypoints, clip.track.confidence
     generator = torch.Generator().manual_seed(3)
     noise = torch.stack([first_noise((1, 4, 8, 8), student.temperature, generator) for _ in range(len(clip))], 2)
     condition, chunks = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0), student.chunks
     assert chunks is not None
-    latents = sample_stream(student.stream, noise, condition, clip.keypoints, clip.confidence, chunks)
+    latents = sample_stream(student.stream, noise, condition, clip.track.normalized, clip.track.confidence, chunks)
     expected = decode(student.codec, latents[0])
     assert expected.std() > 5
     assert psnr(speaker.animate(*given, seed=3), expected).min() > 40  # latents on disk are rounded

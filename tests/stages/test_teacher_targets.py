@@ -16,6 +16,7 @@ from cospeech.harness.process_pool import process_pool
 from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
 from cospeech.models.transformers.denoiser import Denoiser
+from cospeech.pose.track import PoseTrack
 from stages import teacher_targets
 from stages.teacher_targets import choose_windows
 from tests.stages.tiny_project import CLIPS, Bar, context_of, make_project, tiny_params
@@ -102,8 +103,8 @@ def test_a_teacher_that_only_copies_is_the_same_at_any_number_of_steps(params: P
 
 def clip(name: str, frames: int) -> ClipTensors:
     latents = torch.zeros(frames, 1, 2, 2)
-    points = np.zeros((frames, 133, 2), np.float32)
-    return ClipTensors(name, "x", latents, latents, points, points[..., 0], latents[:, 0])
+    track = PoseTrack(np.zeros((frames, 133, 2), np.float32), np.zeros((frames, 133), np.float32), (16, 16))
+    return ClipTensors(name, "x", latents, latents, track, latents[:, 0])
 
 
 def test_windows_are_spread_over_the_clips_and_differ() -> None:

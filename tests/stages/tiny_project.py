@@ -69,9 +69,8 @@ def make_project(root: Path) -> Workspace:
     codec.fit_patches(to_tensor(np.concatenate([frames for frames, _ in films.values()])))
     rows = []
     for clip, (speaker, split) in CLIPS.items():
-        frames, keypoints = films[clip]
+        frames, track = films[clip]
         write_video(workspace.video(clip), frames, 25)
-        track = PoseTrack(keypoints, np.ones(keypoints.shape[:2], np.float32), (SIZE, SIZE))
         save_track(workspace.poses(clip), track, "made up")
         with torch.no_grad():
             latents = codec.encode(to_tensor(frames)).numpy()
@@ -87,8 +86,8 @@ def make_project(root: Path) -> Workspace:
     return workspace
 
 
-def film(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Frames (T, H, W, 3) uint8 and keypoints (T, 133, 2) in pixels."""
+def film(seed: int) -> tuple[np.ndarray, PoseTrack]:
+    """Frames (T, H, W, 3) uint8 and the poses in them."""
     rng = np.random.default_rng(seed)
     frames = np.full((FRAMES, SIZE, SIZE, 3), rng.integers(20, 100, 3), np.uint8)
     keypoints = np.full((FRAMES, sk.KEYPOINTS, 2), SIZE / 2, np.float32)
@@ -104,4 +103,4 @@ def film(seed: int) -> tuple[np.ndarray, np.ndarray]:
     for t in range(FRAMES):
         for x, y in keypoints[t, np.r_[sk.FACE, sk.HANDS]].astype(int):
             frames[t, y - 1 : y + 2, x - 1 : x + 2] = 220
-    return frames, keypoints
+    return frames, PoseTrack(keypoints, np.ones(keypoints.shape[:2], np.float32), (SIZE, SIZE))

@@ -21,15 +21,14 @@ from cospeech.utils.latent_frames import latent_groups
 
 @dataclass(frozen=True)
 class WanClip:
-    """A `datasets.windows.Clip`. keypoints (F, K, 2) in 0..1; weights_Fhw: weights of errors in every video frame.
+    """A `datasets.windows.Clip`. weights_Fhw: weights of errors in every video frame.
 
     mask_cells: channels of VACE's mask. stride: video frames of a latent frame.
     """
 
     clip: str
     speaker: str
-    keypoints: np.ndarray
-    confidence: np.ndarray
+    track: PoseTrack
     encoded: WindowLatents
     prompts: Prompts
     weights_Fhw: np.ndarray
@@ -75,14 +74,12 @@ class WanClip:
             torch.from_numpy(self.prompts.negative)[None],
         )
 
-    def moved(
-        self, frames: slice, pose: torch.Tensor, keypoints: np.ndarray, confidence: np.ndarray, reference: int
-    ) -> "WanClip":
+    def moved(self, frames: slice, pose: torch.Tensor, track: PoseTrack, reference: int) -> "WanClip":
         """The reference is a picture without a skeleton here."""
         poses, whole = self.encoded.pose.copy(), self.encoded.whole_pose.copy()
         self._cut(frames, poses, whole)[:] = pose.cpu().numpy()
         encoded = replace(self.encoded, pose=poses, whole_pose=whole)
-        return replace(self, encoded=encoded, keypoints=keypoints, confidence=confidence)
+        return replace(self, encoded=encoded, track=track)
 
     def coded_by(self, codec: object) -> "WanClip":
         return self
@@ -124,11 +121,10 @@ def make_clip(
         raise ValueError(
             f"{clip}: latents of a clip of {encoded.length} frames but {len(track)} of poses; run dvc repro"
         )
-    keypoints = track.normalized
     height, width = encoded.pictures.shape[2:]
-    cells = cell_weights(keypoints, track.confidence, (height, width), weights)
+    cells = cell_weights(track, (height, width), weights)
     mask_cells, stride = codec["scale_factor_spatial"] ** 2, codec["scale_factor_temporal"]
-    return WanClip(clip, speaker, keypoints, track.confidence, encoded, prompts, cells, mask_cells, stride)
+    return WanClip(clip, speaker, track, encoded, prompts, cells, mask_cells, stride)
 
 
 def encode_windows(

@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from ...pose import skeleton as sk
+from ...pose.track import PoseTrack
 from ...utils.safetensors import load_tensors
 
 SIDE = 112
 """Pixels a side of an aligned face."""
-_SEEN = 0.3
 _TEMPLATE = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
 )
@@ -121,6 +121,6 @@ def align_faces(frames_S3HW: torch.Tensor, keypoints_SK2: np.ndarray) -> torch.T
     return F.grid_sample(frames_S3HW, grid_SHW2, align_corners=False, padding_mode="border")
 
 
-def faces_seen(confidence_SK: np.ndarray) -> np.ndarray:
-    """(S,) bool: all the points that a face is aligned by are seen."""
-    return np.stack([confidence_SK[:, points].min(1) for points in _POINTS]).min(0) >= _SEEN
+def faces_visible(track: PoseTrack) -> np.ndarray:
+    """(S,) bool: all the points that a face is aligned by are visible."""
+    return np.all([track.visible[:, points].all(1) for points in _POINTS], axis=0)

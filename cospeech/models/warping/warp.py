@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from ...pose.moving_least_squares import deform_rigidly, squared_distance
+from ...pose.track import PoseTrack
 from ..autoencoders.codec import Codec
 from .deformer import Deformer, Offsets
 from .limb_layers import Pose, arm_layer, forearm_layer, hand_layer, shoulder_width, to_segments
@@ -50,29 +51,24 @@ class Warper:
         codec: Codec,
         deformer: Deformer | None,
         reference_Chw: torch.Tensor,
-        keypoints: np.ndarray,
-        confidence: np.ndarray,
+        still: PoseTrack,
     ) -> None:
-        """deformer: None for none. reference_Chw: latents. keypoints: (133, 2) of the reference, x y in 0..1.
-        confidence: (133,)."""
+        """deformer: None for none. reference_Chw: latents. still: of the reference, one frame."""
         self._codec, self._deformer, self._device = codec, deformer, codec.sensitivity.device
-        self._still = self._pose(keypoints[None], confidence[None])
+        self._still = self._pose(still)
         picture_BCHW = codec.decode(reference_Chw[None].to(self._device).float())
         self._layers = take_apart(picture_BCHW.float(), self._still)
 
     @torch.no_grad()
-    def warp(self, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
-        """Latents (C, T, h, w) float32 of the reference deformed to each of T poses.
-
-        keypoints: (T, 133, 2), x y in 0..1. confidence: (T, 133).
-        """
-        posed = self._pose(keypoints, confidence)
+    def warp(self, track: PoseTrack) -> torch.Tensor:
+        """Latents (C, T, h, w) float32 of the reference deformed to each of T poses."""
+        posed = self._pose(track)
         offsets = None if self._deformer is None else self._deformer(self._still.expand(len(posed)), posed)
         return self._codec.encode(warp_picture(self._layers, self._still, posed, offsets)).float().transpose(0, 1)
 
-    def _pose(self, keypoints: np.ndarray, confidence: np.ndarray) -> Pose:
-        points = torch.as_tensor(np.ascontiguousarray(keypoints), dtype=torch.float32, device=self._device)
-        return Pose(torch.view_as_complex(points), torch.as_tensor(confidence > 0, device=self._device))
+    def _pose(self, track: PoseTrack) -> Pose:
+        points = torch.as_tensor(np.ascontiguousarray(track.normalized), dtype=torch.float32, device=self._device)
+        return Pose(torch.view_as_complex(points), torch.as_tensor(track.found, device=self._device))
 
 
 @dataclass(frozen=True)

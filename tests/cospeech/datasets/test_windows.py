@@ -83,11 +83,10 @@ def test_short_clips_and_missing_frames_are_named(tmp_path):
 
 
 def test_cells_near_seen_hands_face_and_lips_weigh_more():
-    keypoints = np.full((1, 133, 2), -9.0, np.float32)
-    confidence = np.ones((1, 133), np.float32)
-    keypoints[0, skeleton.RIGHT_HAND] = (1.5 / 8, 6.5 / 8)
-    keypoints[0, skeleton.FACE] = (4.5 / 8, 1.5 / 8)
-    weights = cell_weights(keypoints, confidence, GRID, WEIGHTS)[0]
+    track = PoseTrack(np.full((1, 133, 2), -9.0, np.float32), np.ones((1, 133), np.float32), (8, 8))
+    track.keypoints[0, skeleton.RIGHT_HAND] = (1.5, 6.5)
+    track.keypoints[0, skeleton.FACE] = (4.5, 1.5)
+    weights = cell_weights(track, GRID, WEIGHTS)[0]
     assert weights[6, 1] == 4
     assert weights[6, 2] == 4
     assert weights[6, 3] == 1
@@ -95,5 +94,4 @@ def test_cells_near_seen_hands_face_and_lips_weigh_more():
     assert weights[1, 5] == 6
     assert weights[2, 5] == 3, "1.41 cells off: near the face, not near the lips"
     assert weights[4, 4] == 1
-    confidence[0, skeleton.RIGHT_HAND] = 0
-    assert cell_weights(keypoints, confidence, GRID, WEIGHTS)[0][6, 1] == 1
+    assert cell_weights(track.without(skeleton.RIGHT_HAND), GRID, WEIGHTS)[0][6, 1] == 1

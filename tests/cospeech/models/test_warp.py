@@ -15,6 +15,7 @@ from cospeech.models.warping.warp import (
     take_apart,
     warp_picture,
 )
+from cospeech.pose.track import PoseTrack
 from tests.helpers.limbs import person, pose, turned_forearm
 
 CELLS, SIZE = 8, 64
@@ -23,6 +24,11 @@ CELLS, SIZE = 8, 64
 def identity_field(cells: int = CELLS) -> torch.Tensor:
     middle = (torch.arange(cells) + 0.5) / cells
     return torch.complex(*torch.meshgrid(middle, middle, indexing="xy"))[None]
+
+
+def track(points_TK2: np.ndarray) -> PoseTrack:
+    """All of it seen, in 0..1."""
+    return PoseTrack(points_TK2, np.ones(points_TK2.shape[:2]), (1, 1))
 
 
 def noise_picture() -> torch.Tensor:
@@ -154,13 +160,13 @@ def test_reference_latents_are_deformed_frame_by_frame(frames):
     torch.manual_seed(0)
     codec = Codec(encoder_width=8, decoder_width=8, detail_width=4)
     codec.fit_patches(torch.rand(2, 3, 64, 64) * 2 - 1)
-    still = torch.view_as_real(person()).numpy()
+    still = track(torch.view_as_real(person()).numpy()[None])
     with torch.no_grad():
         reference = codec.encode(noise_picture() * 2 - 1)[0]
-    moved = np.stack([torch.view_as_real(person() + 0.05 * frame).numpy() for frame in range(frames)])
-    warped = Warper(codec, None, reference, still, np.ones(133)).warp(moved, np.ones((frames, 133)))
+    moved = track(np.stack([torch.view_as_real(person() + 0.05 * frame).numpy() for frame in range(frames)]))
+    warped = Warper(codec, None, reference, still).warp(moved)
     assert warped.shape == (12, frames, 8, 8)
-    alone = Warper(codec, None, reference, still, np.ones(133)).warp(moved[-1:], np.ones((1, 133)))
+    alone = Warper(codec, None, reference, still).warp(moved[-1:])
     torch.testing.assert_close(warped[:, -1:], alone, atol=1e-4, rtol=1e-4)
     assert frames == 1 or (warped[:, -1] - warped[:, 0]).abs().mean() > 0.05
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,6 +11,7 @@ from cospeech.datasets.windows import ClipTensors, Window
 from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.transformers.denoiser import Denoiser
 from cospeech.pose import skeleton as sk
+from cospeech.pose.track import PoseTrack
 from cospeech.sampling.euler import sample_windows
 from cospeech.training.trainer import seeded
 from tests.stages.tiny_project import FRAMES, SIZE, film
@@ -37,12 +37,11 @@ def clip() -> ClipTensors:
                       detail_width=4, detail_blocks=0).eval()  # fmt: skip
         codec.fit_patches(torch.rand(4, 3, SIZE, SIZE) * 2 - 1)
     generator = torch.Generator().manual_seed(2)
-    _, keypoints = film(0)
-    confidence = np.ones((FRAMES, 133), np.float32)
-    confidence[3:5, sk.SHOULDERS] = 0
+    _, track = film(0)
+    track.confidence[3:5, sk.SHOULDERS] = 0
     latents = torch.randn(FRAMES, 4, CELLS, CELLS, generator=generator)
     pose = torch.randn(FRAMES, 3, CELLS, CELLS, generator=generator)
-    return ClipTensors("a", "x", latents, pose, keypoints / SIZE, confidence, latents[:, 0], codec)
+    return ClipTensors("a", "x", latents, pose, track, latents[:, 0], codec)
 
 
 def noise() -> torch.Tensor:
@@ -61,12 +60,12 @@ def drawn(
 
 def with_other_poses(clip: ClipTensors) -> ClipTensors:
     """From CHANGED on another skeleton, closer to the camera, and one hand out of sight."""
-    keypoints, confidence, pose = clip.keypoints.copy(), clip.confidence.copy(), clip.pose_TPhw.clone()
-    keypoints[CHANGED:] = 0.5 + 1.4 * (keypoints[CHANGED:] - 0.5)
-    keypoints[CHANGED:, sk.HANDS] += 0.1
+    keypoints, confidence, pose = clip.track.keypoints.copy(), clip.track.confidence.copy(), clip.pose_TPhw.clone()
+    keypoints[CHANGED:] = SIZE / 2 + 1.4 * (keypoints[CHANGED:] - SIZE / 2)
+    keypoints[CHANGED:, sk.HANDS] += 0.1 * SIZE
     confidence[CHANGED:, sk.LEFT_HAND] = 0
     pose[CHANGED:] += 1
-    return replace(clip, keypoints=keypoints, confidence=confidence, pose_TPhw=pose)
+    return replace(clip, track=PoseTrack(keypoints, confidence, clip.track.size), pose_TPhw=pose)
 
 
 def with_other_noise(noise: torch.Tensor) -> torch.Tensor:

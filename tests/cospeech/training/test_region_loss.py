@@ -10,7 +10,7 @@ from torchvision.models import alexnet
 
 from cospeech.datasets.windows import ClipTensors, Window
 from cospeech.models.autoencoders.codec import Codec
-from cospeech.models.perception.face import SIDE, FaceNet, align_faces, faces_seen, load_face_net
+from cospeech.models.perception.face import SIDE, FaceNet, align_faces, faces_visible, load_face_net
 from cospeech.models.perception.lpips import Lpips, load_lpips
 from cospeech.pose.regions import ARMS, FACE, HANDS
 from cospeech.training.region_loss import Judges, choose_frames, masked_mean, region_loss
@@ -33,9 +33,9 @@ def codec() -> Codec:
 @pytest.fixture(scope="module")
 def windows() -> list[Window]:
     """Two windows of four frames; where the hands are their cells are known."""
-    _, keypoints = film(0)
+    _, track = film(0)
     still = torch.zeros(FRAMES, 4, CELLS, CELLS)
-    clip = ClipTensors("a", "x", still, still, keypoints / SIZE, np.ones((FRAMES, 133), np.float32), still[:, 0])
+    clip = ClipTensors("a", "x", still, still, track, still[:, 0])
     return [Window(clip, start, start + 4, 0) for start in (0, 5)]
 
 
@@ -161,9 +161,9 @@ def test_faces_are_turned_and_scaled_onto_the_template() -> None:
 
 
 def test_a_face_whose_points_are_not_seen_is_left_out(codec: Codec, windows: list[Window]) -> None:
-    confidence = np.ones((2, 133), np.float32)
-    confidence[1, 71] = 0
-    assert faces_seen(confidence).tolist() == [True, False]
+    track = film(0)[1][:2]
+    track.confidence[1, 71] = 0
+    assert faces_visible(track).tolist() == [True, False]
 
 
 def test_lpips_is_that_of_torchmetrics_and_reads_torchvisions_backbone(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_held_out_clips_are_encoded_whole_too(params: Params, encoded: Workspace
     np.testing.assert_allclose(held_out.latents(slice(0, 21)), expected, atol=2e-3)
     assert held_out.condition(slice(0, 21), 39).control_BVThw.shape == (1, 2 * 16 + 64, 1 + 6, 8, 8)
     assert middle_window(held_out, 40) == longest_window(held_out) == Window(held_out, 0, 37, 0)
-    moved = held_out.moved(slice(0, 21), torch.ones(16, 6, 8, 8), held_out.keypoints, held_out.confidence, 0)
+    moved = held_out.moved(slice(0, 21), torch.ones(16, 6, 8, 8), held_out.track, 0)
     assert (moved.condition(slice(0, 21), 0).pose == 1).all()
     assert torch.equal(moved.latents(slice(0, 21)), held_out.latents(slice(0, 21)))
     with pytest.raises(ValueError, match=r"frames 4 to 25 are not an encoded window.* from its first frame on 10"):

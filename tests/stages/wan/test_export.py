@@ -63,8 +63,8 @@ def test_it_runs_alone_and_draws_what_the_student_draws(params: Params, exported
     clip = pick_family(params.wan.model_dump()).clip(exported, "bob-1", "bob", CellWeights(0, 0, 0))
     given = {
         "reference": read_frames(exported.video("bob-1"))[0],
-        "keypoints": (clip.keypoints[:37] * 64).astype(np.float32),
-        "confidence": clip.confidence[:37],
+        "keypoints": clip.track.keypoints[:37],
+        "confidence": clip.track.confidence[:37],
         "speech": speech(1.0),
     }
     frames = draw_alone(exported.model("export"), tmp_path, "1", "peft", **given)

@@ -53,14 +53,14 @@ def test_it_draws_what_was_evaluated(params: Params, exported: Workspace, speake
     generator = torch.Generator().manual_seed(3)
     drawn = [first_noise((1, 16, 8, 8), student.temperature, generator) for _ in latent_groups(37, 4)]
     noise = torch.stack(drawn, 2)
-    pose = clip.keypoints[part], clip.confidence[part]
+    pose = clip.track[part].normalized, clip.track[part].confidence
     assert student.chunks is not None
     assert student.chunks.memory.max_frames == 3
     with torch.no_grad():
         latents = sample_stream(student.stream, noise, clip.condition(part, 0), *pose, student.chunks, clip.stride)
     expected = decode(student.codec, latents[0])
     still = read_frames(exported.video("bob-1"))[0]
-    shown = speaker.animate(still, (clip.keypoints[part] * 64).astype(np.float32), clip.confidence[part], seed=3)
+    shown = speaker.animate(still, clip.track.keypoints[part], clip.track.confidence[part], seed=3)
     # the first chunk of an export has as many latent frames as every other, and so has the sampler's
     assert_alike(shown, expected, mean=0.2)
     assert expected.std() > 1
