@@ -14,9 +14,10 @@ from cospeech.curation import visual
 from cospeech.curation.offset import av_offset, expert_offset, mouth_opening, voice_energy
 from cospeech.curation.score_plot import draw_scores
 from cospeech.curation.split import Kept, assign_split, counts
-from cospeech.curation.verdict import CHECKS, Score, frequent, judge, permission
+from cospeech.curation.verdict import CHECKS, Score, frequent, judge
 from cospeech.curation.visibility import measure_poses
 from cospeech.curation.visual import VisualJob, measure_clip
+from cospeech.footage.consent import permission
 from cospeech.harness import stderr_filter
 from cospeech.harness.cached_map import cached_map
 from cospeech.harness.clip_cache import ClipStore

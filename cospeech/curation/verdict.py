@@ -60,17 +60,6 @@ def judge(scores: Mapping[str, Score], thresholds: Mapping[str, float]) -> list[
     return reasons
 
 
-def permission(consent: str | None, licence: str | None) -> list[str]:
-    """Reasons for refusing a clip that its papers give: consent or licence not stated, or consent denied."""
-    reasons = []
-    said = (consent or "").strip()
-    if not said or said.lower() in {"no", "none", "false", "0", "unknown", "nan"}:
-        reasons.append(f"consent: the manifest's column consent says {said or 'nothing'!r}")
-    if not (licence or "").strip() or str(licence).strip().lower() in {"no", "none", "unknown", "nan"}:
-        reasons.append(f"licence: the manifest's column licence says {(licence or 'nothing').strip()!r}")
-    return reasons
-
-
 def frequent(reasons: Iterable[str]) -> list[tuple[str, int]]:
     """Names of the reasons with their counts, most frequent first."""
     counts = Counter(reason.split(":", 1)[0] for reason in reasons)

@@ -1,12 +1,51 @@
-"""Consent taken back: a table that ingest reads before it touches a source."""
+"""Consent: which words of a manifest give it, and the table of those who took it back, which ingest reads first."""
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from cospeech.harness.files import atomic_path
+
+CONSENT_FORMS = ("yes", "given", "given in writing", "granted", "signed", "written", "in writing")
+"""What consent may say, alone or before a note: "yes", "yes: form 12", "yes, signed", "signed (2026-01-02)"."""
+NOT_NEEDED = "not needed"
+"""The other form of consent; its note must say why."""
+LICENCE_FORMS = (
+    r"cc0|cc[- ]by|public domain|mit\b|0bsd|bsd|apache|isc\b|[al]?gpl|mpl|epl|eupl|odbl|odc-by|pddl|cdla|unlicense",
+    r"own\b|proprietary\b|contract\b|commissioned\b|licenseref-\w|https?://\w",
+)
+"""How a licence may begin: one of the usual ones, or whose footage it is, or where the terms are."""
+_DOUBT = r"\b(but|except|until|unless|withdrawn|revoked|refused|denied|pending|expired|unknown|todo|tbd)\b|\?(?!\w)"
+_CONSENT = re.compile(rf"({'|'.join((*CONSENT_FORMS, NOT_NEEDED))})(?:\s*[:,;(]\s*(.*))?", re.IGNORECASE | re.DOTALL)
+_LICENCE = re.compile("|".join(LICENCE_FORMS), re.IGNORECASE)
+
+
+def permission(consent: str | None, licence: str | None) -> list[str]:
+    """Reasons for refusing a clip that its papers give: what says neither consent nor a licence, in a form that is
+    known, is none."""
+    reasons = []
+    said, terms = (consent or "").strip(), (licence or "").strip()
+    if not _consents(said):
+        reasons.append(
+            f"consent: the manifest's column consent says {said or 'nothing'!r}; accepted are "
+            f"{', '.join(CONSENT_FORMS)}, or {NOT_NEEDED}: REASON"
+        )
+    if not _LICENCE.match(terms) or re.search(_DOUBT, terms, re.IGNORECASE):
+        reasons.append(
+            f"licence: the manifest's column licence says {terms or 'nothing'!r}; name one, such as CC0-1.0, "
+            "CC-BY-4.0, own, contract: WHICH, LicenseRef-NAME or the address of the terms"
+        )
+    return reasons
+
+
+def _consents(said: str) -> bool:
+    found = _CONSENT.fullmatch(said)
+    if not found or re.search(_DOUBT, said, re.IGNORECASE):
+        return False
+    return found[1].lower() != NOT_NEEDED or bool((found[2] or "").strip())
 
 
 @dataclass(frozen=True)

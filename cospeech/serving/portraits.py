@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cospeech.footage.consent import Revocation, revoked
-from cospeech.footage.manifest import MANIFEST_NAME, parse_manifest
+from cospeech.footage.consent import Revocation, permission, revoked
+from cospeech.footage.manifest import MANIFEST_NAME, ManifestRow, parse_manifest
 from cospeech.harness.files import file_digest
 from cospeech.inference.errors import InputError
 from cospeech.media import sample_frames
@@ -22,37 +22,43 @@ class Offered:
 
 
 def offered_people(folder: Path, revocations: Sequence[Revocation]) -> list[Offered]:
-    """In order of their names. Whose consent was taken back is left out.
+    """In order of their names. A speaker is shown by the first clip whose consent and licence `permission` accepts;
+    whose consent was taken back is left out.
 
     Raises:
         InputError: no such folder, or nobody in it.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of people to offer")
-    people = [*_pictures(folder, revocations), *_speakers(folder, revocations)]
+    listed = folder / MANIFEST_NAME
+    rows = parse_manifest(listed.read_text(encoding="utf-8"), str(listed)) if listed.is_file() else []
+    people = [*_pictures(folder, rows, revocations), *_speakers(folder, rows, revocations)]
     if not people:
         raise InputError(
-            f"{folder}: nobody to offer: no picture ({', '.join(SUFFIXES)}) and no {MANIFEST_NAME} of clips"
+            f"{folder}: nobody to offer: no picture ({', '.join(SUFFIXES)}) and no {MANIFEST_NAME} of clips "
+            "with consent and licence"
         )
     return sorted(people, key=lambda person: person.name)
 
 
-def _pictures(folder: Path, revocations: Sequence[Revocation]) -> Iterator[Offered]:
+def _pictures(folder: Path, rows: Sequence[ManifestRow], revocations: Sequence[Revocation]) -> Iterator[Offered]:
+    denied = {folder / row.uri for row in rows if permission(row.consent, row.licence)}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in SUFFIXES and not revoked(revocations, path.name, file_digest(path)):
+        if path.suffix.lower() not in SUFFIXES or path in denied:
+            continue
+        if not revoked(revocations, path.name, file_digest(path)):
             yield Offered(path.stem, path.read_bytes())
 
 
-def _speakers(folder: Path, revocations: Sequence[Revocation]) -> Iterator[Offered]:
+def _speakers(folder: Path, rows: Sequence[ManifestRow], revocations: Sequence[Revocation]) -> Iterator[Offered]:
     import cv2
 
-    listed = folder / MANIFEST_NAME
-    if not listed.is_file():
-        return
     seen: set[str] = set()
-    for row in parse_manifest(listed.read_text(encoding="utf-8"), str(listed)):
+    for row in rows:
         path = folder / row.uri
-        if row.speaker in seen or not path.is_file() or revoked(revocations, row.uri, file_digest(path)):
+        if row.speaker in seen or permission(row.consent, row.licence) or not path.is_file():
+            continue
+        if path.suffix.lower() in SUFFIXES or revoked(revocations, row.uri, file_digest(path)):
             continue
         seen.add(row.speaker)
         _, encoded = cv2.imencode(".png", sample_frames(path, 1)[0][..., ::-1])

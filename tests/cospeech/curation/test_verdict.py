@@ -1,6 +1,6 @@
 import pytest
 
-from cospeech.curation.verdict import CHECKS, frequent, judge, permission
+from cospeech.curation.verdict import CHECKS, frequent, judge
 
 GOOD: dict[str, float | None] = {
     "clip_seconds": 4.0, "face_confidence": 0.99, "upper_body_confidence": 0.95, "upper_body_visible": 1.0,
@@ -45,17 +45,6 @@ def test_an_offset_needs_evidence() -> None:
 
 def test_what_could_not_be_measured_refuses_nothing() -> None:
     assert judge({**GOOD, "camera_motion": None}, THRESHOLDS) == []
-
-
-@pytest.mark.parametrize(("consent", "licence", "expected"), [
-    ("given in writing", "CC0-1.0", []),
-    ("not needed: synthetic person", "CC0-1.0", []),
-    (None, "CC0-1.0", ["consent"]),
-    ("no", None, ["consent", "licence"]),
-    ("yes", " ", ["licence"]),
-])  # fmt: skip
-def test_permission(consent: str | None, licence: str | None, expected: list[str]) -> None:
-    assert names(permission(consent, licence)) == expected
 
 
 def test_frequent_counts_names() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from cospeech.footage.consent import Revocation, load_revocations, revoked, save_revocations
+from cospeech.footage.consent import Revocation, load_revocations, permission, revoked, save_revocations
 
 
 def test_a_revocation_covers_the_name_and_the_bytes(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -28,3 +28,62 @@ def test_a_damaged_table_is_an_error_never_consent(tmp_path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ValueError, match=r"revoked.csv"):
         load_revocations(path)
+
+
+def refused(consent: str | None, licence: str | None) -> list[str]:
+    return [reason.split(":")[0] for reason in permission(consent, licence)]
+
+
+@pytest.mark.parametrize(
+    "consent",
+    [
+        *("yes", "Yes", "given in writing", "written", "yes, signed", "signed (2026-01-02)", "granted: form 12"),
+        *("not needed: synthetic person, portrays nobody", "not needed: no person is shown"),
+    ],
+)
+def test_consent_in_a_stated_form(consent: str) -> None:
+    assert refused(consent, "CC0-1.0") == []
+
+
+@pytest.mark.parametrize(
+    "consent",
+    [
+        *(None, "", " ", "no", "none", "nan", "withdrawn", "pending", "n", "N/A", "?", "TODO", "nein", "false", "0"),
+        *(
+            "yes?",
+            "yes, but withdrawn in May",
+            "signed: pending",
+            "not given",
+            "not needed",
+            "not needed: ",
+            "yesterday",
+        ),
+        *("yes no", "unsigned", "given until 2025", "refused"),
+    ],
+)
+def test_anything_else_is_no_consent(consent: str | None) -> None:
+    assert refused(consent, "CC0-1.0") == ["consent"]
+
+
+def test_licences() -> None:
+    good = (
+        *("CC0-1.0", "CC BY 4.0", "cc-by-nc-4.0", "MIT", "own", "own footage", "contract: 12/3", "LicenseRef-Studio"),
+    )
+    assert [licence for licence in (*good, "https://a.example/terms") if refused("yes", licence)] == []
+    bad = (
+        None,
+        "",
+        " ",
+        "no",
+        "none",
+        "unknown",
+        "nan",
+        "?",
+        "TODO",
+        "n/a",
+        "pending",
+        "CC0-1.0?",
+        "MIT, pending",
+        "l",
+    )
+    assert [licence for licence in bad if refused("yes", licence) != ["licence"]] == []

@@ -49,6 +49,15 @@ def test_consent_taken_back_is_no_offer(folder: Path) -> None:
     assert [person.name for person in offered_people(folder, gone)] == ["ann"]  # by another clip
 
 
+@pytest.mark.parametrize(
+    ("consent", "licence"), [("withdrawn", "CC0-1.0"), ("?", "CC0-1.0"), ("yes", "unknown"), ("", "")]
+)
+def test_what_curation_would_refuse_is_no_offer(folder: Path, consent: str, licence: str) -> None:
+    rows = ["uri,speaker,licence,consent", f"ann-1.mp4,ann,{licence},{consent}", f"zoe.png,zoe,{licence},{consent}"]
+    (folder / "manifest.csv").write_text("\n".join([*rows, "bob-1.mp4,bob,CC0-1.0,yes"]))
+    assert [person.name for person in offered_people(folder, [])] == ["bob"]
+
+
 def test_nobody_to_offer(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such folder"):
         offered_people(tmp_path / "none", [])
