@@ -14,7 +14,7 @@ from cospeech.artifacts.tables import LEDGER_COLUMNS
 from cospeech.audio.words import manifest_rows
 from cospeech.config import Params
 from cospeech.footage.consent import Revocation, load_revocations, revoked
-from cospeech.footage.cut import CUT_FACTS, FACTS, SPEECH, VIDEO, Cut, CutJob, CutSettings, cut_clip, salt
+from cospeech.footage.cut import CUT_FACTS, FACTS, SPEECH, VIDEO, Cut, CutJob, CutSettings, Refused, cut_clip, salt
 from cospeech.footage.manifest import MANIFEST_NAME, ManifestRow, parse_manifest
 from cospeech.footage.storage import Storage
 from cospeech.harness.clip_cache import ClipStore
@@ -68,7 +68,7 @@ def _cut_all(
     store: ClipStore,
     context: Context,
     ffmpeg: Path | None,
-) -> dict[str, Cut | ClipFailure]:
+) -> dict[str, Cut | Refused | ClipFailure]:
     """uri -> where its clip is, or why there is none. A uri that stands in several rows is cut once."""
     jobs = [CutJob(uri, storage, settings, store, ffmpeg) for uri in dict.fromkeys(uris)]
     with context.progress("ingest", len(jobs)) as bar, context.executor() as executor:
@@ -77,7 +77,7 @@ def _cut_all(
 
 def _place(
     rows: Sequence[ManifestRow],
-    outcomes: Mapping[str, Cut | ClipFailure],
+    outcomes: Mapping[str, Cut | Refused | ClipFailure],
     revocations: Sequence[Revocation],
     source: str,
     storage: Storage,
@@ -91,13 +91,14 @@ def _place(
     taken: set[str] = set()
     for row in rows:
         outcome = outcomes.get(storage.join(source, row.uri))
-        withdrawn = revoked(revocations, row.uri, _sha256(store, outcome))
+        digest = _sha256(store, outcome)
+        withdrawn = revoked(revocations, row.uri, digest or "")
         if withdrawn is not None:
             placed.append(_withdrawn(row, withdrawn, placed))
             continue
         assert outcome is not None, row.uri
         try:
-            if isinstance(outcome, ClipFailure):
+            if not isinstance(outcome, Cut):
                 raise ValueError(outcome.reason)
             facts = _facts(store, outcome)
             first = lines.setdefault(facts["sha256"], row.line)
@@ -109,13 +110,17 @@ def _place(
             reused[clip] = outcome.reused
         except ValueError as error:
             clip = clip_id(row.uri, value_digest([row.uri, row.line if row.uri in taken else 0]))
-            placed.append({**_named(row, clip), "status": "refused", "reason": _short(str(error))})
+            reason = _short(str(error))
+            placed.append({**_named(row, clip), "status": "refused", "reason": reason, "sha256": digest})
         taken.add(row.uri)
     return placed, reused
 
 
-def _sha256(store: ClipStore, outcome: Cut | ClipFailure | None) -> str:
-    return str(_facts(store, outcome)["sha256"]) if isinstance(outcome, Cut) else ""
+def _sha256(store: ClipStore, outcome: Cut | Refused | ClipFailure | None) -> str | None:
+    """None where the source was not read."""
+    if isinstance(outcome, Cut):
+        return str(_facts(store, outcome)["sha256"])
+    return outcome.sha256 if isinstance(outcome, Refused) else None
 
 
 def _withdrawn(row: ManifestRow, revocation: Revocation, placed: Sequence[Row]) -> Row:
@@ -123,7 +128,8 @@ def _withdrawn(row: ManifestRow, revocation: Revocation, placed: Sequence[Row]) 
     clip = revocation.clip
     if not clip or any(other["clip"] == clip for other in placed):
         clip = clip_id(row.uri, value_digest([row.uri, row.line]))
-    return {**_named(row, clip), "status": "refused", "reason": revocation.sentence}
+    digest = revocation.sha256 or None
+    return {**_named(row, clip), "status": "refused", "reason": revocation.sentence, "sha256": digest}
 
 
 def _facts(store: ClipStore, outcome: Cut) -> Row:

@@ -85,15 +85,16 @@ def show_ledger(options: argparse.Namespace) -> int:
 def show_lineage(options: argparse.Namespace) -> int:
     from cospeech.footage.consent import load_revocations, revoked
     from cospeech.harness.workspace import Workspace
-    from cospeech.provenance.lineage import find_clip, known_exports, models_that_learned
+    from cospeech.provenance.lineage import clips_of, find_clip, known_exports, models_that_learned
 
     workspace = Workspace(options.root)
     row = find_clip(workspace, options.clip)
-    models = models_that_learned(workspace, row["clip"])
+    clips = clips_of(workspace, row)
+    models = models_that_learned(workspace, clips)
     known = [*known_exports(workspace), *registered_exports_of(options.root)]
-    exports = [each for each in known if row["clip"] in each.clips]
+    exports = [each for each in known if not each.clips.keys().isdisjoint(clips)]
     print(f"{row['clip']}: {row['uri']}, speaker {row['speaker']}, licence {row['licence']}, consent {row['consent']}")
-    if withdrawn := revoked(load_revocations(workspace.revoked), row["uri"], str(row["sha256"] or "")):
+    if withdrawn := revoked(load_revocations(workspace.revoked), row["uri"], row["sha256"] or ""):
         print(f"  {withdrawn.sentence}")
     for learner in models:
         print(f"  model   {learner.place}: {learner.how}")

@@ -50,13 +50,23 @@ def _consents(said: str) -> bool:
 
 @dataclass(frozen=True)
 class Revocation:
-    """clip, uri: as the ledger had them. sha256: of the source, empty where it was never read. day: ISO date."""
+    """clip, uri: as the ledger had them. sha256: of the source, empty where it was never read. day: ISO date.
+
+    Raises:
+        ValueError: sha256 is no SHA-256, or it and uri are both empty.
+    """
 
     clip: str
     uri: str
     sha256: str
     day: str
     reason: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"([0-9a-f]{64})?", self.sha256):
+            raise ValueError(f"sha256 is {self.sha256!r}; it must be 64 digits of 0-9 and a-f, or empty")
+        if not (self.uri or self.sha256):
+            raise ValueError("uri and sha256 are both empty; it needs one of them")
 
     @property
     def sentence(self) -> str:
@@ -77,11 +87,15 @@ def load_revocations(path: Path) -> list[Revocation]:
     reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")), strict=True)
     if tuple(reader.fieldnames or ()) != COLUMNS:
         raise ValueError(f"{path}: columns {reader.fieldnames}; they must be {','.join(COLUMNS)}")
-    rows = list(reader)
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values() or not (row["uri"] or row["sha256"]):
-            raise ValueError(f"{path}, line {number}: not a whole row; it needs uri or sha256")
-    return [Revocation(**row) for row in rows]
+    revocations = []
+    for row in reader:
+        try:
+            if None in row or None in row.values():
+                raise ValueError(f"not a whole row of {','.join(COLUMNS)}")
+            revocations.append(Revocation(**row))
+        except ValueError as error:
+            raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
+    return revocations
 
 
 def save_revocations(path: Path, revocations: Sequence[Revocation]) -> None:

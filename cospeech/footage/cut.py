@@ -73,11 +73,19 @@ class Cut:
     reused: bool
 
 
-def cut_clip(job: CutJob) -> Cut:
+@dataclass(frozen=True)
+class Refused:
+    """A source that cannot become a clip. sha256: of the source. reason: for the ledger."""
+
+    sha256: str
+    reason: str
+
+
+def cut_clip(job: CutJob) -> Cut | Refused:
     """Make the clip of a source, unless the store has it.
 
     Raises:
-        ValueError: the source cannot become a clip; the message is the reason in the ledger.
+        StorageError: the source cannot be read at all.
     """
     version = find_ffmpeg(job.ffmpeg).version
     key = job.store.key(job.storage.fingerprint(job.clip), version)
@@ -86,8 +94,12 @@ def cut_clip(job: CutJob) -> Cut:
         if job.store.fetch(key, files):
             return Cut(key, reused=True)
         with job.storage.fetched(job.clip) as source:
-            facts = _cut(source, job.settings, files, job.ffmpeg)
-        write_json(files[FACTS], facts | {"ffmpeg": version})
+            digest = file_digest(source)
+            try:
+                facts = _cut(source, job.settings, files, job.ffmpeg)
+            except ValueError as error:
+                return Refused(digest, str(error))
+        write_json(files[FACTS], {"sha256": digest, **facts, "ffmpeg": version})
         job.store.put(key, files)
     return Cut(key, reused=False)
 
@@ -112,7 +124,6 @@ def _cut(source: Path, settings: CutSettings, files: dict[str, Path], binary: Pa
     speech = decode_speech(source, settings.sample_rate, info.start, seconds)
     write_speech(files[SPEECH], speech, settings.sample_rate)
     return {
-        "sha256": file_digest(source),
         "width": info.width,
         "height": info.height,
         "fps": info.fps,

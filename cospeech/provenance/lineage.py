@@ -4,11 +4,12 @@ dvc.lock says which version of data/curated.parquet each model was trained on, a
 answer is right for models that are older than today's verdicts.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 import yaml
 
 from cospeech.artifacts import Curated, Ledger
@@ -41,7 +42,7 @@ class Export:
 
 
 def find_clip(workspace: Workspace, name: str) -> Mapping[str, Any]:
-    """The ledger row whose id or uri is `name`.
+    """The ledger row whose id or uri is `name`; what it does not state is None.
 
     Raises:
         ValueError: none, or no ledger.
@@ -52,7 +53,14 @@ def find_clip(workspace: Workspace, name: str) -> Mapping[str, Any]:
         near = [clip for clip in table["clip"] if name.lower() in clip.lower()]
         hint = f"; did you mean {', '.join(near[:5])}?" if near else "; `cospeech ledger` lists all"
         raise ValueError(f"{name}: no clip of that id or uri in {workspace.ledger}{hint}")
-    return {str(key): value for key, value in rows[0].items()}
+    return {str(key): None if pd.isna(value) else value for key, value in rows[0].items()}
+
+
+def clips_of(workspace: Workspace, row: Mapping[str, Any]) -> list[str]:
+    """Ids of all clips of the same bytes as a ledger row, its own first: a source may be listed more than once."""
+    table = Ledger.load(workspace.ledger).table
+    twins = table.loc[table["sha256"] == row["sha256"], "clip"] if row["sha256"] else []
+    return list(dict.fromkeys([row["clip"], *twins]))
 
 
 def revoke(workspace: Workspace, name: str, reason: str, day: str) -> tuple[Mapping[str, Any], bool]:
@@ -66,8 +74,8 @@ def revoke(workspace: Workspace, name: str, reason: str, day: str) -> tuple[Mapp
     return row, True
 
 
-def models_that_learned(workspace: Workspace, clip: str) -> list[Learner]:
-    """Models under models/ that were trained on the clip, or from a model that was; in the order of dvc.lock.
+def models_that_learned(workspace: Workspace, clips: Collection[str]) -> list[Learner]:
+    """Models under models/ that were trained on one of the clips, or from a model that was; in the order of dvc.lock.
 
     Raises:
         ValueError: the verdicts that a model was trained on are gone, so that nothing can be said.
@@ -79,7 +87,7 @@ def models_that_learned(workspace: Workspace, clip: str) -> list[Learner]:
         entry = lock[stage]
         outs = [out["path"] for out in entry.get("outs", [])]
         models = [path for path in outs if path.startswith("models/") and path != EXPORT]
-        if models and clip in _training_clips(workspace, entry):
+        if models and not _training_clips(workspace, entry).isdisjoint(clips):
             trained[stage] = "trained on it"
         else:
             through = [makers[dep["path"]] for dep in entry.get("deps", []) if makers.get(dep["path"]) in trained]

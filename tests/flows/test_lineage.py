@@ -65,7 +65,7 @@ def workspace(project: Path, tmp_path: Path) -> Workspace:
 
 
 def told(workspace: Workspace, clip: str) -> dict[str, str]:
-    return {each.name: each.how for each in models_that_learned(workspace, clip)}
+    return {each.name: each.how for each in models_that_learned(workspace, [clip])}
 
 
 def test_models_are_judged_by_the_verdicts_they_were_trained_on(
@@ -112,3 +112,20 @@ def test_revoking_marks_and_names_exports(workspace: Workspace, capsys: pytest.C
     assert main(["lineage", "b-2", "--root", str(workspace.root)]) == 0
     assert "consent: revoked on" in capsys.readouterr().out
     assert json.loads((workspace.exports / "spring-0123.json").read_text())["name"] == "spring"
+
+
+def test_revoking_a_duplicate_reaches_its_twin(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    table = Ledger.load(workspace.ledger).table
+    twin = table[table["clip"] == "b-2"].assign(clip="b-again", uri="again.mp4", status="refused", reason="the same")
+    lost = twin.assign(clip="x-9", uri="x.mp4", sha256=None, reason="no such file")
+    other = lost.assign(clip="y-9", uri="y.mp4")
+    Ledger(pd.concat([table, twin, lost, other])).save(workspace.ledger)
+    root = ["--root", str(workspace.root)]
+    assert main(["lineage", "again.mp4", *root]) == 0
+    assert "models/codec: trained on it" in capsys.readouterr().out
+    assert main(["revoke", "again.mp4", *root]) == main(["revoke", "x.mp4", *root]) == 0
+    assert [mark.sha256 for mark in load_revocations(workspace.revoked)] == ["b" * 64, ""]
+    capsys.readouterr()
+    for clip, told in (("b-2", True), ("x-9", True), ("y-9", False), ("a-1", False)):
+        assert main(["lineage", clip, *root]) == 0
+        assert ("consent: revoked on" in capsys.readouterr().out) == told

@@ -14,9 +14,11 @@ from cospeech.artifacts import Ledger
 from cospeech.config import load_params
 from cospeech.footage.consent import Revocation, save_revocations
 from cospeech.harness.context import Context
+from cospeech.harness.files import file_digest
 from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
 from cospeech.media import probe, read_frames, read_speech
+from cospeech.provenance.lineage import revoke
 from cospeech.utils.ffmpeg import find_ffmpeg
 from stages import ingest
 from tests.helpers.footage import another_ffmpeg, make_flash_and_beep, make_video, run_ffmpeg
@@ -104,6 +106,8 @@ def test_one_bad_source_never_loses_the_others(footage: Footage) -> None:
         "copy.mp4": "same video as in line 2",
     }.items():
         assert said in footage.reason(name)
+    sha256 = footage.ledger.set_index("uri")["sha256"].dropna().to_dict()
+    assert sha256 == {name: file_digest(folder / name) for name in (*names, "long.mp4") if name != "absent.mp4"}
     assert report.figures["clips"] == 2
     assert report.figures["refused"] == 7
     assert footage.ledger["clip"].is_unique
@@ -128,6 +132,19 @@ def test_a_revoked_source_is_not_even_opened(footage: Footage) -> None:
     assert footage.ledger["clip"][0] == mark.clip
     assert footage.ledger["clip"].is_unique
     assert {path.stem for path in footage.workspace.clips.iterdir()} == {footage.ledger["clip"][1]}
+
+
+def test_revoking_a_duplicate_reaches_its_twin(footage: Footage) -> None:
+    make_video(footage.folder / "a.mp4", seconds=0.4)
+    shutil.copy(footage.folder / "a.mp4", footage.folder / "b.mp4")
+    footage.manifest("a.mp4", "b.mp4")
+    footage.run()
+    assert footage.ledger["status"].tolist() == ["ok", "refused"]
+    row, new = revoke(footage.workspace, "b.mp4", "", "2026-01-02")
+    assert (row["clip"], new) == (footage.ledger["clip"][1], True)
+    footage.run()
+    assert footage.ledger["reason"].tolist() == ["consent: revoked on 2026-01-02"] * 2
+    assert footage.ledger["sha256"].tolist() == [file_digest(footage.folder / "a.mp4")] * 2
 
 
 def test_a_row_twice_is_refused_once(footage: Footage) -> None:

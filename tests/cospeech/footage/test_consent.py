@@ -19,6 +19,16 @@ def test_a_revocation_covers_the_name_and_the_bytes(tmp_path) -> None:  # type: 
     assert known[0].sentence == "consent: revoked on 2026-01-02 (wrote to us)"
 
 
+@pytest.mark.parametrize("digest", ["nan", "None", "<NA>", "F" * 64, "f" * 63])
+def test_a_hash_that_is_none_is_an_error(tmp_path, digest: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match="sha256 is"):
+        Revocation("ann-1", "a.mp4", digest, "2026-01-02", "")
+    path = tmp_path / "revoked.csv"
+    path.write_text(f"clip,uri,sha256,day,reason\nok,b.mp4,,2026-01-02,x\nann-1,a.mp4,{digest},2026-01-02,x\n")
+    with pytest.raises(ValueError, match=r"revoked.csv, line 3: sha256 is"):
+        load_revocations(path)
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "clip,uri\na,b\n", "clip,uri,sha256,day,reason\nann-1,,,2026-01-02,x\n", "clip,uri,sha256,day,reason\na,b\n"],
