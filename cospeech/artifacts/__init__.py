@@ -1,4 +1,4 @@
-"""One dataclass per artifact, each with its file format and a version that is checked at load."""
+"""The artifacts that stages exchange: a dataclass each, with a file format and a version that is checked at load."""
 
 from cospeech.artifacts.audio import AudioFeatures, Words
 from cospeech.artifacts.latents import Latents, Prompts, Targets, WindowLatents

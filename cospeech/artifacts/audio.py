@@ -12,11 +12,11 @@ from cospeech.artifacts.tensors import load_arrays, save_arrays
 
 @dataclass(frozen=True)
 class AudioFeatures:
-    """Features of T video frames.
+    """Audio features of T video frames.
 
-    mel: (T, M, B) float32, natural log of mel power, M windows a video frame, B bands.
+    mel: (T, M, B) float32, natural logarithm of mel power; M windows per video frame, B bands.
     voice: (T,) float32 in 0..1, probability that the frame holds speech.
-    learned: (T, D) float32 of a pretrained speech encoder, or None.
+    learned: (T, D) float32, features of a pretrained speech encoder, or None.
     """
 
     mel: np.ndarray
@@ -45,11 +45,12 @@ WORD_COLUMNS = {"clip": "str", "kind": "str", "text": "str", "start": "float64",
 
 @dataclass(frozen=True)
 class Words:
-    """Words and phones with times. `kind` is word or phone; start and end are seconds of the clip."""
+    """Table of words and phones with times. `kind` is word or phone; start and end are in seconds."""
 
     table: pd.DataFrame
 
     def of(self, clip: str, kind: str) -> pd.DataFrame:
+        """Return the rows of one clip and kind (word or phone)."""
         return self.table[(self.table["clip"] == clip) & (self.table["kind"] == kind)].reset_index(drop=True)
 
     def save(self, path: Path) -> None:

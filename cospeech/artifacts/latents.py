@@ -1,4 +1,4 @@
-"""Encoded video and skeletons of one clip; one window of teacher targets."""
+"""Encoded video and skeletons of one clip, encoded prompts, and one sampling trajectory of the teacher."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,11 @@ from cospeech.artifacts.tensors import load_arrays, save_arrays
 
 @dataclass(frozen=True)
 class Latents:
-    """latents: (T, C, h, w) float16, unit variance per channel over the training clips.
-    pose: (T, P, h, w) float16, the skeleton picture in the pose encoder's channels."""
+    """Latents of one clip, one per video frame.
+
+    latents: (T, C, h, w) float16, unit variance per channel over the training clips.
+    pose: (T, P, h, w) float16, the skeleton image encoded by the pose encoder.
+    """
 
     latents: np.ndarray
     pose: np.ndarray
@@ -36,15 +39,18 @@ class Latents:
 
 @dataclass(frozen=True)
 class WindowLatents:
-    """A clip for a codec that packs frames: latents of whole windows, and of single frames.
+    """Latents of one clip from a codec that compresses time: of whole windows, of the whole clip and of single frames.
 
-    length: frames of the clip. frames: of a window. starts: (W,) int64, first frame of each window. latents, pose:
-    (W, C, T, h, w) float16, unit variance, of the video and of the skeleton video. whole, whole_pose: (C, L, h, w)
-    float16, of the clip from its first frame on; L is 0 where only windows are wanted. empty: (C, max(T, L), h,
-    w) float16, of a video that is grey throughout. references: (R,) int64, frames encoded as pictures; pictures:
-    (R, C, h, w) float16.
+    length: frames of the clip.
+    frames: frames of a window.
+    starts: (W,) int64, first frame of each window.
+    latents, pose: (W, C, T, h, w) float16, unit variance, of the video and of the skeleton video.
+    whole, whole_pose: (C, L, h, w) float16, of the clip from its first frame; L is 0 if only windows are needed.
+    empty: (C, max(T, L), h, w) float16, of a uniformly grey video.
+    references: (R,) int64, frames encoded as single images.
+    pictures: (R, C, h, w) float16, those images.
 
-    The codec is causal, so that a shorter stretch from a first frame on has the first of its latents.
+    The codec is causal: a shorter segment from the same first frame has the same first latents.
     """
 
     length: int
@@ -83,7 +89,7 @@ class WindowLatents:
 
 @dataclass(frozen=True)
 class Prompts:
-    """What the text encoder made of the prompt and of the negative one: (L, E) float32 each."""
+    """Text embeddings of the prompt and of the negative prompt, (L, E) float32 each."""
 
     positive: np.ndarray
     negative: np.ndarray
@@ -99,11 +105,12 @@ class Prompts:
 
 @dataclass(frozen=True)
 class Targets:
-    """One window as the teacher drew it.
+    """The teacher's sampling trajectory of one window.
 
-    clip: id. frames: (F,) int64 indices into the clip. reference: index of the reference frame.
-    timesteps: (n,) float32 from 1 (noise) to 0. states: (n, C, T, h, w) float16; states[0] is the noise, states[-1] the
-    teacher's result; T is F, or fewer where the codec packs frames.
+    clip: id. frames: (F,) int64, indices into the clip. reference: index of the reference frame.
+    timesteps: (n,) float32, from 1 (noise) to 0.
+    states: (n, C, T, h, w) float16, from the noise to the teacher's result; T is F, or less if the codec compresses
+    time.
     """
 
     clip: str

@@ -1,4 +1,4 @@
-"""The ledger of clips and the verdict on each: parquet tables with fixed columns."""
+"""The ledger of clips and the curation verdicts: parquet tables with fixed columns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ CURATED_COLUMNS = {**LEDGER_COLUMNS, "kept": "bool", "reasons": "str", "av_offse
 
 
 def save_table(path: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> None:
-    """Save with the given columns first, in order and type; further columns follow by name."""
+    """Save a table with the given columns (name -> type) first and in order; other columns follow, sorted by name."""
     missing = [name for name in columns if name not in table.columns]
     assert not missing, missing
     extra = sorted(set(table.columns) - set(columns))
@@ -43,7 +43,11 @@ def save_table(path: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> N
 
 
 def load_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Raises ValueError if the file is absent, damaged or lacks a column."""
+    """Load a table and check its columns (name -> type).
+
+    Raises:
+        ValueError: the file is absent or damaged, or lacks a column.
+    """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; run the stage that writes it (dvc repro)")
     try:
@@ -52,19 +56,19 @@ def load_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
         raise ValueError(f"{path}: damaged ({error}); delete it and run dvc repro") from error
     missing = [name for name in columns if name not in table.columns]
     if missing:
-        raise ValueError(f"{path}: columns {missing} are missing; it was written by another version, run dvc repro")
+        raise ValueError(f"{path}: columns {missing} are missing; another version wrote it, run dvc repro")
     return table.astype(dict(columns))
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """A row per manifest row, in its order. `status` is ok or refused; refused rows have a `reason`."""
+    """One row per manifest row, in manifest order. `status` is ok or refused; refused rows have a `reason`."""
 
     table: pd.DataFrame
 
     @property
     def usable(self) -> list[str]:
-        """Ids of the clips that ingest produced."""
+        """Ids of the clips that ingest accepted."""
         return self.table.loc[self.table["status"] == "ok", "clip"].tolist()
 
     def save(self, path: Path) -> None:
@@ -77,21 +81,25 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Curated:
-    """The ledger with a verdict: `kept`, `split` (train or test where kept), `reasons` (JSON list of sentences),
-    a column per score and a `NAME_threshold` column per threshold, `av_offset` in frames (audio late: positive)."""
+    """The ledger with the verdict on each clip.
+
+    Added columns: `kept`; `split` (train or test, if kept); `reasons` (JSON list of sentences); one per score;
+    `NAME_threshold` per threshold; `av_offset` in frames (positive: the audio is late).
+    """
 
     table: pd.DataFrame
 
     def clips(self, split: str) -> list[str]:
-        """Ids of the kept clips of `split` (train or test), in manifest order."""
+        """Return the ids of the kept clips of `split` (train or test), in manifest order."""
         rows = self.table[self.table["kept"] & (self.table["split"] == split)]
         return rows["clip"].tolist()
 
     def speaker(self, clip: str) -> str:
+        """Return the speaker of a clip."""
         return str(self.table.loc[self.table["clip"] == clip, "speaker"].iloc[0])
 
     def seen_speakers(self) -> set[str]:
-        """Speakers of the kept training clips."""
+        """Return the speakers of the kept training clips."""
         rows = self.table[self.table["kept"] & (self.table["split"] == "train")]
         return set(rows["speaker"])
 

@@ -1,4 +1,4 @@
-"""Named arrays with string metadata in one safetensors file, with a format name and version."""
+"""Save and load named arrays with metadata in one safetensors file that carries a format name and a version."""
 
 import json
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from cospeech.harness.files import atomic_path
 def save_arrays(
     path: Path, kind: str, version: int, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None
 ) -> None:
+    """Save arrays by name. kind, version: of the file format. Equal input gives equal bytes."""
     # one header entry: safetensors writes several in an order that changes from run to run
     header = {"cospeech": json.dumps({"kind": kind, "version": version, **(metadata or {})}, sort_keys=True)}
     with atomic_path(path) as temporary:
@@ -21,10 +22,10 @@ def save_arrays(
 
 
 def load_arrays(path: Path, kind: str, version: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """The arrays and the metadata.
+    """Load (arrays, metadata), checking the format.
 
     Raises:
-        ValueError: the file is absent, damaged, of another kind or of another version.
+        ValueError: the file is absent or damaged, or of another kind or version.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; run the stage that writes it (dvc repro)")
@@ -33,7 +34,7 @@ def load_arrays(path: Path, kind: str, version: int) -> tuple[dict[str, np.ndarr
             metadata = json.loads((stream.metadata() or {}).get("cospeech", "{}"))
             found = (metadata.pop("kind", "unknown"), metadata.pop("version", "unknown"))
             if found != (kind, version):
-                raise ValueError(f"{path}: {found[0]} version {found[1]} where {kind} version {version} was expected")
+                raise ValueError(f"{path}: {found[0]} version {found[1]}, expected {kind} version {version}")
             return {name: stream.get_tensor(name) for name in stream.keys()}, metadata  # noqa: SIM118
     except SafetensorError as error:
         raise ValueError(f"{path}: damaged ({error}); delete it and run dvc repro") from error

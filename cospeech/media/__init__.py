@@ -1,4 +1,4 @@
-"""Video, sound and pictures in and out of files. Frames are (T, H, W, 3) uint8 RGB, speech is float32 in -1..1."""
+"""Read and write video, sound and images. Frames are (T, H, W, 3) uint8 RGB, speech is float32 in -1..1."""
 
 from cospeech.media.images import contact_sheet, save_png
 from cospeech.media.sound import decode_speech, read_speech, write_speech

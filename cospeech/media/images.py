@@ -1,4 +1,4 @@
-"""Pictures for people: sheets of frames, PNG files."""
+"""Lay out frames as contact sheets, and write PNG files."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from cospeech.harness.files import atomic_path
 
 
 def contact_sheet(frames: np.ndarray, columns: int) -> np.ndarray:
-    """Lay N pictures (N, H, W, 3) out in rows of `columns`; black fills the last row."""
+    """Lay out N images (N, H, W, 3) in rows of `columns`; black fills the last row."""
     count, height, width, channels = frames.shape
     rows = -(-count // columns)
     padded = np.zeros((rows * columns, height, width, channels), frames.dtype)
@@ -19,7 +19,7 @@ def contact_sheet(frames: np.ndarray, columns: int) -> np.ndarray:
 
 
 def save_png(path: Path, image: np.ndarray) -> None:
-    """Write an RGB picture (H, W, 3) uint8."""
+    """Write an RGB image (H, W, 3) uint8 as PNG."""
     with atomic_path(path) as temporary:
         if not cv2.imwrite(str(temporary), np.ascontiguousarray(image[..., ::-1])):
-            raise OSError(f"{path}: could not be written")
+            raise OSError(f"{path}: OpenCV could not write the PNG")

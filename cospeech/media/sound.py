@@ -1,4 +1,4 @@
-"""Speech as 16-bit PCM WAV files, and sound decoded out of any source."""
+"""Read and write speech as 16-bit PCM WAV; decode sound from any file."""
 
 import wave
 from pathlib import Path
@@ -10,22 +10,24 @@ from cospeech.utils.ffmpeg import MediaError
 
 
 def read_speech(path: Path) -> tuple[np.ndarray, int]:
-    """Samples (S,) float32 in -1..1 of a mono 16-bit WAV file, and its rate in Hz."""
+    """Read a mono 16-bit WAV file: samples (S,) float32 in -1..1, and the rate in Hz.
+
+    Raises:
+        MediaError: the file is damaged or has another layout.
+    """
     try:
         with wave.open(str(path), "rb") as stream:
             layout = (stream.getnchannels(), stream.getsampwidth())
             if layout != (1, 2):
-                raise MediaError(
-                    f"{path}: {layout[0]} channels of {8 * layout[1]} bit; 1 channel of 16 bit is expected"
-                )
+                raise MediaError(f"{path}: {layout[0]} channels of {8 * layout[1]} bit, expected 1 channel of 16 bit")
             samples = np.frombuffer(stream.readframes(stream.getnframes()), "<i2")
             return samples.astype(np.float32) / 32768, stream.getframerate()
     except (wave.Error, EOFError) as error:
-        raise MediaError(f"{path}: not a whole WAV file ({error})") from error
+        raise MediaError(f"{path}: not a complete WAV file ({error})") from error
 
 
 def write_speech(path: Path, samples: np.ndarray, sample_rate: int) -> None:
-    """Write (S,) float in -1..1 as mono 16-bit WAV; what is louder is clipped."""
+    """Write (S,) float as mono 16-bit WAV; values outside -1..1 are clipped."""
     pcm = np.clip(np.round(samples * 32768), -32768, 32767).astype("<i2")
     with atomic_path(path) as temporary, wave.open(str(temporary), "wb") as stream:
         stream.setnchannels(1)
@@ -35,17 +37,17 @@ def write_speech(path: Path, samples: np.ndarray, sample_rate: int) -> None:
 
 
 def decode_speech(path: Path, sample_rate: int, start: float, seconds: float) -> np.ndarray:
-    """The first audio stream as mono, placed by its time stamps.
+    """Decode the first audio stream as mono, aligned to the video by its time stamps.
 
     Args:
-        start: presentation time, in seconds, of sample 0 (the first video frame). What sounds earlier is cut; where
-            the stream starts later or ends early there is silence.
+        start: presentation time of sample 0 (the first video frame), seconds. Earlier sound is cut; silence fills the
+            gap where the stream starts later or ends early.
 
     Returns:
         (round(seconds * sample_rate),) float32 in -1..1.
 
     Raises:
-        MediaError: the sound is damaged.
+        MediaError: the audio stream is damaged.
     """
     import av
 
@@ -64,7 +66,7 @@ def decode_speech(path: Path, sample_rate: int, start: float, seconds: float) ->
                     return track
         except av.error.FFmpegError as error:
             reached = max(place or 0, 0) / sample_rate
-            raise MediaError(f"{path}: the sound is damaged {reached:.2f} s into the video") from error
+            raise MediaError(f"{path}: the audio stream is damaged {reached:.2f} s into the video") from error
         _put(track, resampler.resample(None), place or 0)
     return track
 

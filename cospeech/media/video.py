@@ -1,4 +1,4 @@
-"""Frames in and out of video files.
+"""Read and write frames of video files.
 
 Axes: T frames, H height, W width; RGB uint8 everywhere.
 """
@@ -17,8 +17,11 @@ from cospeech.utils.ffmpeg import MediaError, find_ffmpeg
 
 @dataclass(frozen=True)
 class SourceInfo:
-    """What a file says of itself. width, height: pixels as shown (upright, square pixels). fps: mean. seconds: of the
-    video. start: presentation time of the first frame. audio: whether there is an audio stream."""
+    """Header of a video file.
+
+    width, height: pixels as displayed (upright, square pixels). fps: mean frame rate. seconds: length of the video.
+    start: presentation time of the first frame, seconds. audio: whether there is an audio stream.
+    """
 
     width: int
     height: int
@@ -29,10 +32,10 @@ class SourceInfo:
 
 
 def probe(path: Path) -> SourceInfo:
-    """Read the header and the first frame.
+    """Read a file's header and decode its first frame.
 
     Raises:
-        MediaError: the file is absent, empty, damaged or holds no video.
+        MediaError: the file is absent, empty or damaged, or holds no video.
     """
     import av
 
@@ -58,7 +61,7 @@ def probe(path: Path) -> SourceInfo:
 
 
 def upright(frame) -> np.ndarray:  # type: ignore[no-untyped-def]  # av.VideoFrame; av is imported late
-    """The picture as it is meant to be seen: (H, W, 3), turned by the display matrix, with square pixels."""
+    """Return the frame as displayed, (H, W, 3): rotated by the display matrix, with square pixels."""
     picture = frame.to_ndarray(format="rgb24")
     aspect = frame.sample_aspect_ratio if hasattr(frame, "sample_aspect_ratio") else None
     if aspect and aspect not in (0, 1):
@@ -70,21 +73,21 @@ def upright(frame) -> np.ndarray:  # type: ignore[no-untyped-def]  # av.VideoFra
 
 
 def iter_frames(path: Path) -> Iterator[np.ndarray]:
-    """Every frame (H, W, 3) of a clip in order, one at a time."""
+    """Yield the frames (H, W, 3) of a clip in order."""
     for _, frame in iter_timed_frames(path):
         yield frame
 
 
 def read_frames(path: Path) -> np.ndarray:
-    """All frames of a clip: (T, H, W, 3)."""
+    """Return all frames of a clip, (T, H, W, 3)."""
     return np.stack(list(iter_frames(path)))
 
 
 def iter_timed_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
-    """(presentation time in seconds, upright frame) of every frame that can be decoded.
+    """Yield (presentation time in seconds, upright frame) in order.
 
     Raises:
-        MediaError: the file is damaged; frames before the damage were yielded.
+        MediaError: the file is damaged; the frames before the damage have been yielded.
     """
     import av
 
@@ -99,7 +102,11 @@ def iter_timed_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
 
 
 def sample_frames(path: Path, count: int) -> list[np.ndarray]:
-    """About `count` upright frames, evenly spread over the video; fewer where it is short or cut off."""
+    """Return about `count` upright frames, evenly spaced; fewer if the video is short or truncated.
+
+    Raises:
+        MediaError: no frame could be decoded.
+    """
     import av
 
     frames: list[np.ndarray] = []
@@ -107,7 +114,7 @@ def sample_frames(path: Path, count: int) -> list[np.ndarray]:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
             length, start = _seconds(stream, container), None
-            for frame in container.decode(stream):  # every frame is decoded, a seek would land on the few key frames
+            for frame in container.decode(stream):  # decode every frame: a seek would land on one of few key frames
                 start = frame.time if start is None else start
                 if (frame.time or 0) - (start or 0) >= length * (len(frames) + 0.5) / count:
                     frames.append(upright(frame))
@@ -118,9 +125,12 @@ def sample_frames(path: Path, count: int) -> list[np.ndarray]:
 
 
 def iter_constant_rate(path: Path, fps: int) -> Iterator[np.ndarray]:
-    """Frames at a constant rate: frame k is what is on the screen in the middle of its interval.
+    """Resample a video to a constant frame rate: yield the frame that is on screen in the middle of each interval.
 
-    Time runs from the first frame's presentation time. A source of that very rate comes through frame by frame.
+    Time runs from the first frame's presentation time. A source that has this rate passes through frame by frame.
+
+    Raises:
+        MediaError: as `iter_timed_frames`.
     """
     frames = iter_timed_frames(path)
     start, shown = next(frames)
@@ -130,7 +140,7 @@ def iter_constant_rate(path: Path, fps: int) -> Iterator[np.ndarray]:
             yield shown
             count += 1
         last, lasts, shown = time, time - last, frame
-    while start + (count + 0.5) / fps < last + lasts - 1e-6:  # the last frame stays as long as the one before it
+    while start + (count + 0.5) / fps < last + lasts - 1e-6:  # the last frame lasts as long as the one before it
         yield shown
         count += 1
 
@@ -145,8 +155,10 @@ def write_video(
 ) -> None:
     """Write H.264 (yuv420p), with AAC sound if speech is given. Equal input gives equal bytes.
 
-    speech: (S,) in -1..1 at `sample_rate`, or a sound file, which has a rate of its own. binary: another ffmpeg than
-    the locked one.
+    Args:
+        frames: (H, W, 3) uint8 each, all of one size, with even sides.
+        speech: (S,) float in -1..1 at `sample_rate`, or a sound file, which has its own rate.
+        binary: an ffmpeg to use instead of the pinned one.
 
     Raises:
         MediaError: there are no frames, their sizes differ or are odd, or ffmpeg fails.
@@ -180,10 +192,10 @@ def _feed(process, path: Path, first: np.ndarray, frames: Iterator[np.ndarray]) 
         process.stdin.write(np.ascontiguousarray(first).tobytes())
         for frame in frames:
             if frame.shape != first.shape:
-                raise MediaError(f"{path}: frames of {first.shape[:2]} and {frame.shape[:2]} in one video")
+                raise MediaError(f"{path}: frames of sizes {first.shape[:2]} and {frame.shape[:2]} in one video")
             process.stdin.write(np.ascontiguousarray(frame).tobytes())
     except BrokenPipeError:
-        pass  # ffmpeg has ended; it says why below
+        pass  # ffmpeg has exited; its message is read below
     except BaseException:
         process.kill()
         raise
@@ -194,7 +206,7 @@ def _feed(process, path: Path, first: np.ndarray, frames: Iterator[np.ndarray]) 
 
 
 def _seconds(stream, container) -> float:  # type: ignore[no-untyped-def]
-    """Length of a stream; of the file where the stream does not say."""
+    """Return the length of a stream in seconds; of the file where the stream has none."""
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
     return float(container.duration or 0) / 1_000_000
