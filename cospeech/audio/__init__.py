@@ -1,1 +1,1 @@
-"""What is heard, per video frame: log-mel, a learned feature, voice activity; words and phones with times."""
+"""Audio features per video frame (log-mel, a learned feature, voice activity), and words and phones with times."""

@@ -1,7 +1,9 @@
-"""CTC speech models (wav2vec 2.0 with a letter or a phone vocabulary): recognising, and aligning what is known.
+"""Recognise phones and align words with CTC models (wav2vec 2.0 with a letter or a phone vocabulary).
 
-The trellis and its backtracking are whisperx's (whisperx.alignment). Its `align` itself is not used: it fetches a
-sentence splitter over the network, and its tokenizer for phone vocabularies needs eSpeak.
+The trellis and its backtracking are those of whisperx.alignment. Its `align` is not used: it downloads a sentence
+splitter, and its tokenizer for phone vocabularies needs eSpeak.
+
+S samples, N frames of the model, V tokens.
 """
 
 import json
@@ -22,7 +24,7 @@ from cospeech.utils.hub_weights import load_pretrained
 
 @dataclass(frozen=True)
 class CtcModel:
-    """vocabulary: token -> index. blank: index of CTC's blank. step, field: see `convolution_clock`."""
+    """A CTC model. vocabulary: token -> index. blank: index of the blank. step, field: see `convolution_clock`."""
 
     model: Any
     extractor: Any
@@ -33,13 +35,13 @@ class CtcModel:
 
     @torch.inference_mode()
     def emissions(self, samples: np.ndarray) -> torch.Tensor:
-        """(S,) float32 at 16 kHz -> (N, V) log probabilities."""
+        """Return log probabilities (N, V) of (S,) float32 at 16 kHz."""
         samples = np.pad(samples, (0, max(self.field - len(samples), 0)))
         inputs = self.extractor(samples, sampling_rate=MODEL_RATE, return_tensors="pt")
         return self.model(inputs.input_values).logits[0].log_softmax(-1)
 
     def align(self, emissions: torch.Tensor, tokens: Sequence[int]) -> list[tuple[float, float]] | None:
-        """Start and end in seconds of each token in turn; None where the recording is too short to hold them."""
+        """Return (start, end) of each token in seconds; None if the recording is too short for them."""
         from whisperx.alignment import backtrack, get_trellis, merge_repeats
 
         if not tokens or len(emissions) < len(tokens):
@@ -53,19 +55,19 @@ class CtcModel:
         return [(self._edge(span.start), self._edge(span.end)) for span in spans]
 
     def greedy(self, emissions: torch.Tensor) -> list[int]:
-        """The likeliest token of each frame, repeats and blanks removed."""
+        """Return the likeliest token of each frame, without repeats and blanks."""
         best = torch.unique_consecutive(emissions.argmax(-1)).tolist()
         return [index for index in best if index != self.blank]
 
     def _edge(self, frame: int) -> float:
-        """Where frame `frame` begins: half a step before its centre."""
+        """Return the time at which a frame begins, in seconds: half a step before its centre."""
         return (self.field / 2 + (frame - 0.5) * self.step) / MODEL_RATE
 
 
 def recognise_phones(model: CtcModel, samples: np.ndarray, start: float) -> list[Span]:
-    """Phones heard in (S,) float32 at 16 kHz that begins at `start` seconds. No text is needed.
+    """Recognise the phones in (S,) float32 at 16 kHz, which begins at `start` seconds.
 
-    Each phone lasts until the next one begins. Tokens in angle or square brackets and the word delimiter are no phones.
+    A phone ends where the next one begins. Tokens in angle or square brackets and the word delimiter are skipped.
     """
     names = {index: token for token, index in model.vocabulary.items()}
     emissions = model.emissions(samples)
@@ -79,14 +81,15 @@ def recognise_phones(model: CtcModel, samples: np.ndarray, start: float) -> list
 
 
 def is_phone(token: str) -> bool:
+    """Return whether a token is a phone, not a special token or the word delimiter."""
     return bool(token.strip("|_ ")) and not (token[0] in "<[" and token[-1] in ">]")
 
 
 def align_words(model: CtcModel, samples: np.ndarray, text: str, start: float) -> list[Span]:
-    """Times of the words of `text`, said in (S,) float32 at 16 kHz that begins at `start` seconds.
+    """Align the words of `text` to (S,) float32 at 16 kHz, which begins at `start` seconds.
 
-    Letters that the model does not know are passed over; a word without any known letter fills the gap between its
-    neighbours. Where nothing can be aligned the list is empty.
+    Letters outside the vocabulary are skipped; a word without any known letter fills the gap between its neighbours.
+    Return an empty list if nothing can be aligned.
     """
     known = {token.lower(): index for token, index in model.vocabulary.items()}
     words = text.split()
@@ -129,13 +132,15 @@ def _fill(
 
 @lru_cache(maxsize=2)
 def load_ctc(source: str, key: str, hub: bool) -> CtcModel:
-    """Once a process. The vocabulary is read from vocab.json, so that no tokenizer (nor eSpeak) is needed.
+    """Load a CTC model, once per process. The vocabulary comes from vocab.json, so no tokenizer (nor eSpeak) is needed.
 
     Args:
-        source: folder or hub name of a Wav2Vec2ForCTC. key: the parameter that named it, for errors.
+        source: folder or hub name of a Wav2Vec2ForCTC.
+        key: the parameter that holds `source`, for error messages.
+        hub: whether files may be downloaded.
 
     Raises:
-        ValueError: no such model, or one without a vocabulary.
+        ValueError: no usable model, or a vocabulary that does not fit it.
     """
     from transformers import AutoFeatureExtractor, Wav2Vec2ForCTC
     from transformers.utils import cached_file
@@ -146,7 +151,7 @@ def load_ctc(source: str, key: str, hub: bool) -> CtcModel:
     vocabulary = json.loads(Path(path).read_text(encoding="utf-8"))
     if not isinstance(vocabulary, dict) or len(vocabulary) > model.config.vocab_size:
         raise ValueError(
-            f"{key}: {source!r} has {model.config.vocab_size} outputs, but its vocab.json names {len(vocabulary)}"
+            f"{key}: {source!r} has {model.config.vocab_size} outputs, but its vocab.json has {len(vocabulary)} tokens"
         )
     step, field = convolution_clock(model.config)
     return CtcModel(model, extractor, vocabulary, int(model.config.pad_token_id or 0), step, field)

@@ -1,4 +1,4 @@
-"""Everything that is heard in one clip; runs in a worker process and leaves its result in the clip store."""
+"""Extract the audio features, words and phones of one clip into the clip store, in a worker process."""
 
 import tempfile
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ FEATURES_FILE, WORDS_FILE = "audio.safetensors", "words.json"
 
 @dataclass(frozen=True)
 class AudioSettings:
-    """What is extracted and with which models; `hub`: whether weights may be fetched by name."""
+    """What to extract and with which models. hub: whether weights may be downloaded by name."""
 
     fps: float
     features: Literal["none", "wav2vec2", "whisper"]
@@ -36,7 +36,7 @@ class AudioSettings:
     hub: bool
 
     def salt(self) -> str:
-        """Changes with every setting, with the bytes of the models in folders, and with this code."""
+        """Return a digest of the settings, of the models in folders, and of the code."""
         sources = [self.features_model, self.recogniser, self.word_aligner, self.phone_recogniser]
         code = code_digest(ctc, features, mel, timing, transcribe, voice_activity, hub_weights, words)
         return value_digest([asdict(self), [source_digest(source) for source in sources], code])
@@ -44,7 +44,7 @@ class AudioSettings:
 
 @dataclass(frozen=True)
 class AudioJob:
-    """recognise: whether words and phones are wanted from the recognisers (the source brought none)."""
+    """One clip to extract. recognise: whether to recognise words and phones; false if the source supplied them."""
 
     clip: str
     speech: Path
@@ -56,10 +56,10 @@ class AudioJob:
 
 
 def extract_clip(job: AudioJob) -> None:
-    """Put `audio.safetensors` and `words.json` of one clip into the store.
+    """Put `audio.safetensors` and `words.json` of one clip into the clip store.
 
     Raises:
-        ValueError: a model that the settings name is not there or is of another kind.
+        ValueError: a model named in the settings is absent or of another kind.
     """
     import torch
 
@@ -75,7 +75,7 @@ def extract_clip(job: AudioJob) -> None:
 
 
 def audio_features(speech: np.ndarray, rate: int, frames: int, settings: AudioSettings) -> AudioFeatures:
-    """Features of (S,) float at `rate` on the clock of `frames` video frames."""
+    """Compute the features of (S,) float at `rate` Hz for `frames` video frames."""
     learned = None
     if settings.features != "none":
         assert settings.features_model is not None
@@ -87,7 +87,7 @@ def audio_features(speech: np.ndarray, rate: int, frames: int, settings: AudioSe
 
 
 def recognise_clip(clip: str, speech: np.ndarray, rate: int, settings: AudioSettings) -> list[dict[str, Any]]:
-    """Rows of `artifacts.Words` from the models that are configured; none are: no rows."""
+    """Recognise words and phones with the configured models; return rows of `artifacts.Words`, maybe none."""
     found: list[dict[str, Any]] = []
     if settings.recogniser is not None:
         pipeline = load_recogniser(settings.recogniser, settings.language, settings.hub)

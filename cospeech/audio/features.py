@@ -1,4 +1,7 @@
-"""A learned feature per video frame: the encoder of wav2vec 2.0 (arXiv 2006.11477) or Whisper (arXiv 2212.04356)."""
+"""Encode speech with wav2vec 2.0 (arXiv 2006.11477) or Whisper (arXiv 2212.04356): one feature per video frame.
+
+S samples, N frames of the encoder, T video frames, D features.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,15 +15,16 @@ from cospeech.utils.hub_weights import load_pretrained
 
 Kind = Literal["wav2vec2", "whisper"]
 OVERLAP = 2 * MODEL_RATE
-"""Long recordings go in chunks that overlap this much; a frame comes from the chunk that sees most around it."""
+"""Samples by which chunks of a long recording overlap; a frame comes from the chunk that has most context around it."""
 WAV2VEC2_CHUNK = 30 * MODEL_RATE
+"""Samples of a chunk for wav2vec 2.0; Whisper's chunk is fixed by its extractor."""
 
 
 @dataclass(frozen=True)
 class SpeechEncoder:
-    """Last hidden state of a pretrained encoder, with the time of each of its frames.
+    """A pretrained encoder, read at its last hidden state.
 
-    chunk: samples encoded at once. step, offset: samples between frames, and of the first frame's centre.
+    chunk: samples encoded at once. step: samples between frames. offset: sample of the first frame's centre.
     """
 
     kind: Kind
@@ -31,7 +35,7 @@ class SpeechEncoder:
     offset: float
 
     def encode(self, speech: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
-        """(S,) float -> features (N, D) float32 and the centres of their frames in seconds (N,)."""
+        """Encode (S,) float: features (N, D) float32, and the centres of their frames in seconds (N,)."""
         samples = resample(speech, rate)
         features, times = [], []
         starts = list(range(0, max(len(samples) - OVERLAP, 1), self.chunk - OVERLAP))
@@ -49,7 +53,7 @@ class SpeechEncoder:
         return np.concatenate(features), np.concatenate(times)
 
     def per_frame(self, speech: np.ndarray, rate: int, frames: int, fps: float) -> np.ndarray:
-        """(T, D) float32: the features at the centres of the video frames, by linear interpolation."""
+        """Return features (T, D) float32 at the centres of the video frames, by linear interpolation."""
         features, times = self.encode(speech, rate)
         return interpolate_at(features, times, frame_times(frames, fps))
 
@@ -59,22 +63,22 @@ class SpeechEncoder:
         if self.kind == "whisper":
             return self.model.encoder(inputs.input_features).last_hidden_state[0].numpy()
         values = inputs.input_values
-        least = int(np.prod(self.model.config.conv_stride)) * 2  # shorter than one receptive field: no frame at all
+        least = int(np.prod(self.model.config.conv_stride)) * 2  # less than a receptive field would give no frame
         values = torch.nn.functional.pad(values, (0, max(least - values.shape[-1], 0)))
         return self.model(values).last_hidden_state[0].numpy()
 
 
 @lru_cache(maxsize=1)
 def load_encoder(kind: Kind, source: str, hub: bool) -> SpeechEncoder:
-    """Once a process.
+    """Load a speech encoder, once per process.
 
     Args:
-        kind: which family `source` must be of.
-        source: a folder, or a name on the hub.
-        hub: whether files may be fetched.
+        kind: the model family that `source` must belong to.
+        source: a folder or a hub name.
+        hub: whether files may be downloaded.
 
     Raises:
-        ValueError: no such model, or one of another family.
+        ValueError: no usable model, or one of another family.
     """
     from transformers import AutoConfig, AutoFeatureExtractor, Wav2Vec2Model, WhisperModel
 
@@ -86,14 +90,14 @@ def load_encoder(kind: Kind, source: str, hub: bool) -> SpeechEncoder:
     family = WhisperModel if kind == "whisper" else Wav2Vec2Model
     model = load_pretrained(family.from_pretrained, source, key, hub).eval().requires_grad_(False)
     if kind == "whisper":
-        # Spectrogram frames are centred on multiples of the hop, and the second convolution keeps every other one.
+        # spectrogram frames are centred on multiples of the hop; the second convolution keeps every other one
         return SpeechEncoder(kind, model, extractor, extractor.n_samples, 2 * extractor.hop_length, 0.0)
     step, field = convolution_clock(config)
     return SpeechEncoder(kind, model, extractor, WAV2VEC2_CHUNK, step, field / 2)
 
 
 def convolution_clock(config: Any) -> tuple[int, int]:
-    """Samples between the frames of a wav2vec 2.0 model, and samples that one frame sees."""
+    """Return (samples between frames, receptive field of a frame in samples) of a wav2vec 2.0 model."""
     step, field = 1, 1
     for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
         field += (kernel - 1) * step

@@ -1,4 +1,7 @@
-"""Log-mel power spectrogram on the clock of the video: every video frame owns the same number of windows."""
+"""Log-mel power spectrogram aligned to the video: every video frame has the same number of windows.
+
+S samples, T video frames.
+"""
 
 import math
 from functools import lru_cache
@@ -7,29 +10,29 @@ import numpy as np
 
 BANDS = 80
 WINDOWS = 4
-"""Windows a video frame: 10 ms apart at 25 frames per second."""
+"""Windows per video frame: 10 ms apart at 25 frames per second."""
 WINDOW_SECONDS = 0.025
 FLOOR = 1e-6
-"""Least power, so that digital silence has a finite logarithm; a quiet room is just above it."""
+"""Least power, which keeps the logarithm of digital silence finite; a quiet room is just above it."""
 SILENCE = math.log(FLOOR)
-"""Log-mel of digital silence: what is heard before and after a recording."""
+"""Log-mel of digital silence, which pads a recording on both sides."""
 
 
 def window_centres(frames: int, fps: float, rate: int, first: int = 0) -> np.ndarray:
-    """Sample index of the centre of every window of `frames` frames from `first` on, (T, 4) int64.
+    """Return the sample index of the centre of every window, (T, 4) int64, for `frames` frames from `first` on.
 
-    Window m of frame t is centred at (t + (m + 0.5) / 4) / fps seconds: the four share the frame's time evenly, and
-    none is centred outside of it.
+    Window m of frame t is centred at (t + (m + 0.5) / 4) / fps seconds: the four divide the frame's time evenly, and
+    none is centred outside it.
     """
     seconds = (first + np.arange(frames)[:, None] + (np.arange(WINDOWS) + 0.5) / WINDOWS) / fps
     return np.rint(seconds * rate).astype(np.int64)
 
 
 def log_mel(speech: np.ndarray, rate: int, frames: int, fps: float) -> np.ndarray:
-    """Natural logarithm of mel power.
+    """Compute the natural logarithm of mel power.
 
     Periodic Hann windows of 25 ms, FFT of the next power of two, Slaney mel bands of unit area from 0 to rate / 2.
-    Outside of the recording there is silence.
+    The recording is padded with silence.
 
     Args:
         speech: (S,) float in -1..1.
@@ -44,9 +47,9 @@ def log_mel(speech: np.ndarray, rate: int, frames: int, fps: float) -> np.ndarra
 
 
 class LogMelStream:
-    """The same of speech that is still being said: samples in, the features of every frame that they complete out.
+    """`log_mel` of live speech: push samples, get the features of every frame that they complete.
 
-    A frame is complete `look_ahead` seconds after its end. Keeps less than a frame and a window of samples.
+    A frame is complete `look_ahead` seconds after its end. Holds less than a frame and a window of samples.
     """
 
     def __init__(self, rate: int, fps: float) -> None:
@@ -56,11 +59,11 @@ class LogMelStream:
 
     @property
     def look_ahead(self) -> float:
-        """Seconds of sound beyond a frame's end that its last window hears."""
+        """Seconds by which a frame's last window extends past the frame's end."""
         return float(window_centres(1, self._fps, self._rate)[0, -1] + self._half) / self._rate - 1 / self._fps
 
     def push(self, samples: np.ndarray) -> np.ndarray:
-        """(S,) float in -1..1, what was said next -> (T, 4, 80) of the frames that are now complete, maybe none."""
+        """Add the next samples, (S,) float in -1..1; return (T, 4, 80) of the frames now complete, maybe none."""
         self._kept = np.concatenate([self._kept, samples.astype(np.float32)])
         self._heard += len(samples)
         ready = self._frames
@@ -69,14 +72,14 @@ class LogMelStream:
         return self._advance(ready)
 
     def finish(self) -> np.ndarray:
-        """The features of the frames that are left, the last one begun counting whole; silence follows."""
+        """Return the features of the remaining frames, padding with silence; a frame that has begun counts."""
         frames = max(self._frames, int(np.ceil(self._heard * self._fps / self._rate - 1e-9)))
         missing = max(0, self._last_sample(frames - 1) - self._heard) if frames else 0
         self._kept = np.pad(self._kept, (0, missing))
         return self._advance(frames)
 
     def _last_sample(self, frame: int) -> int:
-        """One beyond the last sample that the frame hears."""
+        """Return the end (exclusive) of the samples that the frame needs."""
         return int(self._centres(frame, frame + 1)[0, -1]) + self._half
 
     def _centres(self, start: int, stop: int) -> np.ndarray:
@@ -96,10 +99,10 @@ def _half_window(rate: int) -> int:
 
 
 def _mel_at(samples: np.ndarray, centres: np.ndarray, rate: int) -> np.ndarray:
-    """(T, 4, 80) of the windows around `centres` (T, 4), indices into `samples`.
+    """Return log-mel (T, 4, 80) of the windows around `centres` (T, 4), indices into `samples`.
 
-    Frame by frame: a product of more rows rounds otherwise on some processors, and then a voice that is pushed in other
-    pieces would move a person a little otherwise.
+    Computed frame by frame: a matrix product with more rows rounds differently on some CPUs, and features would depend
+    on how the sound was cut into pieces.
     """
     width = 2 * _half_window(rate)
     size = 1 << (width - 1).bit_length()
@@ -117,7 +120,7 @@ def _hann(width: int) -> np.ndarray:
 
 @lru_cache(maxsize=4)
 def _filters(bins: int, rate: int) -> np.ndarray:
-    """(bins, 80) float32."""
+    """Return the mel filter bank, (bins, 80) float32."""
     from torchaudio.functional import melscale_fbanks
 
     return melscale_fbanks(bins, 0.0, rate / 2, BANDS, rate, norm="slaney", mel_scale="slaney").numpy()

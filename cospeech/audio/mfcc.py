@@ -1,21 +1,21 @@
-"""Mel-frequency cepstral coefficients as the published SyncNet was fed: those of python_speech_features 0.6.
+"""Mel-frequency cepstral coefficients as the published SyncNet expects them: those of python_speech_features 0.6.
 
 S samples, F frames of 25 ms every 10 ms.
 """
 
 import numpy as np
 
-WINDOW, STEP, BANDS, COEFFICIENTS, FFT = 0.025, 0.01, 26, 13, 512
+WINDOW, STEP, BANDS, COEFFICIENTS, FFT = 0.025, 0.01, 26, 13, 512  # seconds, seconds
 _EMPHASIS, _LIFTER = 0.97, 22
 _EPS = np.finfo(float).eps
 
 
 def mfcc(samples: np.ndarray, rate: int) -> np.ndarray:
-    """(S,) float in -1..1 -> (F, 13) float64.
+    """Compute MFCCs (F, 13) float64 of (S,) float in -1..1.
 
     Pre-emphasis; power spectrum of 512 points of rectangular windows; 26 triangular mel filters; logarithm; orthonormal
-    DCT-II; liftering by 1 + 11 sin(pi n / 22); the first coefficient replaced by the logarithm of the frame's energy.
-    Samples are taken as 16-bit integers, as SyncNet reads them.
+    DCT-II; liftering by 1 + 11 sin(pi n / 22); the logarithm of the frame's energy as first coefficient. Samples are
+    scaled to 16-bit integers, as SyncNet reads them.
     """
     from scipy.fft import dct
 
@@ -35,7 +35,7 @@ def mfcc(samples: np.ndarray, rate: int) -> np.ndarray:
 
 
 def mel_filters(rate: int) -> np.ndarray:
-    """(26, 257) triangles whose corners are equally far apart in mel, from 0 to half the rate."""
+    """Return triangular filters (26, 257) with corners evenly spaced in mel, from 0 to half the rate."""
     top = 2595 * np.log10(1 + rate / 2 / 700)
     hertz = 700 * (10 ** (np.linspace(0, top, BANDS + 2) / 2595) - 1)
     corners = np.floor((FFT + 1) * hertz / rate)

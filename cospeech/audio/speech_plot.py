@@ -1,4 +1,4 @@
-"""One clip's sound at a glance."""
+"""Plot the waveform, features and words of one clip."""
 
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from cospeech.harness.files import atomic_path
 def draw_audio(
     path: Path, title: str, speech: np.ndarray, rate: int, features: AudioFeatures, words: pd.DataFrame, fps: float
 ) -> None:
-    """Write a PNG: waveform with voice activity, log-mel, words.
+    """Write a PNG with the waveform and voice activity, the log-mel spectrogram and the words.
 
     Args:
-        speech: (S,) float in -1..1. words: rows of `artifacts.Words` of this clip.
+        speech: (S,) float in -1..1.
+        words: rows of `artifacts.Words` of this clip.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -1,18 +1,21 @@
-"""Video frames, samples and the frames of speech models on one clock."""
+"""Put video frames, samples and the frames of speech models on one clock.
+
+S samples, N frames of a model, T video frames.
+"""
 
 import numpy as np
 
 MODEL_RATE = 16000
-"""Samples per second that every pretrained speech model here was trained on."""
+"""Sample rate in Hz of all pretrained speech models used here."""
 
 
 def frame_times(frames: int, fps: float) -> np.ndarray:
-    """Centres of the video frames in seconds, (T,) float64: frame t is shown from t / fps to (t + 1) / fps."""
+    """Return the centres of the video frames in seconds, (T,) float64; frame t lasts from t / fps to (t + 1) / fps."""
     return (np.arange(frames) + 0.5) / fps
 
 
 def interpolate_at(values: np.ndarray, times: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Values of a model's frames at other times, by linear interpolation, the ends held.
+    """Interpolate the values of a model's frames linearly at other times, holding the first and the last value.
 
     Args:
         values: (N, D) or (N,).
@@ -33,7 +36,7 @@ def interpolate_at(values: np.ndarray, times: np.ndarray, wanted: np.ndarray) ->
 
 
 def resample(speech: np.ndarray, rate: int, wanted: int = MODEL_RATE) -> np.ndarray:
-    """(S,) float32 at `rate` -> (S',) float32 at `wanted`."""
+    """Resample (S,) float from `rate` to `wanted` Hz; return float32."""
     if rate == wanted:
         return speech.astype(np.float32)
     import torch

@@ -1,4 +1,4 @@
-"""Words with times: a Whisper recogniser through whisperx, placed by a CTC aligner where one is configured."""
+"""Transcribe speech into words with times: Whisper through whisperx, then a CTC aligner if one is configured."""
 
 import contextlib
 import io
@@ -16,29 +16,32 @@ from cospeech.audio.voice_activity import load_segmentation, speech_probability
 from cospeech.audio.words import Span
 
 ONSET, OFFSET = 0.5, 0.363
-"""Speech begins above the one and ends below the other; whisperx's own values."""
+"""Speech begins above ONSET and ends below OFFSET; whisperx's defaults."""
 PAUSE_SECONDS = 0.3
-"""Shorter pauses do not end a turn, seconds."""
+"""Shorter pauses do not end a turn."""
 MAX_TURN_SECONDS = 28.0
-"""Longer speech is cut at its least likely point: Whisper hears 30 s at once."""
+"""A longer turn is split where speech is least likely: Whisper's window is 30 s."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A stretch of speech, seconds."""
+    """A segment of continuous speech, in seconds."""
 
     start: float
     end: float
 
 
 def speech_turns(speech: np.ndarray, rate: int) -> list[Turn]:
-    """Stretches in which somebody speaks."""
+    """Find the segments in which somebody speaks."""
     probability, times = speech_probability(load_segmentation(), speech, rate)
     return find_turns(probability, times)
 
 
 def find_turns(probability: np.ndarray, times: np.ndarray) -> list[Turn]:
-    """Hysteresis over the probability (N,) at `times` (N,); pauses under `PAUSE_SECONDS` are bridged."""
+    """Find turns by hysteresis over the probability of speech (N,) at `times` (N,) in seconds.
+
+    Pauses shorter than `PAUSE_SECONDS` are bridged; turns longer than `MAX_TURN_SECONDS` are split.
+    """
     half = (times[1] - times[0]) / 2 if len(times) > 1 else 0.0
     turns: list[Turn] = []
     begun: float | None = None
@@ -69,15 +72,15 @@ def _split(turn: Turn, probability: np.ndarray, times: np.ndarray) -> list[Turn]
 
 @lru_cache(maxsize=1)
 def load_recogniser(source: str, language: str | None, hub: bool) -> Any:
-    """whisperx's pipeline around a Whisper in CTranslate2 form, once a process.
+    """Load whisperx's pipeline around a Whisper model in CTranslate2 format, once per process.
 
     Args:
         source: a folder with model.bin, or a name that faster-whisper knows.
-        language: code such as "en", or None to detect it in each clip.
-        hub: whether files may be fetched.
+        language: a code such as "en", or None to detect the language of each clip.
+        hub: whether files may be downloaded.
 
     Raises:
-        ValueError: no such model.
+        ValueError: no usable model.
     """
     os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")  # read when pyannote is imported, by whisperx
     with _quiet():
@@ -85,7 +88,7 @@ def load_recogniser(source: str, language: str | None, hub: bool) -> Any:
         from whisperx.vads.vad import Vad
 
         class _SafeVad(Vad):
-            """The same model as whisperx's own, which would unpickle it without restriction."""
+            """The voice activity model of whisperx, without its unrestricted unpickling."""
 
             def __init__(self) -> None:
                 super().__init__(ONSET)
@@ -114,16 +117,16 @@ def load_recogniser(source: str, language: str | None, hub: bool) -> Any:
         except (RuntimeError, ValueError, OSError) as error:
             first = str(error).strip().splitlines()[0]
             raise ValueError(
-                f"audio.recogniser: {source!r} holds no Whisper in CTranslate2 form ({first}); give a folder with "
-                "model.bin, or a name and audio.hub: true"
+                f"audio.recogniser: {source!r} holds no Whisper model in CTranslate2 format ({first}); name a folder "
+                "with model.bin, or a hub name and set audio.hub: true"
             ) from error
 
 
 def transcribe(pipeline: Any, aligner: CtcModel | None, speech: np.ndarray, rate: int) -> list[Span]:
-    """Words said in (S,) float at `rate`, in order.
+    """Return the words spoken in (S,) float at `rate` Hz, in order.
 
-    With an aligner, whisperx's transcript of each turn is placed letter by letter (about 20 ms). Without one, the times
-    are those of Whisper's own cross-attention (about 0.1 s).
+    With an aligner, whisperx's transcript of each turn is aligned letter by letter (accurate to about 20 ms). Without
+    one, times come from Whisper's cross-attention (about 0.1 s).
     """
     samples = resample(speech, rate)
     if aligner is None:
@@ -145,7 +148,7 @@ def _attention_words(pipeline: Any, samples: np.ndarray, start: float) -> list[S
         samples,
         language=pipeline.preset_language,
         beam_size=5,
-        temperature=0.0,  # no fallback to sampling: two runs say the same
+        temperature=0.0,  # no fallback to sampling: two runs give the same words
         condition_on_previous_text=False,
         word_timestamps=True,
     )
@@ -159,7 +162,7 @@ def _attention_words(pipeline: Any, samples: np.ndarray, start: float) -> list[S
 
 @contextlib.contextmanager
 def _quiet() -> Any:
-    """Importing whisperx prints a page on an optional decoder that nothing here uses."""
+    """Hide the notice that importing whisperx prints about an optional decoder."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield

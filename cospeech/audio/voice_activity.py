@@ -1,11 +1,11 @@
-"""Voice activity with the segmentation network inside the whisperx package.
+"""Detect voice activity with the segmentation network of the whisperx package.
 
-whisperx loads that file through pyannote, which unpickles it without restriction, takes 10 s to import and reports its
-use over the network. So the network (PyanNet: SincNet filters, LSTM, linear layers; arXiv 2104.04045) is stated here in
-plain torch and reads the same file with `weights_only=True`: names of classes that only the training needed are
-replaced by inert stand-ins. tests/cospeech/audio/test_voice_activity_parity.py holds it against whisperx's own.
+whisperx loads that network through pyannote, which unpickles it without restriction, takes 10 s to import and reports
+its use over the network. Here the network (PyanNet: SincNet filters, LSTM, linear layers; arXiv 2104.04045) is plain
+torch and reads the same file with `weights_only=True`; classes in the file that only training needed are replaced by
+inert stand-ins. tests/cospeech/audio/test_voice_activity_parity.py compares it with whisperx.
 
-B batch, C channels, N frames of the network.
+B batch, C channels, S samples, N frames of the network, K speakers, T video frames.
 """
 
 from collections import defaultdict
@@ -26,7 +26,7 @@ CHUNK = 5 * MODEL_RATE
 STEP = CHUNK // 10
 FRAME_STEP = 270
 FRAME_SIZE = 991
-"""Samples between the network's frames, and samples that one frame sees."""
+"""Samples: of a chunk, between chunks, between the network's frames, of a frame's receptive field."""
 
 _TRAINING_ONLY = (
     "omegaconf.base.ContainerMetadata",
@@ -43,7 +43,7 @@ _TRAINING_ONLY = (
 
 
 class _Inert:
-    """Takes the place of a class named in the file; holds nothing and does nothing."""
+    """Stand-in for a class named in the file; does nothing."""
 
     def __init__(self, *args: Any) -> None:
         pass
@@ -71,7 +71,7 @@ class _SincNet(nn.Module):
 
 
 class SpeakerSegmentation(nn.Module):
-    """(B, 1, S) speech at 16 kHz -> (B, N, 3): probability that each of up to three speakers talks."""
+    """Speaker segmentation: (B, 1, S) speech at 16 kHz -> (B, N, 3), probability that each of 3 speakers talks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class SpeakerSegmentation(nn.Module):
 
 
 def packaged_weights() -> Path:
-    """The file inside the installed whisperx package; whisperx itself is not imported."""
+    """Return the path of the weights in the installed whisperx package, without importing whisperx."""
     spec = find_spec("whisperx")
     assert spec is not None
     assert spec.origin is not None
@@ -97,7 +97,7 @@ def packaged_weights() -> Path:
 
 @lru_cache(maxsize=1)
 def load_segmentation() -> SpeakerSegmentation:
-    """Once a process."""
+    """Load the network, once per process."""
     inert = [(type("Inert", (_Inert,), {}), name) for name in _TRAINING_ONLY]
     allowed: list[Any] = [*inert, list, dict, int, defaultdict]
     with torch.serialization.safe_globals(allowed):
@@ -108,16 +108,16 @@ def load_segmentation() -> SpeakerSegmentation:
 
 
 def speech_probability(model: SpeakerSegmentation, speech: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Probability that anybody speaks, at the network's own frames (16.9 ms).
+    """Return the probability that anybody speaks, at the network's frames (16.9 ms apart).
 
-    Windows of 5 s every 0.5 s, the last one filled up with silence; where windows overlap, their mean under a Hamming
-    window, as pyannote does.
+    Chunks of 5 s every 0.5 s, the last one padded with silence; overlapping chunks are averaged under a Hamming window,
+    as in pyannote.
 
     Args:
         speech: (S,) float in -1..1.
 
     Returns:
-        probability (N,) float32 and the centres of the frames in seconds (N,).
+        Probability (N,) float32, and the centres of the frames in seconds (N,).
     """
     samples = resample(speech, rate)
     starts = range(0, max(len(samples) - CHUNK + STEP - 1, 0) // STEP * STEP + 1, STEP)
@@ -139,6 +139,6 @@ def speech_probability(model: SpeakerSegmentation, speech: np.ndarray, rate: int
 
 
 def voice_per_frame(speech: np.ndarray, rate: int, frames: int, fps: float) -> np.ndarray:
-    """Probability per video frame that somebody speaks, (T,) float32 in 0..1."""
+    """Return the probability per video frame that somebody speaks, (T,) float32 in 0..1."""
     probability, times = speech_probability(load_segmentation(), speech, rate)
     return interpolate_at(probability, times, frame_times(frames, fps))

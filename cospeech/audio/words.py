@@ -1,4 +1,4 @@
-"""Words and phones of one clip as rows of `artifacts.Words`: brought by the source, or recognised."""
+"""Make rows of `artifacts.Words` from the words and phones of one clip, supplied with the source or recognised."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from cospeech.harness.files import read_json
 
 @dataclass(frozen=True)
 class Span:
-    """A piece of text between two times in seconds."""
+    """A word or a phone, with its start and end in seconds."""
 
     text: str
     start: float
@@ -18,10 +18,11 @@ class Span:
 
 
 KINDS = {"words": "word", "phones": "phone"}
+"""Key of the alignment file -> kind of the row."""
 
 
 def rows(clip: str, kind: str, source: str, spans: Iterable[Span]) -> list[dict[str, Any]]:
-    """One row a span; silence (empty text) has none. Times are rounded to the millisecond."""
+    """Return one row per span, without silence (empty text); times are rounded to the millisecond."""
     return [
         {
             "clip": clip,
@@ -37,10 +38,10 @@ def rows(clip: str, kind: str, source: str, spans: Iterable[Span]) -> list[dict[
 
 
 def manifest_rows(clip: str, path: Path, seconds: float) -> list[dict[str, Any]]:
-    """Rows from the file that came with the clip: {"words": [{"text", "start", "end"}, ...], "phones": [...]}.
+    """Read the alignment file of a clip: {"words": [{"text", "start", "end"}, ...], "phones": [...]}.
 
     Raises:
-        ValueError: the file has another shape, or a time that is not within the `seconds` of the clip.
+        ValueError: the file has another structure, or a time lies outside the `seconds` of the clip.
     """
     try:
         saved = read_json(path)
@@ -57,7 +58,7 @@ def manifest_rows(clip: str, path: Path, seconds: float) -> list[dict[str, Any]]
         for span in spans:
             if not 0 <= span.start <= span.end <= seconds + 0.05:
                 raise ValueError(
-                    f"clip {clip}: {path.name} puts {kind} {span.text!r} at {span.start} to {span.end} s, but the clip "
-                    f"lasts from 0 to {seconds:.3f} s"
+                    f"clip {clip}: {path.name} has {kind} {span.text!r} at {span.start} to {span.end} s, outside the "
+                    f"clip's 0 to {seconds:.3f} s"
                 )
     return [row for kind, spans in found.items() for row in rows(clip, kind, "manifest", spans)]

@@ -63,9 +63,7 @@ def test_a_clip_shorter_than_one_window(encoder: SpeechEncoder) -> None:
 
 
 def test_wrong_family_is_named(tmp_path: Path) -> None:
-    with pytest.raises(
-        ValueError, match=r"audio.features_model: .* is a whisper model, but audio.features is wav2vec2"
-    ):
+    with pytest.raises(ValueError, match=r"audio\.features_model: .*whisper.*wav2vec2"):
         load_encoder("wav2vec2", make_whisper(tmp_path), hub=False)
 
 

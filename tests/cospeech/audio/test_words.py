@@ -30,7 +30,7 @@ def test_words_and_phones_of_the_source(tmp_path: Path) -> None:
     "value", [[], {"words": [{"text": "a"}]}, {"words": 3}, {"words": [{"text": "a", "start": "x", "end": 1}]}]
 )
 def test_another_shape_is_named(tmp_path: Path, value: Any) -> None:
-    with pytest.raises(ValueError, match=r"clip a: a.json is not a list of words and phones"):
+    with pytest.raises(ValueError, match=r"clip a: a\.json"):
         manifest_rows("a", write(tmp_path / "a.json", value), 1.0)
 
 
@@ -44,7 +44,7 @@ def test_broken_json_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("start", "end"), [(-0.1, 0.2), (0.5, 0.4), (0.9, 1.2)])
 def test_times_outside_the_clip_are_named(tmp_path: Path, start: float, end: float) -> None:
     path = write(tmp_path / "a.json", {"words": [{"text": "Map", "start": start, "end": end}]})
-    with pytest.raises(ValueError, match=rf"clip a: .*'Map' at {start} to {end} s, but the clip lasts from 0 to 1.000"):
+    with pytest.raises(ValueError, match=rf"clip a: .*'Map' at {start} to {end} s.* 1\.000"):
         manifest_rows("a", path, 1.0)
 
 
