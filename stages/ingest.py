@@ -13,8 +13,19 @@ from cospeech.artifacts import Ledger
 from cospeech.artifacts.tables import LEDGER_COLUMNS
 from cospeech.audio.words import manifest_rows
 from cospeech.config import Params
-from cospeech.footage.consent import Revocation, load_revocations, revoked
-from cospeech.footage.cut import CUT_FACTS, FACTS, SPEECH, VIDEO, Cut, CutJob, CutSettings, Refused, cut_clip, salt
+from cospeech.footage.consent import Revocation, find_revocation, load_revocations
+from cospeech.footage.cut import (
+    CUT_FACTS,
+    FACTS,
+    SPEECH,
+    VIDEO,
+    CutJob,
+    CutResult,
+    CutSettings,
+    Refused,
+    cut_clip,
+    salt,
+)
 from cospeech.footage.manifest import MANIFEST_NAME, ManifestRow, parse_manifest
 from cospeech.footage.storage import Storage
 from cospeech.harness.clip_cache import ClipStore
@@ -47,7 +58,7 @@ def run(params: Params, context: Context) -> StageReport:
     settings = CutSettings(params.media.fps, params.media.size, params.media.sample_rate)
     store = ClipStore(workspace.store, STAGE, salt(settings))
     revocations = load_revocations(workspace.revoked)
-    wanted = [storage.join(source, row.uri) for row in rows if not revoked(revocations, row.uri)]
+    wanted = [storage.join(source, row.uri) for row in rows if not find_revocation(revocations, row.uri)]
     outcomes = _cut_all(wanted, settings, storage, store, context, params.media.ffmpeg)
     workspace.clips.mkdir(parents=True, exist_ok=True)
     ledger_rows, reused = _place(rows, outcomes, revocations, source, storage, store, workspace)
@@ -68,7 +79,7 @@ def _cut_all(
     store: ClipStore,
     context: Context,
     ffmpeg: Path | None,
-) -> dict[str, Cut | Refused | ClipFailure]:
+) -> dict[str, CutResult | Refused | ClipFailure]:
     """uri -> where its clip is, or why there is none. A uri that stands in several rows is cut once."""
     jobs = [CutJob(uri, storage, settings, store, ffmpeg) for uri in dict.fromkeys(uris)]
     with context.progress("ingest", len(jobs)) as bar, context.executor() as executor:
@@ -77,7 +88,7 @@ def _cut_all(
 
 def _place(
     rows: Sequence[ManifestRow],
-    outcomes: Mapping[str, Cut | Refused | ClipFailure],
+    outcomes: Mapping[str, CutResult | Refused | ClipFailure],
     revocations: Sequence[Revocation],
     source: str,
     storage: Storage,
@@ -92,13 +103,13 @@ def _place(
     for row in rows:
         outcome = outcomes.get(storage.join(source, row.uri))
         digest = _sha256(store, outcome)
-        withdrawn = revoked(revocations, row.uri, digest or "")
+        withdrawn = find_revocation(revocations, row.uri, digest or "")
         if withdrawn is not None:
             placed.append(_withdrawn(row, withdrawn, placed))
             continue
         assert outcome is not None, row.uri
         try:
-            if not isinstance(outcome, Cut):
+            if not isinstance(outcome, CutResult):
                 raise ValueError(outcome.reason)
             facts = _facts(store, outcome)
             first = lines.setdefault(facts["sha256"], row.line)
@@ -116,9 +127,9 @@ def _place(
     return placed, reused
 
 
-def _sha256(store: ClipStore, outcome: Cut | Refused | ClipFailure | None) -> str | None:
+def _sha256(store: ClipStore, outcome: CutResult | Refused | ClipFailure | None) -> str | None:
     """None where the source was not read."""
-    if isinstance(outcome, Cut):
+    if isinstance(outcome, CutResult):
         return str(_facts(store, outcome)["sha256"])
     return outcome.sha256 if isinstance(outcome, Refused) else None
 
@@ -132,14 +143,14 @@ def _withdrawn(row: ManifestRow, revocation: Revocation, placed: Sequence[Row]) 
     return {**_named(row, clip), "status": "refused", "reason": revocation.sentence, "sha256": digest}
 
 
-def _facts(store: ClipStore, outcome: Cut) -> Row:
+def _facts(store: ClipStore, outcome: CutResult) -> Row:
     return dict(read_json(store.entry(outcome.key) / FACTS))
 
 
 def _copy(
     clip: str,
     row: ManifestRow,
-    outcome: Cut,
+    outcome: CutResult,
     facts: Row,
     source: str,
     storage: Storage,
@@ -154,7 +165,7 @@ def _copy(
     alignment = workspace.alignment(clip)
     alignment.unlink(missing_ok=True)
     if row.alignment is not None:
-        with storage.fetched(storage.join(source, row.alignment)) as brought, atomic_path(alignment) as path:
+        with storage.fetch(storage.join(source, row.alignment)) as brought, atomic_path(alignment) as path:
             shutil.copyfile(brought, path)
             manifest_rows(clip, path, facts["samples"] / facts["sample_rate"])
     if not store.fetch(outcome.key, targets):

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 from cospeech.config import Params, load_params
-from cospeech.footage.consent import load_revocations, revoked
-from cospeech.footage.fingerprints import Digests, list_sources
+from cospeech.footage.consent import find_revocation, load_revocations
+from cospeech.footage.fingerprints import FingerprintCache, fingerprint_sources
 from cospeech.footage.manifest import MANIFEST_NAME, parse_manifest
 from cospeech.footage.storage import Storage
 from cospeech.harness.context import Context
@@ -38,10 +38,10 @@ def run(params: Params, context: Context) -> StageReport:
     manifest = storage.join(source, MANIFEST_NAME)
     text = storage.read_text(manifest)
     revocations = load_revocations(workspace.revoked)
-    rows = [row for row in parse_manifest(text, manifest) if not revoked(revocations, row.uri)]
-    digests = Digests(workspace.scratch / STAGE / "digests.json")
-    listing = list_sources(rows, source, storage, digests)
-    digests.save()
+    rows = [row for row in parse_manifest(text, manifest) if not find_revocation(revocations, row.uri)]
+    cache = FingerprintCache(workspace.scratch / STAGE / "digests.json")
+    listing = fingerprint_sources(rows, source, storage, cache)
+    cache.save()
     version = find_ffmpeg(params.media.ffmpeg).version
     write_json(workspace.sources, {"ffmpeg": version, "manifest": value_digest(text), "sources": listing})
     absent = sum(fingerprint == "absent" for fingerprint in listing.values())

@@ -83,7 +83,7 @@ def show_ledger(options: argparse.Namespace) -> int:
 
 
 def show_lineage(options: argparse.Namespace) -> int:
-    from cospeech.footage.consent import load_revocations, revoked
+    from cospeech.footage.consent import find_revocation, load_revocations
     from cospeech.harness.workspace import Workspace
     from cospeech.provenance.lineage import clips_of, find_clip, known_exports, models_that_learned
 
@@ -94,7 +94,7 @@ def show_lineage(options: argparse.Namespace) -> int:
     known = [*known_exports(workspace), *registered_exports_of(options.root)]
     exports = [each for each in known if not each.clips.keys().isdisjoint(clips)]
     print(f"{row['clip']}: {row['uri']}, speaker {row['speaker']}, licence {row['licence']}, consent {row['consent']}")
-    if withdrawn := revoked(load_revocations(workspace.revoked), row["uri"], row["sha256"] or ""):
+    if withdrawn := find_revocation(load_revocations(workspace.revoked), row["uri"], row["sha256"] or ""):
         print(f"  {withdrawn.sentence}")
     for learner in models:
         print(f"  model   {learner.place}: {learner.how}")

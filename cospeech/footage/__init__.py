@@ -1,1 +1,1 @@
-"""From a source manifest to clips: read, fetch, find the speaker, cut."""
+"""Make clips from a source manifest: read it, fetch videos, find the speaker, cut."""

@@ -1,4 +1,4 @@
-"""Consent: which words of a manifest give it, and the table of those who took it back, which ingest reads first."""
+"""Check the consent and the licence that a manifest states; read and write the table of revoked consent."""
 
 import csv
 import io
@@ -10,27 +10,26 @@ from pathlib import Path
 from cospeech.harness.files import atomic_path
 
 CONSENT_FORMS = ("yes", "given", "given in writing", "granted", "signed", "written", "in writing")
-"""What consent may say, alone or before a note: "yes", "yes: form 12", "yes, signed", "signed (2026-01-02)"."""
+"""Accepted statements of consent, alone or before a note: "yes", "yes: form 12", "yes, signed", "signed (2026-01-02)"."""
 NOT_NEEDED = "not needed"
-"""The other form of consent; its note must say why."""
+"""A further accepted statement; a note must give the reason."""
 LICENCE_FORMS = (
     r"cc0|cc[- ]by|public domain|mit\b|0bsd|bsd|apache|isc\b|[al]?gpl|mpl|epl|eupl|odbl|odc-by|pddl|cdla|unlicense",
     r"own\b|proprietary\b|contract\b|commissioned\b|licenseref-\w|https?://\w",
 )
-"""How a licence may begin: one of the usual ones, or whose footage it is, or where the terms are."""
+"""Accepted beginnings of a licence: a known licence, the owner of the footage, or the address of the terms."""
 _DOUBT = r"\b(but|except|until|unless|withdrawn|revoked|refused|denied|pending|expired|unknown|todo|tbd)\b|\?(?!\w)"
 _CONSENT = re.compile(rf"({'|'.join((*CONSENT_FORMS, NOT_NEEDED))})(?:\s*[:,;(]\s*(.*))?", re.IGNORECASE | re.DOTALL)
 _LICENCE = re.compile("|".join(LICENCE_FORMS), re.IGNORECASE)
 
 
 def permission(consent: str | None, licence: str | None) -> list[str]:
-    """Reasons for refusing a clip that its papers give: what says neither consent nor a licence, in a form that is
-    known, is none."""
+    """Return the reasons that consent and licence give for refusing a clip; an unknown form counts as not stated."""
     reasons = []
     said, terms = (consent or "").strip(), (licence or "").strip()
     if not _consents(said):
         reasons.append(
-            f"consent: the manifest's column consent says {said or 'nothing'!r}; accepted are "
+            f"consent: the manifest's column consent says {said or 'nothing'!r}; it must be one of "
             f"{', '.join(CONSENT_FORMS)}, or {NOT_NEEDED}: REASON"
         )
     if not _LICENCE.match(terms) or re.search(_DOUBT, terms, re.IGNORECASE):
@@ -50,10 +49,10 @@ def _consents(said: str) -> bool:
 
 @dataclass(frozen=True)
 class Revocation:
-    """clip, uri: as the ledger had them. sha256: of the source, empty where it was never read. day: ISO date.
+    """A revoked consent. clip, uri: as in the ledger. sha256: of the source; empty if never read. day: ISO date.
 
     Raises:
-        ValueError: sha256 is no SHA-256, or it and uri are both empty.
+        ValueError: `sha256` is not a SHA-256, or `sha256` and `uri` are both empty.
     """
 
     clip: str
@@ -66,7 +65,7 @@ class Revocation:
         if not re.fullmatch(r"([0-9a-f]{64})?", self.sha256):
             raise ValueError(f"sha256 is {self.sha256!r}; it must be 64 digits of 0-9 and a-f, or empty")
         if not (self.uri or self.sha256):
-            raise ValueError("uri and sha256 are both empty; it needs one of them")
+            raise ValueError("uri and sha256 are both empty; fill in at least one")
 
     @property
     def sentence(self) -> str:
@@ -77,21 +76,21 @@ COLUMNS = tuple(field.name for field in fields(Revocation))
 
 
 def load_revocations(path: Path) -> list[Revocation]:
-    """None where the file is absent.
+    """Load the table; an absent file gives an empty list.
 
     Raises:
-        ValueError: the file is not such a table: consent is never guessed.
+        ValueError: the file is not a valid table; consent is never guessed.
     """
     if not path.is_file():
         return []
     reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")), strict=True)
     if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise ValueError(f"{path}: columns {reader.fieldnames}; they must be {','.join(COLUMNS)}")
+        raise ValueError(f"{path}: columns are {reader.fieldnames}; they must be {','.join(COLUMNS)}")
     revocations = []
     for row in reader:
         try:
             if None in row or None in row.values():
-                raise ValueError(f"not a whole row of {','.join(COLUMNS)}")
+                raise ValueError(f"incomplete row; the columns are {','.join(COLUMNS)}")
             revocations.append(Revocation(**row))
         except ValueError as error:
             raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
@@ -99,6 +98,7 @@ def load_revocations(path: Path) -> list[Revocation]:
 
 
 def save_revocations(path: Path, revocations: Sequence[Revocation]) -> None:
+    """Write the table, replacing the file."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -107,7 +107,7 @@ def save_revocations(path: Path, revocations: Sequence[Revocation]) -> None:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
-def revoked(revocations: Sequence[Revocation], uri: str, sha256: str = "") -> Revocation | None:
-    """The revocation that covers this source: the same bytes under any name, or the same uri."""
+def find_revocation(revocations: Sequence[Revocation], uri: str, sha256: str = "") -> Revocation | None:
+    """Return the revocation that covers a source (the same uri, or the same bytes under any name), or None."""
     found = (each for each in revocations if each.uri == uri or (sha256 and each.sha256 == sha256))
     return next(found, None)

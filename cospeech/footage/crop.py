@@ -1,4 +1,4 @@
-"""Which square of the picture shows the speaker."""
+"""Find the square of the frame that shows the speaker."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from cospeech.pose import skeleton as sk
 from cospeech.pose.track import PoseTrack
 
 _HEAD_ROOM = 0.6
-"""Above the topmost face point (a brow), in heights of the face points: forehead, hair and some air."""
+"""Space above the topmost face point (a brow) for forehead and hair, in heights of the face."""
 _MARGIN = 0.08
 _UPPER_BODY = np.concatenate([np.arange(5, 11), np.arange(23, 133)])
 
 
 @dataclass(frozen=True)
 class Crop:
-    """A square of `size` pixels with its top left corner at x, y."""
+    """A square of `size` pixels whose top left corner is at (x, y)."""
 
     x: int
     y: int
@@ -26,15 +26,15 @@ class Crop:
 
 
 def shows_face(track: PoseTrack) -> np.ndarray:
-    """(T,) bool: frames in which a face is visible; without one the head cannot be placed."""
+    """Return the frames in which a face is visible, (T,) bool; the face locates the head."""
     return np.any(track.visible[:, sk.FACE], axis=1)
 
 
 def find_crop(track: PoseTrack) -> Crop:
-    """The smallest square around head, shoulders, elbows and hands in all sampled frames, with a margin.
+    """Return the smallest square around head, shoulders, elbows and hands in all sampled frames, with a margin.
 
-    It stays inside the picture. Where the speaker needs more than the picture's shorter side, that side is used, and
-    the head is kept rather than what is below.
+    The square stays inside the frame. If the speaker needs more than the frame's shorter side, the square has that side
+    and keeps the head.
 
     Args:
         track: sampled frames that show a face.
@@ -53,7 +53,7 @@ def find_crop(track: PoseTrack) -> Crop:
 
 
 def _box(keypoints: np.ndarray, visible: np.ndarray) -> np.ndarray:
-    """(4,) left, top, right, bottom of the visible upper body with head room."""
+    """Return (4,) left, top, right, bottom of the visible upper body with head room."""
     chosen = _UPPER_BODY[visible[_UPPER_BODY]]
     points = keypoints[chosen] if len(chosen) else keypoints[_UPPER_BODY]
     face = keypoints[sk.FACE]

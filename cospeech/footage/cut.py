@@ -1,4 +1,4 @@
-"""One source becomes one clip: square, constant rate, sound in step to the sample. Runs in a worker process."""
+"""Cut a source into a clip, in a worker process: square, constant frame rate, sound aligned to the sample."""
 
 import sys
 from collections.abc import Iterator
@@ -36,27 +36,30 @@ CUT_FACTS = (
     *("frames", "samples", "ffmpeg"),
 )
 _SAMPLED_FRAMES = 12
-_LEAST_DECODED = 0.9
-_LEAST_FOUND = 0.25
-"""Share of the sampled frames that must show a speaker: detectors now and then see somebody in a pattern."""
+_DECODED_SHARE = 0.9
+"""Least share of the source's length that must be decodable."""
+_SPEAKER_SHARE = 0.25
+"""Least share of the sampled frames that must show a speaker: detectors sometimes see a person in a pattern."""
 
 
 @dataclass(frozen=True)
 class CutSettings:
+    """fps: of the clip. size: side of the square, pixels. sample_rate: Hz."""
+
     fps: int
     size: int
     sample_rate: int
 
 
 def salt(settings: CutSettings) -> str:
-    """Digest of everything but the source and the ffmpeg that decides the clip."""
+    """Return a digest of all that determines a clip, except the source and the ffmpeg."""
     code = code_digest(sys.modules[__name__], crop, sound, track, video)
     return value_digest({"settings": asdict(settings), "code": code})
 
 
 @dataclass(frozen=True)
 class CutJob:
-    """clip: the uri, for messages. ffmpeg: the binary; None: the locked one."""
+    """One source to cut. clip: its uri. ffmpeg: the binary to encode with; None: the pinned one."""
 
     clip: str
     storage: Storage
@@ -66,8 +69,8 @@ class CutJob:
 
 
 @dataclass(frozen=True)
-class Cut:
-    """key: where the store keeps the clip. reused: it was there before."""
+class CutResult:
+    """A finished clip. key: of the clip store. reused: whether the store had it already."""
 
     key: str
     reused: bool
@@ -75,25 +78,25 @@ class Cut:
 
 @dataclass(frozen=True)
 class Refused:
-    """A source that cannot become a clip. sha256: of the source. reason: for the ledger."""
+    """A source that cannot become a clip. sha256: of the source. reason: as shown in the ledger."""
 
     sha256: str
     reason: str
 
 
-def cut_clip(job: CutJob) -> Cut | Refused:
-    """Make the clip of a source, unless the store has it.
+def cut_clip(job: CutJob) -> CutResult | Refused:
+    """Cut a source and put its clip into the store, unless it is there.
 
     Raises:
-        StorageError: the source cannot be read at all.
+        StorageError: the source cannot be read.
     """
     version = find_ffmpeg(job.ffmpeg).version
     key = job.store.key(job.storage.fingerprint(job.clip), version)
     with TemporaryDirectory(prefix="cospeech-") as scratch:
         files = {name: Path(scratch) / name for name in (VIDEO, SPEECH, FACTS)}
         if job.store.fetch(key, files):
-            return Cut(key, reused=True)
-        with job.storage.fetched(job.clip) as source:
+            return CutResult(key, reused=True)
+        with job.storage.fetch(job.clip) as source:
             digest = file_digest(source)
             try:
                 facts = _cut(source, job.settings, files, job.ffmpeg)
@@ -101,7 +104,7 @@ def cut_clip(job: CutJob) -> Cut | Refused:
                 return Refused(digest, str(error))
         write_json(files[FACTS], {"sha256": digest, **facts, "ffmpeg": version})
         job.store.put(key, files)
-    return Cut(key, reused=False)
+    return CutResult(key, reused=False)
 
 
 def _cut(source: Path, settings: CutSettings, files: dict[str, Path], binary: Path | None) -> dict[str, object]:
@@ -119,8 +122,8 @@ def _cut(source: Path, settings: CutSettings, files: dict[str, Path], binary: Pa
 
     write_video(files[VIDEO], cropped(), settings.fps, binary=binary)
     seconds = frames / settings.fps
-    if seconds < _LEAST_DECODED * info.seconds:
-        raise MediaError(f"damaged or cut off: {seconds:.2f} s of {info.seconds:.2f} s could be decoded")
+    if seconds < _DECODED_SHARE * info.seconds:
+        raise MediaError(f"damaged or truncated: only {seconds:.2f} s of {info.seconds:.2f} s could be decoded")
     speech = decode_speech(source, settings.sample_rate, info.start, seconds)
     write_speech(files[SPEECH], speech, settings.sample_rate)
     return {
@@ -138,28 +141,28 @@ def _cut(source: Path, settings: CutSettings, files: dict[str, Path], binary: Pa
 
 
 def _speaker(source: Path, width: int, height: int) -> Crop:
-    """A square picture is taken as framed already; else the speaker is looked for."""
+    """Find the speaker's square; a square video counts as framed already."""
     if width == height:
         return Crop(0, 0, width)
     found = [_detector().detect_image(frame) for frame in sample_frames(source, _SAMPLED_FRAMES)]
     people = [person for person in found if person is not None and shows_face(person)[0]]
-    if len(people) < max(1, _LEAST_FOUND * len(found)):
+    if len(people) < max(1, _SPEAKER_SHARE * len(found)):
         raise MediaError(
-            f"no speaker: a person with a face is seen in {len(people)} of {len(found)} sampled frames of "
-            f"{width} x {height} pixels, {_LEAST_FOUND:.0%} are needed"
+            f"no speaker: a person with a face is visible in {len(people)} of {len(found)} sampled frames of "
+            f"{width} x {height} pixels; at least {_SPEAKER_SHARE:.0%} must show one"
         )
     return find_crop(join_tracks(people))
 
 
 @cache
-def _detector():  # type: ignore[no-untyped-def]  # the detector's library is heavy and loaded once a worker
+def _detector():  # type: ignore[no-untyped-def]  # the detector's library is heavy and loaded once per worker
     from cospeech.pose.detectors import build_detector
 
     return build_detector("mediapipe")
 
 
-def _resize(picture: np.ndarray, size: int) -> np.ndarray:
-    if picture.shape[0] == size:
-        return picture
-    way = cv2.INTER_AREA if picture.shape[0] > size else cv2.INTER_CUBIC
-    return cv2.resize(picture, (size, size), interpolation=way)
+def _resize(image: np.ndarray, size: int) -> np.ndarray:
+    if image.shape[0] == size:
+        return image
+    interpolation = cv2.INTER_AREA if image.shape[0] > size else cv2.INTER_CUBIC
+    return cv2.resize(image, (size, size), interpolation=interpolation)

@@ -1,4 +1,4 @@
-"""What the sources look like now, cheaply: enough to tell whether anything that the manifest names has changed."""
+"""Fingerprint the sources of a manifest cheaply, to detect changes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +8,10 @@ from cospeech.footage.storage import Storage, StorageError, is_remote
 from cospeech.harness.files import file_digest, read_json, write_json
 
 
-def list_sources(rows: Sequence[ManifestRow], source: str, storage: Storage, digests: "Digests") -> dict[str, str]:
-    """uri as the manifest writes it -> fingerprint, of every video and alignment; "absent" where it cannot be read."""
+def fingerprint_sources(
+    rows: Sequence[ManifestRow], source: str, storage: Storage, cache: "FingerprintCache"
+) -> dict[str, str]:
+    """Return uri (as in the manifest) -> fingerprint of every video and alignment; "absent" where it cannot be read."""
     named = dict.fromkeys(uri for row in rows for uri in (row.uri, row.alignment) if uri is not None)
     below = storage.fingerprints(source) if is_remote(source) else {}
     listing = {}
@@ -17,25 +19,31 @@ def list_sources(rows: Sequence[ManifestRow], source: str, storage: Storage, dig
         place = storage.join(source, uri)
         try:
             listing[uri] = below.get(place) or (
-                storage.fingerprint(place) if is_remote(place) else digests.fingerprint(place)
+                storage.fingerprint(place) if is_remote(place) else cache.fingerprint(place)
             )
         except StorageError:
             listing[uri] = "absent"
     return listing
 
 
-class Digests:
-    """Fingerprints of local files: a file of the size and time of before is not read again.
+class FingerprintCache:
+    """Fingerprints of local files; a file whose size and time have not changed is not read again.
 
-    They are of the content, so a copy or a touched file is not a change. `memory`: file that remembers them.
+    A fingerprint depends on the content alone: a copied or touched file counts as unchanged.
     """
 
-    def __init__(self, memory: Path) -> None:
-        self._memory = memory
-        self._before: dict[str, list[int | str]] = read_json(memory) if memory.is_file() else {}
+    def __init__(self, path: Path) -> None:
+        """path: JSON file that keeps the fingerprints between runs."""
+        self._path = path
+        self._before: dict[str, list[int | str]] = read_json(path) if path.is_file() else {}
         self._now: dict[str, list[int | str]] = {}
 
     def fingerprint(self, uri: str) -> str:
+        """Return the fingerprint of a local file.
+
+        Raises:
+            StorageError: there is no such file.
+        """
         path = Path(uri).expanduser()
         if not path.is_file():
             raise StorageError(f"{uri}: no such file")
@@ -47,5 +55,6 @@ class Digests:
         return f"sha256:{digest[0]}"
 
     def save(self) -> None:
+        """Write the fingerprints that were asked for, if they changed."""
         if self._now != self._before:
-            write_json(self._memory, self._now)
+            write_json(self._path, self._now)

@@ -1,4 +1,4 @@
-"""Start a manifest: a row for every video in a folder, what only a person can know left as `unknown`."""
+"""Write a manifest for a folder of videos; licence and consent, which only a person knows, are set to `unknown`."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Listing:
-    """path: the manifest. added: uris of its new rows. kept: how many rows it had before."""
+    """A written manifest. path: of the manifest. added: uris of new rows. kept: number of rows that it had before."""
 
     path: Path
     added: list[str]
@@ -22,12 +22,12 @@ class Listing:
 
 
 def list_footage(folder: Path) -> Listing:
-    """Write FOLDER/manifest.csv, or add to it the videos that it does not name; its rows stay as they are.
+    """Write FOLDER/manifest.csv, or add the videos that it lacks; existing rows stay as they are.
 
-    The speaker is the folder that holds the video, or the file's name where it lies in FOLDER itself.
+    The speaker of a new row is the name of the folder that holds the video, or the file's name directly in FOLDER.
 
     Raises:
-        ValueError: there is no such folder, it holds no video, or its manifest is not valid.
+        ValueError: there is no such folder, it holds no video, or its manifest is invalid.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
@@ -36,7 +36,7 @@ def list_footage(folder: Path) -> Listing:
     named = {(folder / row.uri).resolve() for row in parse_manifest(text, str(path))} if path.is_file() else set()
     videos = find_videos(folder)
     if not videos:
-        raise ValueError(f"{folder}: no video in it ({', '.join(sorted(VIDEO_SUFFIXES))})")
+        raise ValueError(f"{folder}: it holds no video ({', '.join(sorted(VIDEO_SUFFIXES))})")
     added = [video for video in videos if video.resolve() not in named]
     if added:
         _write(path, text, [_row(video.relative_to(folder)) for video in added])
@@ -44,7 +44,7 @@ def list_footage(folder: Path) -> Listing:
 
 
 def find_videos(folder: Path) -> list[Path]:
-    """All videos under `folder` by the ends of their names, sorted; hidden files and folders are left out."""
+    """Return all videos under `folder` by suffix, sorted, without hidden files and folders."""
     return sorted(
         path
         for path in folder.rglob("*")
@@ -62,7 +62,7 @@ def _row(video: Path) -> dict[str, str]:
 def _write(path: Path, text: str, rows: list[dict[str, str]]) -> None:
     header = next(csv.reader(io.StringIO(text)), None)
     if header is None:
-        raise ManifestError(f"{path}: the file is empty; delete it or give it the columns {','.join(REQUIRED)}")
+        raise ManifestError(f"{path}: the file is empty; delete it, or add the header {','.join(REQUIRED)}")
     more = io.StringIO(newline="")
     writer = csv.DictWriter(more, [column.strip() for column in header], restval="", lineterminator="\n")
     writer.writerows(rows)

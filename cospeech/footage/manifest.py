@@ -1,4 +1,4 @@
-"""The source manifest: a CSV file with a row a video."""
+"""Read the source manifest: a CSV file with one row per video."""
 
 import csv
 import difflib
@@ -12,12 +12,12 @@ MANIFEST_NAME = "manifest.csv"
 
 
 class ManifestError(ValueError):
-    """The manifest as a whole cannot be used; a single bad video never raises this."""
+    """The manifest cannot be used. A single bad video never raises this."""
 
 
 @dataclass(frozen=True)
 class ManifestRow:
-    """uri, alignment: as written. split: train, test or None. line: in the file, from 1."""
+    """One row of the manifest. line: in the file, from 1. uri, alignment: as written. split: train, test or None."""
 
     line: int
     uri: str
@@ -30,7 +30,7 @@ class ManifestRow:
 
 
 def parse_manifest(text: str, name: str) -> list[ManifestRow]:
-    """The rows in order.
+    """Parse a manifest; return its rows in order. name: of the file, for errors.
 
     Raises:
         ManifestError: no rows, missing or unknown columns, a row without uri or speaker, or an unknown split.
@@ -44,7 +44,7 @@ def parse_manifest(text: str, name: str) -> list[ManifestRow]:
     except csv.Error as error:
         raise ManifestError(f"{name}, line {reader.line_num}: not CSV: {error}") from error
     if not rows:
-        raise ManifestError(f"{name}: no rows under the header; add one a video ({', '.join(REQUIRED)})")
+        raise ManifestError(f"{name}: no rows under the header; add one per video ({', '.join(REQUIRED)})")
     return rows
 
 
@@ -57,7 +57,7 @@ def _check_columns(columns: list[str], name: str) -> None:
         if column not in known:
             near = difflib.get_close_matches(column.lower(), known, 1, 0.6)
             problems.append(f"unknown column {column!r}" + (f" (did you mean {near[0]}?)" if near else ""))
-    problems += [f"column {column} stands twice" for column in known if columns.count(column) > 1]
+    problems += [f"column {column} is repeated" for column in known if columns.count(column) > 1]
     if problems:
         raise ManifestError(
             f"{name}: {'; '.join(problems)}. Found: {', '.join(columns)}. Expected: {', '.join(REQUIRED)}, and "
@@ -67,7 +67,9 @@ def _check_columns(columns: list[str], name: str) -> None:
 
 def _row(line: int, values: dict, name: str) -> ManifestRow:
     if None in values or None in values.values():
-        raise ManifestError(f"{name}, line {line}: another number of fields than the header has; quote commas")
+        raise ManifestError(
+            f"{name}, line {line}: the number of fields differs from the header's; put fields with commas in quotes"
+        )
     clean = {key: value.strip() for key, value in values.items()}
     for key in ("uri", "speaker"):
         if not clean[key]:

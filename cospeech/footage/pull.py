@@ -1,4 +1,4 @@
-"""New footage from an inbox (a folder or S3) into the project's own source folder: whole files, rows once."""
+"""Copy new footage from an inbox (a folder or S3) into the project's source folder."""
 
 import csv
 import io
@@ -15,8 +15,8 @@ COLUMNS = (*REQUIRED, *OPTIONAL)
 
 
 @dataclass(frozen=True)
-class Pulled:
-    """uris of the inbox's rows: brought, there already, and not brought with the reason."""
+class PullResult:
+    """uris of the inbox's rows. new: copied. known: already there. failed: not copied -> reason."""
 
     new: list[str]
     known: list[str]
@@ -24,15 +24,18 @@ class Pulled:
 
     @property
     def sentence(self) -> str:
-        lost = "".join(f"; {uri}: {reason}" for uri, reason in self.failed.items())
-        return f"{len(self.new)} new videos, {len(self.known)} known, {len(self.failed)} not brought{lost}"
+        failed = "".join(f"; {uri}: {reason}" for uri, reason in self.failed.items())
+        return f"{len(self.new)} new videos, {len(self.known)} known, {len(self.failed)} failed{failed}"
 
 
-def pull(inbox: str, folder: Path, storage: Storage) -> Pulled:
-    """Bring what INBOX/manifest.csv (or the manifest that `inbox` names) lists and FOLDER/manifest.csv does not.
+def pull(inbox: str, folder: Path, storage: Storage) -> PullResult:
+    """Copy the videos that the inbox's manifest lists and FOLDER/manifest.csv does not.
 
-    A video is there before its row is, so an interrupted pull is continued by the next one. A video that cannot be
-    fetched is told, and tried again by the next pull.
+    A row is added after its video is copied, so the next pull continues an interrupted one. A video that cannot be
+    copied is reported, and the next pull tries it again.
+
+    Args:
+        inbox: a folder or s3:// address with manifest.csv, or the address of a manifest (*.csv).
 
     Raises:
         ManifestError, StorageError: one of the manifests cannot be read.
@@ -42,36 +45,36 @@ def pull(inbox: str, folder: Path, storage: Storage) -> Pulled:
     offered = parse_manifest(storage.read_text(name), name)
     own = folder / MANIFEST_NAME
     rows = parse_manifest(own.read_text(encoding="utf-8-sig"), str(own)) if own.is_file() else []
-    there = {row.uri for row in rows}
-    pulled = Pulled([], [], {})
+    present = {row.uri for row in rows}
+    pulled = PullResult([], [], {})
     for row in offered:
         local = _local_name(row.uri)
-        if local in there:
+        if local in present:
             pulled.known.append(row.uri)
             continue
         try:
-            brought = _bring(row, local, source, folder, storage)
+            copied = _copy(row, local, source, folder, storage)
         except StorageError as error:
             pulled.failed[row.uri] = str(error)
             continue
-        rows.append(brought)
-        there.add(local)
+        rows.append(copied)
+        present.add(local)
         _write(own, rows)
         pulled.new.append(row.uri)
     return pulled
 
 
 def _local_name(uri: str) -> str:
-    """Below the folder, whatever the inbox calls it: no absolute path, no climbing out."""
+    """Return a relative path that stays inside the folder, whatever path the inbox uses."""
     parts = [part for part in PurePosixPath(uri.removeprefix("s3://")).parts if part not in ("/", "..", ".")]
     return "/".join(parts)
 
 
-def _bring(row: ManifestRow, local: str, source: str, folder: Path, storage: Storage) -> ManifestRow:
+def _copy(row: ManifestRow, local: str, source: str, folder: Path, storage: Storage) -> ManifestRow:
     alignment = _local_name(row.alignment) if row.alignment else None
     for remote, target in ((row.alignment, alignment), (row.uri, local)):
         if remote and target:
-            with storage.fetched(storage.join(source, remote)) as path, atomic_path(folder / target) as temporary:
+            with storage.fetch(storage.join(source, remote)) as path, atomic_path(folder / target) as temporary:
                 shutil.copyfile(path, temporary)
     return ManifestRow(row.line, local, row.speaker, row.licence, row.consent, row.split, row.transcript, alignment)
 

@@ -1,4 +1,4 @@
-"""Files on this machine or on S3, read the same way."""
+"""Read files from this machine or from S3 through one interface."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -15,16 +15,20 @@ _S3 = "s3://"
 
 
 def is_remote(uri: str) -> bool:
+    """Return whether `uri` is an S3 address."""
     return uri.startswith(_S3)
 
 
 class StorageError(ValueError):
-    """Something could not be fetched; the message says what, from where and why."""
+    """A file could not be fetched; the message says which, from where and why."""
 
 
 @dataclass(frozen=True)
 class Storage:
-    """`endpoint_url`: of the S3 service; None: the provider's own. Credentials come from the usual AWS places."""
+    """Access to local files and S3. AWS's standard places hold the credentials.
+
+    endpoint_url: of the S3 service; None: AWS.
+    """
 
     endpoint_url: str | None
 
@@ -32,48 +36,57 @@ class Storage:
     def _s3(self) -> Any:
         import s3fs
 
-        # without caches: a listing from before must never hide what is there now
+        # no caches: an old listing must not hide new objects
         return s3fs.S3FileSystem(endpoint_url=self.endpoint_url, use_listings_cache=False, skip_instance_cache=True)
 
     def join(self, source: str, uri: str) -> str:
-        """`uri` as seen from the folder `source`; absolute paths and s3:// addresses stand for themselves."""
+        """Resolve `uri` relative to the folder `source`; return absolute paths and s3:// addresses unchanged."""
         if is_remote(uri) or Path(uri).is_absolute():
             return uri
         return f"{source.rstrip('/')}/{uri}" if is_remote(source) else str(Path(source) / uri)
 
     def read_text(self, uri: str) -> str:
-        with self.fetched(uri) as path:
+        """Read a UTF-8 file.
+
+        Raises:
+            StorageError: it is absent, or is not UTF-8.
+        """
+        with self.fetch(uri) as path:
             try:
                 return path.read_text(encoding="utf-8")
             except UnicodeDecodeError as error:
                 raise StorageError(f"{uri}: not UTF-8 text ({error.reason} at byte {error.start})") from error
 
     def fingerprint(self, uri: str) -> str:
-        """Changes when the content does: the SHA-256 of a local file; tag and size of an S3 object (not downloaded)."""
+        """Return a value that changes with the content: SHA-256 of a local file; tag, size and time of an S3 object."""
         if not is_remote(uri):
             return "sha256:" + file_digest(_local(uri))
-        with explained(uri):
+        with explain_errors(uri):
             return _tag(self._s3.info(uri))
 
     def fingerprints(self, folder: str) -> dict[str, str]:
-        """uri -> fingerprint of every object under an s3:// folder, in one request a thousand instead of one each."""
-        with explained(folder):
+        """Return uri -> fingerprint of all objects under an s3:// folder, with one request per thousand objects."""
+        with explain_errors(folder):
             found = self._s3.find(folder, detail=True)
         return {f"{_S3}{name}": _tag(info) for name, info in found.items()}
 
     @contextmanager
-    def fetched(self, uri: str) -> Iterator[Path]:
-        """A local path to read from while the context is open."""
+    def fetch(self, uri: str) -> Iterator[Path]:
+        """Yield a local path of the file, downloaded if it is remote; valid while the context is open.
+
+        Raises:
+            StorageError: it cannot be fetched.
+        """
         if not is_remote(uri):
             yield _local(uri)
             return
         with TemporaryDirectory(prefix="cospeech-") as folder:
             path = Path(folder) / (PurePosixPath(uri).name or "object")
-            with explained(uri), self._s3.open(uri, "rb") as remote, path.open("wb") as local:
+            with explain_errors(uri), self._s3.open(uri, "rb") as remote, path.open("wb") as local:
                 shutil.copyfileobj(remote, local, 1 << 20)
                 size = remote.size
             if path.stat().st_size != size:
-                raise StorageError(f"{uri}: {path.stat().st_size} of {size} bytes arrived; try again")
+                raise StorageError(f"{uri}: only {path.stat().st_size} of {size} bytes arrived; try again")
             yield path
 
 
@@ -89,8 +102,8 @@ def _local(uri: str) -> Path:
 
 
 @contextmanager
-def explained(uri: str, setting: str = "ingest.endpoint_url") -> Iterator[None]:
-    """Failures in words that say what to do. `setting`: where params.yaml names the S3 service."""
+def explain_errors(uri: str, setting: str = "ingest.endpoint_url") -> Iterator[None]:
+    """Turn errors of file and S3 access into StorageError with a remedy. setting: the key of the S3 endpoint."""
     if not is_remote(uri):
         try:
             yield
@@ -105,7 +118,7 @@ def explained(uri: str, setting: str = "ingest.endpoint_url") -> Iterator[None]:
     except NoCredentialsError as error:
         raise StorageError(f"{uri}: no S3 credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY") from error
     except PermissionError as error:
-        raise StorageError(f"{uri}: S3 refused the credentials, or they may not read bucket {bucket}") from error
+        raise StorageError(f"{uri}: S3 refused the credentials, or they lack access to bucket {bucket}") from error
     except FileNotFoundError as error:
         raise StorageError(f"{uri}: no such object (bucket {bucket})") from error
     except (OSError, BotoCoreError) as error:

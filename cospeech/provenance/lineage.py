@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from cospeech.artifacts import Curated, Ledger
-from cospeech.footage.consent import Revocation, load_revocations, revoked, save_revocations
+from cospeech.footage.consent import Revocation, find_revocation, load_revocations, save_revocations
 from cospeech.harness.files import folder_digest, read_json, write_json
 from cospeech.harness.workspace import Workspace
 from cospeech.provenance.bundle import RECORD
@@ -67,7 +67,7 @@ def revoke(workspace: Workspace, name: str, reason: str, day: str) -> tuple[Mapp
     """Mark a clip in data/revoked.csv; its ledger row, and whether that is new."""
     row = find_clip(workspace, name)
     known, digest = load_revocations(workspace.revoked), row["sha256"]
-    if revoked(known, row["uri"], digest or ""):
+    if find_revocation(known, row["uri"], digest or ""):
         return row, False
     mark = Revocation(row["clip"], row["uri"], digest or "", day, " ".join(reason.split()))
     save_revocations(workspace.revoked, [*known, mark])

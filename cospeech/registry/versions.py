@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cospeech.footage.storage import explained
+from cospeech.footage.storage import explain_errors
 from cospeech.harness.files import atomic_path, file_digest, value_digest
 
 _S3 = "s3://"
@@ -71,7 +71,7 @@ class Registry:
             ValueError: the registry cannot be read; nothing is guessed.
         """
         place = self._at(STATE)
-        with explained(place, _SETTING):
+        with explain_errors(place, _SETTING):
             if not self._fs.exists(place):
                 self._check_bucket()
                 return State()
@@ -87,12 +87,12 @@ class Registry:
     def index(self, version: str) -> dict[str, Any]:
         """version.json: digest, files (name to SHA-256), reason."""
         place = self._at(VERSION, version, INDEX)
-        with explained(place, _SETTING):
+        with explain_errors(place, _SETTING):
             return dict(json.loads(self._fs.cat_file(place)))
 
     def provenance(self, version: str) -> dict[str, Any]:
         place = self._at(VERSION, version, "provenance.json")
-        with explained(place, _SETTING):
+        with explain_errors(place, _SETTING):
             return dict(json.loads(self._fs.cat_file(place)))
 
     def fetch(self, version: str, folder: Path) -> None:
@@ -108,7 +108,7 @@ class Registry:
             for name, digest in files.items():
                 target, place = temporary / name, self._at(VERSION, version, name)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with explained(place, _SETTING), self._fs.open(place, "rb") as remote, target.open("wb") as local:
+                with explain_errors(place, _SETTING), self._fs.open(place, "rb") as remote, target.open("wb") as local:
                     shutil.copyfileobj(remote, local, 1 << 20)
                 if file_digest(target) != digest:
                     raise ValueError(f"{place}: not the file that was promoted (its hash differs); roll back")
@@ -134,7 +134,7 @@ class Registry:
     def _upload(self, files: Mapping[str, Path], version: str, entry: Mapping[str, Any]) -> None:
         place = self._at(VERSION, version)
         digests = {name: file_digest(path) for name, path in sorted(files.items())}
-        with explained(place, _SETTING):
+        with explain_errors(place, _SETTING):
             if self._fs.exists(place):
                 self._fs.rm(place, recursive=True)  # of a promotion that was interrupted
             for name in digests:
@@ -167,7 +167,7 @@ class Registry:
 
     def _save(self, state: State) -> None:
         saved = {"format": _FORMAT, "production": state.production, "history": list(state.history)}
-        with explained(self._at(STATE), _SETTING):
+        with explain_errors(self._at(STATE), _SETTING):
             self._put(self._at(STATE), saved)
 
     def _put(self, place: str, value: Any) -> None:

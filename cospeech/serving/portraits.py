@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cospeech.footage.consent import Revocation, permission, revoked
+from cospeech.footage.consent import Revocation, find_revocation, permission
 from cospeech.footage.manifest import MANIFEST_NAME, ManifestRow, parse_manifest
 from cospeech.harness.files import file_digest
 from cospeech.inference.errors import InputError
@@ -46,7 +46,7 @@ def _pictures(folder: Path, rows: Sequence[ManifestRow], revocations: Sequence[R
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or path in denied:
             continue
-        if not revoked(revocations, path.name, file_digest(path)):
+        if not find_revocation(revocations, path.name, file_digest(path)):
             yield Offered(path.stem, path.read_bytes())
 
 
@@ -58,7 +58,7 @@ def _speakers(folder: Path, rows: Sequence[ManifestRow], revocations: Sequence[R
         path = folder / row.uri
         if row.speaker in seen or permission(row.consent, row.licence) or not path.is_file():
             continue
-        if path.suffix.lower() in SUFFIXES or revoked(revocations, row.uri, file_digest(path)):
+        if path.suffix.lower() in SUFFIXES or find_revocation(revocations, row.uri, file_digest(path)):
             continue
         seen.add(row.speaker)
         _, encoded = cv2.imencode(".png", sample_frames(path, 1)[0][..., ::-1])

@@ -82,7 +82,7 @@ def retraining(clone: Clone, tmp_path_factory: pytest.TempPathFactory) -> Retrai
 
 
 def test_what_came_is_extracted_and_nothing_else(clone: Clone, retraining: Retraining) -> None:
-    assert f"footage: 1 new videos, {TRAIN + TEST} known, 0 not brought" in retraining.output
+    assert f"footage: 1 new videos, {TRAIN + TEST} known, 0 failed" in retraining.output
     for stage in ("ingest", "extract_poses", "extract_audio"):
         record = pd.read_parquet(record_path(Workspace(clone.root).store, stage))
         assert len(record) == TRAIN + TEST, stage  # one came, one was revoked

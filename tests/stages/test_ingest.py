@@ -306,7 +306,7 @@ def test_footage_on_s3(footage: Footage, s3_server: S3Server, monkeypatch: pytes
     with pytest.raises(ValueError, match="bucket missing"):
         footage.run("s3://missing/may", endpoint)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    with pytest.raises(ValueError, match="S3 refused the credentials"):
+    with pytest.raises(ValueError, match="credentials"):
         footage.run("s3://takes/may", endpoint)
     assert footage.files() == before
     assert footage.workspace.video(footage.ledger["clip"][0]).read_bytes() == clip

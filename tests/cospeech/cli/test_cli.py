@@ -80,7 +80,7 @@ def test_manifest_adds_new_videos_and_leaves_written_rows_alone(footage: Path) -
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize(("make", "said"), [(True, "no video in it"), (False, "no such folder")])
+@pytest.mark.parametrize(("make", "said"), [(True, "empty: it holds no video"), (False, "empty: no such folder")])
 def test_manifest_without_videos(tmp_path: Path, make: bool, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "empty"
     if make:

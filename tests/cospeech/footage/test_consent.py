@@ -1,6 +1,6 @@
 import pytest
 
-from cospeech.footage.consent import Revocation, load_revocations, permission, revoked, save_revocations
+from cospeech.footage.consent import Revocation, find_revocation, load_revocations, permission, save_revocations
 
 
 def test_a_revocation_covers_the_name_and_the_bytes(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -12,10 +12,10 @@ def test_a_revocation_covers_the_name_and_the_bytes(tmp_path) -> None:  # type: 
     ]
     save_revocations(path, known)
     assert load_revocations(path) == known
-    assert revoked(known, 'a, "quoted".mp4') is known[0]
-    assert revoked(known, "renamed.mp4", "f" * 64) is known[0]
-    assert revoked(known, "other.mp4", "0" * 64) is None
-    assert revoked(known, "other.mp4", "") is None
+    assert find_revocation(known, 'a, "quoted".mp4') is known[0]
+    assert find_revocation(known, "renamed.mp4", "f" * 64) is known[0]
+    assert find_revocation(known, "other.mp4", "0" * 64) is None
+    assert find_revocation(known, "other.mp4", "") is None
     assert known[0].sentence == "consent: revoked on 2026-01-02 (wrote to us)"
 
 

@@ -63,7 +63,7 @@ def test_what_cannot_be_fetched_is_told_and_tried_again(inbox: tuple[Path, str, 
     pulled = pull(address, own, storage)
     assert pulled.new == ["june/b.mp4"]
     assert "no such" in pulled.failed["june/a.mp4"]
-    assert "1 new videos, 0 known, 1 not brought; june/a.mp4" in pulled.sentence
+    assert "1 new videos, 0 known, 1 failed; june/a.mp4" in pulled.sentence
     assert [row.uri for row in rows(own)] == ["june/b.mp4"]
     assert not list(own.rglob(".*"))
     (there / "june/a.mp4").write_text("late")
