@@ -13,11 +13,11 @@ from cospeech.config import Params
 from cospeech.curation import visual
 from cospeech.curation.offset import av_offset, expert_offset, mouth_opening, voice_energy
 from cospeech.curation.score_plot import draw_scores
-from cospeech.curation.split import Kept, assign_split, counts
-from cospeech.curation.verdict import CHECKS, Score, frequent, judge
+from cospeech.curation.split import KeptClip, assign_split, split_sizes
+from cospeech.curation.verdict import CHECKS, Score, count_reasons, refusal_reasons
 from cospeech.curation.visibility import measure_poses
 from cospeech.curation.visual import VisualJob, measure_clip
-from cospeech.footage.consent import permission
+from cospeech.footage.consent import consent_reasons
 from cospeech.harness import stderr_filter
 from cospeech.harness.cached_map import cached_map
 from cospeech.harness.clip_cache import ClipStore
@@ -145,8 +145,8 @@ def _verdicts(params: Params, ledger: Ledger, scores: dict[str, dict[str, Score]
             rows.append({"reasons": [f"ingest: {row['reason']}"]})
             continue
         measured = scores[row["clip"]]
-        papers = permission(_text(row["consent"]), _text(row["licence"])) if params.curate.require_consent else []
-        rows.append({**measured, "reasons": [*papers, *judge(measured, thresholds)]})
+        papers = consent_reasons(_text(row["consent"]), _text(row["licence"])) if params.curate.require_consent else []
+        rows.append({**measured, "reasons": [*papers, *refusal_reasons(measured, thresholds)]})
     for name in thresholds:
         table[name] = pd.array([row.get(name) for row in rows], dtype="Float64")
         table[f"{name}_threshold"] = float(thresholds[name])
@@ -157,7 +157,7 @@ def _verdicts(params: Params, ledger: Ledger, scores: dict[str, dict[str, Score]
 
 def _split(params: Params, table: pd.DataFrame) -> list[str | None]:
     rows = [row for row in table.to_dict("records") if row["kept"]]
-    kept = [Kept(row["clip"], _text(row["speaker"]), _text(row["split"])) for row in rows]
+    kept = [KeptClip(row["clip"], _text(row["speaker"]), _text(row["split"])) for row in rows]
     split = assign_split(kept, params.curate.holdout_every)
     return [split.get(row["clip"]) if row["kept"] else None for row in table.to_dict("records")]
 
@@ -168,10 +168,10 @@ def _text(value: Any) -> str | None:
 
 
 def _require_both(table: pd.DataFrame) -> None:
-    parts = counts({row["clip"]: row["split"] for row in table[table["kept"]].to_dict("records")})
+    parts = split_sizes({row["clip"]: row["split"] for row in table[table["kept"]].to_dict("records")})
     if parts["train"] and parts["test"]:
         return
-    names = frequent(reason for reasons in table["reasons"] for reason in json.loads(reasons))
+    names = count_reasons(reason for reasons in table["reasons"] for reason in json.loads(reasons))
     most = ", ".join(f"{name} ({count})" for name, count in names[:3]) or "none was refused"
     raise ValueError(
         f"{len(table)} clips named, {int(table['kept'].sum())} kept: {parts['train']} to train, {parts['test']} to "
@@ -181,9 +181,9 @@ def _require_both(table: pd.DataFrame) -> None:
 
 
 def _report(params: Params, workspace: Workspace, table: pd.DataFrame, timings: dict[str, float]) -> StageReport:
-    names = frequent(reason for reasons in table["reasons"] for reason in json.loads(reasons))
+    names = count_reasons(reason for reasons in table["reasons"] for reason in json.loads(reasons))
     kept = table[table["kept"]]
-    parts = counts({row["clip"]: row["split"] for row in kept.to_dict("records")})
+    parts = split_sizes({row["clip"]: row["split"] for row in kept.to_dict("records")})
     figures = {
         "named": len(table),
         "kept": len(kept),

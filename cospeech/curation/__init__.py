@@ -1,1 +1,1 @@
-"""What is measured of a clip, and the verdict on it."""
+"""Score clips, decide which to keep, and split them into training and test clips."""

@@ -1,6 +1,8 @@
-"""How far sound and lips are out of step: coarsely, without a model, or by a lip-sync expert.
+"""Estimate the audio-video offset of a clip: coarsely without a model, or with a lip-sync expert.
 
-The coarse way compares the opening of the mouth with the energy of the voice.
+The coarse estimate correlates mouth opening with voice energy.
+
+T frames, N windows of the expert, D features.
 """
 
 import numpy as np
@@ -10,18 +12,18 @@ from cospeech.metrics.sync import score_of, shift_distances
 from cospeech.pose.track import PoseTrack
 
 REACH = 15
-"""Shifts that are tried, frames either way."""
+"""Largest shift that is tried, in frames, either way."""
 TREND = 12
-"""Slower changes than this many frames either way are taken out of both curves."""
+"""Half width in frames of the moving average that is subtracted from both curves."""
 PEAK = 2
-"""Shifts this near to the best one belong to the same peak."""
+"""Shifts within so many frames of the best one belong to the same peak."""
 _UPPER, _LOWER = [84, 85, 86], [90, 89, 88]
 _EYES = slice(59, 71)
 _OPEN = slice(10, 40)
 
 
 def mouth_opening(track: PoseTrack) -> np.ndarray:
-    """(T,) gap between the inner lips in distances between the eyes."""
+    """Return the gap between the inner lips, (T,), in distances between the eyes."""
     eyes = track.keypoints[:, _EYES].reshape(-1, 2, 6, 2).mean(2)
     across = np.maximum(np.linalg.norm(eyes[:, 1] - eyes[:, 0], axis=-1), 1e-6)
     gap = np.linalg.norm(track.keypoints[:, _LOWER] - track.keypoints[:, _UPPER], axis=-1).mean(1)
@@ -29,15 +31,15 @@ def mouth_opening(track: PoseTrack) -> np.ndarray:
 
 
 def voice_energy(features: AudioFeatures) -> np.ndarray:
-    """(T,) logarithm of the power in the frame between about 400 and 1700 Hz, where open vowels are loud."""
+    """Return the log power of each frame from about 400 to 1700 Hz, (T,), where open vowels are loud."""
     return np.log(np.exp(features.mel[..., _OPEN].astype(np.float64)).mean((1, 2)))
 
 
 def av_offset(opening: np.ndarray, energy: np.ndarray) -> tuple[int | None, float]:
-    """Frames by which the sound is late (early: negative), and how far that shift stands out.
+    """Estimate by how many frames the sound is late (negative: early), and the evidence for it.
 
-    The shift of the highest correlation between the two curves, trends removed; the evidence is that correlation minus
-    the highest one away from its peak. (None, 0) where a curve does not move or the clip is too short to shift.
+    The offset is the shift at which the detrended curves, (T,) each, correlate most. The evidence is that correlation
+    minus the highest one outside its peak. Return (None, 0) if a curve is constant or the clip is too short.
     """
     moving, sounding = _detrended(opening), _detrended(energy)
     correlations = np.full(2 * REACH + 1, np.nan)
@@ -55,9 +57,13 @@ def av_offset(opening: np.ndarray, energy: np.ndarray) -> tuple[int | None, floa
 
 
 def expert_offset(lips_ND: np.ndarray, speech_ND: np.ndarray) -> tuple[int | None, float]:
-    """The same by the embeddings of a lip-sync expert (`metric_networks.lipsync`): the shift of the least distance, and
-    how far that lies below the median, as a share of it (Sync-C over the median): of one scale for every network.
-    (None, 0) where the clip is too short to shift.
+    """Estimate the offset in frames and its evidence from the embeddings of a lip-sync expert.
+
+    The offset is the shift of the least distance. The evidence is Sync-C over the median distance, so that all networks
+    share one scale. Return (None, 0) if the clip is too short.
+
+    Args:
+        lips_ND, speech_ND: embeddings by `metric_networks.lipsync`.
     """
     if len(lips_ND) <= 2 * REACH:
         return None, 0.0

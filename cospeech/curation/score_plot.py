@@ -1,4 +1,4 @@
-"""Every score of every clip against its threshold, in one picture."""
+"""Plot every score of every clip against its threshold."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from cospeech.harness.files import atomic_path
 
 
 def draw_scores(path: Path, table: pd.DataFrame, checks: Sequence[Check], thresholds: Mapping[str, float]) -> None:
-    """Write a PNG: a panel a score, a dot a clip (blue: it passes, red: it does not), a line the threshold."""
+    """Write a PNG with one panel per score: a dot per clip (blue: passes, red: fails) and a line at the threshold."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

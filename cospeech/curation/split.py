@@ -1,4 +1,4 @@
-"""Which kept clips train and which test."""
+"""Split the kept clips into training and test clips."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -6,21 +6,24 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A kept clip; `split` is what the manifest says: train, test or None."""
+class KeptClip:
+    """A kept clip. split: as the manifest states it: train, test or None."""
 
     clip: str
     speaker: str | None
     split: str | None
 
 
-def assign_split(kept: Sequence[Kept], holdout_every: int) -> dict[str, str]:
-    """Clip -> train or test.
+def assign_split(kept: Sequence[KeptClip], holdout_every: int) -> dict[str, str]:
+    """Assign every clip to train or test.
 
-    What the manifest says holds. Clips it says nothing of train where it names any test clip; else one in
-    `holdout_every` of them (at least one, never all) is held out for testing: whole speakers, in the order of a hash of
-    their name, as far as they fit into that number; if not one does, single clips in the order of a hash of their id.
-    The choice depends on names alone, not on the order of the rows.
+    The manifest's choices hold. If the manifest names a test clip, all clips without a choice are for training.
+    Otherwise one in `holdout_every` of these (at least one, never all) is held out for testing: whole speakers, ordered
+    by a hash of their name, as far as they fit; if none fits, single clips, ordered by a hash of their id. The choice
+    depends on names alone, not on the order of rows.
+
+    Returns:
+        clip -> train or test.
     """
     split = {item.clip: item.split for item in kept if item.split}
     free = [item for item in kept if not item.split]
@@ -32,7 +35,7 @@ def assign_split(kept: Sequence[Kept], holdout_every: int) -> dict[str, str]:
     return split | {item.clip: "test" if item.clip in held else "train" for item in free}
 
 
-def _held_out(free: Sequence[Kept], wanted: int) -> set[str]:
+def _held_out(free: Sequence[KeptClip], wanted: int) -> set[str]:
     speakers: dict[str, list[str]] = {}
     for item in free:
         speakers.setdefault(item.speaker or item.clip, []).append(item.clip)
@@ -49,5 +52,6 @@ def _order(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def counts(split: Mapping[str, str]) -> dict[str, int]:
+def split_sizes(split: Mapping[str, str]) -> dict[str, int]:
+    """Return the number of clips in train and in test."""
     return {part: sum(value == part for value in split.values()) for part in ("train", "test")}

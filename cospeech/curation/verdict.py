@@ -1,4 +1,4 @@
-"""Scores against thresholds: every reason for refusing a clip, not the first one only."""
+"""Compare scores with thresholds, and give every reason for refusing a clip."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -10,13 +10,18 @@ Score = float | None
 
 @dataclass(frozen=True)
 class Check:
-    """A score must be above (`above`), not below (`least`) or not above (`most`) the threshold of the same name."""
+    """A rule for one score and the threshold of the same name.
+
+    side: the score must be above the threshold (`above`), at least (`least`) or at most the threshold (`most`).
+    sentence: the reason for refusing a clip.
+    """
 
     name: str
     side: Literal["above", "least", "most"]
     sentence: str
 
     def holds(self, score: float, threshold: float) -> bool:
+        """Return whether the score passes."""
         if self.side == "above":
             return score > threshold
         return score >= threshold if self.side == "least" else score <= threshold
@@ -24,29 +29,33 @@ class Check:
 
 CHECKS = (
     Check("clip_seconds", "least", "lasts {score:.2f} s, at least {threshold:g} s are needed"),
-    Check("face_confidence", "above", "the face is seen with confidence {score:.3f}, not above {threshold:g}"),
+    Check("face_confidence", "above", "the face has mean confidence {score:.3f}, not above {threshold:g}"),
     Check(
-        "upper_body_confidence", "above", "shoulders, elbows, wrists: confidence {score:.3f}, not above {threshold:g}"
+        "upper_body_confidence",
+        "above",
+        "shoulders, elbows and wrists have mean confidence {score:.3f}, not above {threshold:g}",
     ),
     Check(
-        "upper_body_visible", "least", "shoulders and elbows visible in {score:.1%} of frames, under {threshold:.0%}"
+        "upper_body_visible",
+        "least",
+        "shoulders and elbows are visible in {score:.1%} of frames, under {threshold:.0%}",
     ),
     Check("hands_visible", "least", "a hand is found in {score:.1%} of frames, under {threshold:.0%}"),
-    Check("second_face", "most", "more than one face in {score:.0%} of the frames looked at, over {threshold:.0%}"),
-    Check("cut", "most", "a change between two frames stands out by {score:.2f}, over {threshold:g}: a cut"),
+    Check("second_face", "most", "more than one face in {score:.0%} of the sampled frames, over {threshold:.0%}"),
+    Check("cut", "most", "a cut: one change between frames stands out by {score:.2f}, over {threshold:g}"),
     Check("camera_motion", "most", "the background moves by {score:.3f} picture widths a second, over {threshold:g}"),
-    Check("voice_share", "least", "speech in {score:.1%} of frames, under {threshold:.0%}: silent, music or noise"),
+    Check("voice_share", "least", "speech in {score:.1%} of frames, under {threshold:.0%}: silence, music or noise"),
 )
-"""The checks of one score each, in the order in which reasons are told."""
+"""The rules for one score each, in the order in which reasons are listed."""
 
-AV_SENTENCE = "the sound is {offset:+d} frames late (evidence {evidence:.2f}), over {threshold:g} either way"
+AV_SENTENCE = "the sound is {offset:+d} frames late (evidence {evidence:.2f}), more than {threshold:g} either way"
 
 
-def judge(scores: Mapping[str, Score], thresholds: Mapping[str, float]) -> list[str]:
-    """Every reason why a clip must be refused, each as "NAME: sentence"; none: keep it.
+def refusal_reasons(scores: Mapping[str, Score], thresholds: Mapping[str, float]) -> list[str]:
+    """Return every reason for refusing a clip, as "NAME: sentence"; an empty list keeps it.
 
-    A score of None could not be measured and refuses nothing. Sound and lips out of step refuse a clip only where
-    `av_evidence` reaches its threshold.
+    A score of None could not be measured and gives no reason. The audio-video offset gives one only where `av_evidence`
+    reaches its threshold.
     """
     reasons = []
     for check in CHECKS:
@@ -60,7 +69,7 @@ def judge(scores: Mapping[str, Score], thresholds: Mapping[str, float]) -> list[
     return reasons
 
 
-def frequent(reasons: Iterable[str]) -> list[tuple[str, int]]:
-    """Names of the reasons with their counts, most frequent first."""
+def count_reasons(reasons: Iterable[str]) -> list[tuple[str, int]]:
+    """Names of the reasons with their counts, most count_reasons first."""
     counts = Counter(reason.split(":", 1)[0] for reason in reasons)
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -1,4 +1,4 @@
-"""What the keypoints of a clip tell."""
+"""Score a clip by its keypoints."""
 
 from cospeech.pose import skeleton as sk
 from cospeech.pose.track import CLEARLY_VISIBLE, PoseTrack
@@ -9,7 +9,7 @@ _TRUNK = sk.ARMS[:4]
 
 
 def measure_poses(track: PoseTrack) -> dict[str, float]:
-    """Scores of one clip.
+    """Score one clip.
 
     face_confidence, upper_body_confidence: mean over frames and points. upper_body_visible: share of frames in which
     shoulders and elbows are visible and inside the picture. hands_visible: share of frames in which a hand is found.

@@ -1,4 +1,4 @@
-"""What only the pixels tell: other people, cuts, a moving camera. Computed once a clip and kept in the clip store."""
+"""Score a clip by its pixels: other people, cuts, a moving camera. Computed once per clip, kept in the clip store."""
 
 import math
 from dataclasses import dataclass
@@ -15,26 +15,29 @@ from cospeech.pose.track import PoseTrack
 from cospeech.pose.track_file import load_track
 
 SAMPLES = 8
-"""Frames in which faces are looked for."""
+"""Frames that are searched for faces."""
 CORNERS = 12
-"""With fewer corners in the background a move of the camera cannot be told."""
+"""Fewest corners in the background from which camera motion is measured."""
 TEXTURE = 5e-4
-"""Least eigenvalue of a corner: ten times what compression leaves on a plain wall."""
+"""Least eigenvalue of a corner: ten times that of compression noise on a plain wall."""
 MOTION = 0.45
-"""No motion changes a picture by more in one frame: what does is a cut, also where another one follows at once."""
+"""Largest change that motion makes between two frames; a larger one is a cut, even next to another cut."""
 PAIR_SECONDS = 0.2
+"""Time between the two frames of a pair."""
 RETURN = 0.5
-"""A corner followed there and back must come home within so many pixels: across a cut, or under a hand, none does."""
+"""Pixels within which a corner tracked forward and back must return; across a cut or behind a hand none does."""
 CELLS = 4
-"""They must also lie in this many of the 4 x 4 parts of the picture: one moving thing is no camera."""
+"""Fewest cells of a 4 x 4 grid in which the corners must lie: a single moving object is not camera motion."""
 _PERSON = [*range(13), *range(23, 133)]
 """All but the legs."""
 _HAIR = 0.7
-"""How far the head may reach above the brows, in distances from brows to chin."""
+"""Height of the head above the brows, in distances from brows to chin."""
 
 
 @dataclass(frozen=True)
 class VisualJob:
+    """One clip to score. video, poses: its files. key: of the clip store."""
+
     clip: str
     video: Path
     poses: Path
@@ -44,7 +47,7 @@ class VisualJob:
 
 
 def measure_clip(job: VisualJob) -> None:
-    """Put `visual.json` of one clip into the store; runs in a worker process."""
+    """Score one clip and put `visual.json` into the store, in a worker process."""
     import tempfile
 
     from cospeech.media import read_frames
@@ -58,7 +61,7 @@ def measure_clip(job: VisualJob) -> None:
 
 
 def measure_visual(frames: np.ndarray, track: PoseTrack, fps: float) -> dict[str, float | None]:
-    """Scores of (T, H, W, 3) uint8 RGB; None where one cannot be measured."""
+    """Score (T, H, W, 3) uint8 RGB; a score that cannot be measured is None."""
     return {
         "second_face": second_face(frames),
         "cut": cut(frames, fps),
@@ -67,17 +70,17 @@ def measure_visual(frames: np.ndarray, track: PoseTrack, fps: float) -> dict[str
 
 
 def second_face(frames: np.ndarray) -> float:
-    """Share of the sampled frames that show more than one face."""
+    """Return the share of the sampled frames that show more than one face."""
     chosen = np.linspace(0, len(frames) - 1, min(SAMPLES, len(frames))).round().astype(int)
     return float(np.mean([count > 1 for count in count_faces(frames[chosen])]))
 
 
 def cut(frames: np.ndarray, fps: float) -> float:
-    """How far the sharpest change between two frames in a row stands out from the motion around it, 0..1.4.
+    """Return how far the largest change between consecutive frames exceeds the changes around it, 0..1.4.
 
-    A change is the root of one minus the correlation of grey thumbnails: brightness and contrast do not matter to it,
-    and it grows about as a movement does. A gesture, however fast, comes with other large changes within 0.2 s; a cut
-    stands alone. That holds for a jump cut too, which leaves person and background where they were.
+    A change is the root of one minus the correlation of grey thumbnails: it ignores brightness and contrast, and grows
+    about linearly with motion. A gesture, however fast, has other large changes within 0.2 s; a cut stands alone, also
+    a jump cut that leaves person and background in place.
     """
     thumbs = np.stack([cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), (48, 48), interpolation=cv2.INTER_AREA)
                        for f in frames]).reshape(len(frames), -1).astype(np.float64)  # fmt: skip
@@ -93,10 +96,10 @@ def cut(frames: np.ndarray, fps: float) -> float:
 
 
 def camera_motion(frames: np.ndarray, track: PoseTrack, fps: float) -> float | None:
-    """Speed of the background in picture widths a second: 90th percentile over pairs of frames 0.2 s apart.
+    """Return the speed of the background in picture widths per second: 90th percentile over frame pairs 0.2 s apart.
 
-    Corners outside of the person are followed there and back (pyramidal Lucas-Kanade); a pair's speed is the median
-    of its corners. None where the background has too little texture to tell.
+    Corners outside the person are tracked forward and back (pyramidal Lucas-Kanade); a pair's speed is the median of
+    its corners. Return None if the background has too little texture.
     """
     gap = max(round(PAIR_SECONDS * fps), 1)
     speeds = []
@@ -119,10 +122,10 @@ def camera_motion(frames: np.ndarray, track: PoseTrack, fps: float) -> float | N
 
 
 def background_mask(track: PoseTrack, frames: tuple[int, ...], side: int) -> np.ndarray:
-    """(side, side) uint8: 255 where the person is in none of `frames`, with a margin for hair, clothes and blur."""
+    """Return (side, side) uint8: 255 where the person is in none of `frames`, with a margin for hair and clothes."""
     person = np.zeros((side, side), np.uint8)
     for points in track[list(frames)].resized((side, side)).keypoints:
-        body = points[_PERSON]  # where they were guessed too: rather too much than too little
+        body = points[_PERSON]  # points of low confidence too: rather mask too much
         face = points[sk.FACE]
         low, high = face.min(0), face.max(0)
         crown = np.array(

@@ -10,7 +10,7 @@ from pathlib import Path
 from cospeech.harness.files import atomic_path
 
 CONSENT_FORMS = ("yes", "given", "given in writing", "granted", "signed", "written", "in writing")
-"""Accepted statements of consent, alone or before a note: "yes", "yes: form 12", "yes, signed", "signed (2026-01-02)"."""
+"""Accepted statements of consent, alone or with a note: "yes", "yes: form 12", "yes, signed", "signed (2026-01-02)"."""
 NOT_NEEDED = "not needed"
 """A further accepted statement; a note must give the reason."""
 LICENCE_FORMS = (
@@ -23,7 +23,7 @@ _CONSENT = re.compile(rf"({'|'.join((*CONSENT_FORMS, NOT_NEEDED))})(?:\s*[:,;(]\
 _LICENCE = re.compile("|".join(LICENCE_FORMS), re.IGNORECASE)
 
 
-def permission(consent: str | None, licence: str | None) -> list[str]:
+def consent_reasons(consent: str | None, licence: str | None) -> list[str]:
     """Return the reasons that consent and licence give for refusing a clip; an unknown form counts as not stated."""
     reasons = []
     said, terms = (consent or "").strip(), (licence or "").strip()

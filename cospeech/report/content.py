@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cospeech.artifacts import Curated
-from cospeech.curation.verdict import frequent
+from cospeech.curation.verdict import count_reasons
 from cospeech.harness.files import file_digest, read_json, value_digest
 from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
@@ -79,7 +79,7 @@ def gather(workspace: Workspace, metrics: Mapping[str, Any], rows: Sequence[Mapp
         videos=_videos(workspace),
         stages=[StageReport.load(folder) for folder in folders if (folder / "report.json").is_file()],
         refused=refused,
-        reasons=dict(frequent(reason for each in refused for reason in each.reasons)),
+        reasons=dict(count_reasons(reason for each in refused for reason in each.reasons)),
         params=params.read_text(encoding="utf-8") if params.is_file() else "",
         data=_facts(workspace, curated, len(refused), params),
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cospeech.footage.consent import Revocation, find_revocation, permission
+from cospeech.footage.consent import Revocation, consent_reasons, find_revocation
 from cospeech.footage.manifest import MANIFEST_NAME, ManifestRow, parse_manifest
 from cospeech.harness.files import file_digest
 from cospeech.inference.errors import InputError
@@ -42,7 +42,7 @@ def offered_people(folder: Path, revocations: Sequence[Revocation]) -> list[Offe
 
 
 def _pictures(folder: Path, rows: Sequence[ManifestRow], revocations: Sequence[Revocation]) -> Iterator[Offered]:
-    denied = {folder / row.uri for row in rows if permission(row.consent, row.licence)}
+    denied = {folder / row.uri for row in rows if consent_reasons(row.consent, row.licence)}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or path in denied:
             continue
@@ -56,7 +56,7 @@ def _speakers(folder: Path, rows: Sequence[ManifestRow], revocations: Sequence[R
     seen: set[str] = set()
     for row in rows:
         path = folder / row.uri
-        if row.speaker in seen or permission(row.consent, row.licence) or not path.is_file():
+        if row.speaker in seen or consent_reasons(row.consent, row.licence) or not path.is_file():
             continue
         if path.suffix.lower() in SUFFIXES or find_revocation(revocations, row.uri, file_digest(path)):
             continue

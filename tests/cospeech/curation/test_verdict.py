@@ -1,6 +1,6 @@
 import pytest
 
-from cospeech.curation.verdict import CHECKS, frequent, judge
+from cospeech.curation.verdict import CHECKS, count_reasons, refusal_reasons
 
 GOOD: dict[str, float | None] = {
     "clip_seconds": 4.0, "face_confidence": 0.99, "upper_body_confidence": 0.95, "upper_body_visible": 1.0,
@@ -24,28 +24,28 @@ def names(reasons: list[str]) -> list[str]:
 
 
 def test_a_good_clip_has_no_reason() -> None:
-    assert judge(GOOD, THRESHOLDS) == []
+    assert refusal_reasons(GOOD, THRESHOLDS) == []
 
 
 @pytest.mark.parametrize(("name", "score"), BAD.items())
 def test_each_score_can_refuse_alone(name: str, score: float) -> None:
-    reasons = judge({**GOOD, name: score}, THRESHOLDS)
+    reasons = refusal_reasons({**GOOD, name: score}, THRESHOLDS)
     assert names(reasons) == [name]
     assert f"{THRESHOLDS[name]:g}" in reasons[0] or f"{THRESHOLDS[name]:.0%}" in reasons[0]
 
 
 def test_every_reason_is_told() -> None:
-    assert names(judge({**GOOD, **BAD}, THRESHOLDS)) == [*(check.name for check in CHECKS), "av_offset"]
+    assert names(refusal_reasons({**GOOD, **BAD}, THRESHOLDS)) == [*(check.name for check in CHECKS), "av_offset"]
 
 
 def test_an_offset_needs_evidence() -> None:
-    assert judge({**GOOD, "av_offset": 12, "av_evidence": 0.19}, THRESHOLDS) == []
-    assert judge({**GOOD, "av_offset": None, "av_evidence": 0.0}, THRESHOLDS) == []
+    assert refusal_reasons({**GOOD, "av_offset": 12, "av_evidence": 0.19}, THRESHOLDS) == []
+    assert refusal_reasons({**GOOD, "av_offset": None, "av_evidence": 0.0}, THRESHOLDS) == []
 
 
 def test_what_could_not_be_measured_refuses_nothing() -> None:
-    assert judge({**GOOD, "camera_motion": None}, THRESHOLDS) == []
+    assert refusal_reasons({**GOOD, "camera_motion": None}, THRESHOLDS) == []
 
 
 def test_frequent_counts_names() -> None:
-    assert frequent(["cut: a", "voice_share: b", "cut: c"]) == [("cut", 2), ("voice_share", 1)]
+    assert count_reasons(["cut: a", "voice_share: b", "cut: c"]) == [("cut", 2), ("voice_share", 1)]

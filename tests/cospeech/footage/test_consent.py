@@ -1,6 +1,6 @@
 import pytest
 
-from cospeech.footage.consent import Revocation, find_revocation, load_revocations, permission, save_revocations
+from cospeech.footage.consent import Revocation, consent_reasons, find_revocation, load_revocations, save_revocations
 
 
 def test_a_revocation_covers_the_name_and_the_bytes(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -41,7 +41,7 @@ def test_a_damaged_table_is_an_error_never_consent(tmp_path, text: str) -> None:
 
 
 def refused(consent: str | None, licence: str | None) -> list[str]:
-    return [reason.split(":")[0] for reason in permission(consent, licence)]
+    return [reason.split(":")[0] for reason in consent_reasons(consent, licence)]
 
 
 @pytest.mark.parametrize(
