@@ -1,4 +1,4 @@
-"""`cospeech`: the small jobs around the pipeline. `dvc repro` runs it."""
+"""Commands around the pipeline; `dvc repro` runs the pipeline itself."""
 
 import argparse
 import sys
@@ -9,11 +9,11 @@ from cospeech.inference.errors import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Exit status: 0 done, 1 an error that was explained, 2 wrong usage or input."""
+    """Run a command; return its exit status: 0 success, 1 error, 2 wrong usage or input."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stderr.close()
         return 0
     except (ValueError, OSError) as error:

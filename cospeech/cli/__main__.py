@@ -1,4 +1,4 @@
-"""`python -m cospeech.cli`."""
+"""Run `python -m cospeech.cli`."""
 
 import sys
 

@@ -1,18 +1,20 @@
-"""What commands have in common."""
+"""Options that several commands share."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
 Commands = Any
-"""What `ArgumentParser.add_subparsers` gives; argparse has no public name for it."""
+"""The type that `ArgumentParser.add_subparsers` returns; argparse has no public name for it."""
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--root", type=Path, default=Path(), metavar="FOLDER", help="project folder; default: this one")
+    """Add --root, the project folder."""
+    help = "project folder; default: the current folder"
+    parser.add_argument("--root", type=Path, default=Path(), metavar="FOLDER", help=help)
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--device", choices=["auto", "cpu", "cuda"], default="auto", help="auto, the default: a GPU if there is one"
-    )
+    """Add --device, the device to compute on."""
+    help = "device to compute on; auto (default): the GPU if there is one"
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help=help)

@@ -1,6 +1,6 @@
-"""Promoted models: registry, promote, rollback, fetch.
+"""Commands for promoted models: registry, promote, rollback, fetch.
 
-Each command imports what it needs itself, so that `cospeech --help` answers at once.
+Each command imports what it needs when it runs, so that `cospeech --help` answers at once.
 """
 
 import argparse
@@ -15,23 +15,24 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: Commands) -> None:
-    registry = commands.add_parser("registry", help="show promoted models, and why each was promoted or not")
+    """Add the commands of this module to the parser."""
+    registry = commands.add_parser("registry", help="show the history of promoted and rejected models, with reasons")
     add_root(registry)
     registry.set_defaults(command=show_registry)
 
-    promote = commands.add_parser("promote", help="put models/export into production by hand, past the gate")
-    promote.add_argument("--reason", required=True, help="kept in the registry")
+    promote = commands.add_parser("promote", help="put models/export into production without the gate")
+    promote.add_argument("--reason", required=True, help="recorded in the registry")
     add_root(promote)
     promote.set_defaults(command=promote_by_hand)
 
-    rollback = commands.add_parser("rollback", help="put the version before into production again")
-    rollback.add_argument("--reason", default="by hand", help="kept in the registry")
+    rollback = commands.add_parser("rollback", help="put the previous version into production")
+    rollback.add_argument("--reason", default="by hand", help="recorded in the registry")
     add_root(rollback)
-    rollback.set_defaults(command=take_back)
+    rollback.set_defaults(command=rollback_model)
 
     fetch = commands.add_parser("fetch", help="copy the model in production out of the registry")
-    fetch.add_argument("folder", type=Path, help="a new one; it appears whole or not at all")
-    fetch.add_argument("--version", default=None, help="such as v0003; default: the one in production")
+    fetch.add_argument("folder", type=Path, help="new folder for the copy")
+    fetch.add_argument("--version", default=None, help="version such as v0003; default: the one in production")
     add_root(fetch)
     fetch.set_defaults(command=fetch_model)
 
@@ -45,13 +46,14 @@ def _registry(root: Path) -> "Registry":
 
 
 def registered_exports_of(root: Path) -> "list[Export]":
-    """Promoted versions; none where the folder has no params.yaml, and so no registry."""
+    """Return the promoted versions; none if the folder has no params.yaml, and so no registry."""
     from cospeech.registry.service import registered_exports
 
     return registered_exports(_registry(root)) if (root / "params.yaml").is_file() else []
 
 
 def show_registry(options: argparse.Namespace) -> int:
+    """Print the history of the registry, and the version in production."""
     registry = _registry(options.root)
     state = registry.state()
     for entry in state.history:
@@ -62,6 +64,7 @@ def show_registry(options: argparse.Namespace) -> int:
 
 
 def promote_by_hand(options: argparse.Namespace) -> int:
+    """Put models/export into production."""
     from cospeech.harness.workspace import Workspace
     from cospeech.registry.service import promote_export
 
@@ -70,16 +73,18 @@ def promote_by_hand(options: argparse.Namespace) -> int:
     return 0
 
 
-def take_back(options: argparse.Namespace) -> int:
+def rollback_model(options: argparse.Namespace) -> int:
+    """Put the previous version into production."""
     from cospeech.harness.workspace import Workspace
     from cospeech.registry.service import roll_back
 
-    left, taken = roll_back(_registry(options.root), Workspace(options.root), options.reason)
-    print(f"in production: {taken}, no longer {left}; the gate will not let {left} in again")
+    old, new = roll_back(_registry(options.root), Workspace(options.root), options.reason)
+    print(f"in production: {new}, no longer {old}; the gate will not promote {old} again")
     return 0
 
 
 def fetch_model(options: argparse.Namespace) -> int:
+    """Copy a version out of the registry."""
     registry = _registry(options.root)
     version = options.version or registry.state().production
     if version is None:

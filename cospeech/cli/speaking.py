@@ -1,6 +1,6 @@
-"""The model at work: generate, serve, verify.
+"""Commands that run an exported model: generate, serve, verify.
 
-Each command imports what it needs itself, so that `cospeech --help` answers at once.
+Each command imports what it needs when it runs, so that `cospeech --help` answers at once.
 """
 
 import argparse
@@ -17,43 +17,52 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: Commands) -> None:
-    _add_generate(commands.add_parser("generate", help="a voice and one picture of a person in, talking video out"))
-    _add_serve(commands.add_parser("serve", help="a page to talk through a picture, live"))
-    verify = commands.add_parser("verify", help="check the signed provenance of a video or an exported model")
-    verify.add_argument("path", type=Path, help="an mp4, or the folder of an export")
+    """Add the commands of this module to the parser."""
+    _add_generate(commands.add_parser("generate", help="generate a talking video from a voice and one picture"))
+    _add_serve(commands.add_parser("serve", help="serve a web page on which a picture says what you say, live"))
+    verify = commands.add_parser("verify", help="verify the signed provenance of a video or an export")
+    verify.add_argument("path", type=Path, help="mp4 file, or folder of an export")
     verify.set_defaults(command=verify_provenance)
 
 
 def _add_generate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--audio", type=Path, required=True, help="the voice: any sound file, any length")
-    parser.add_argument("--image", type=Path, required=True, help="one person from the hips up, hands to be seen")
-    parser.add_argument("--out", type=Path, required=True, metavar="MP4", help="the video to write")
-    parser.add_argument("--pose", type=Path, metavar="CLIP", help="a video of somebody to move like")
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="an export; default: models/export")
-    parser.add_argument("--seed", type=int, default=0, help="another one, other gestures; default: 0")
+    parser.add_argument("--audio", type=Path, required=True, help="the voice: any sound file of any length")
+    image = "picture of one person from the hips up, with both hands visible"
+    parser.add_argument("--image", type=Path, required=True, help=image)
+    parser.add_argument("--out", type=Path, required=True, metavar="MP4", help="video to write")
+    parser.add_argument("--pose", type=Path, metavar="CLIP", help="video whose motion the person follows")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="folder of an export; default: models/export")
+    parser.add_argument("--seed", type=int, default=0, help="random seed; changes the gestures; default: 0")
     add_device(parser)
     add_root(parser)
     parser.set_defaults(command=generate_video)
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, metavar="FOLDER", help="an export; default: models/export")
-    parser.add_argument("--people", type=Path, metavar="FOLDER", help="pictures to pick from; default: data/demo")
-    parser.add_argument("--host", default="127.0.0.1", help="others than this machine's own need a token")
-    parser.add_argument("--port", type=int, default=8000)
-    parser.add_argument("--token", default=os.environ.get("COSPEECH_TOKEN"), help="visitors need it; or COSPEECH_TOKEN")
-    parser.add_argument("--certificate", type=Path, metavar="PEM", help="for https: a microphone elsewhere needs it")
-    parser.add_argument("--key", type=Path, metavar="PEM")
-    parser.add_argument("--talks", type=int, help="at the same time; others wait. Default: one for two cores")
-    chunk = "latent frames drawn at once; default: 4, or as many as the export draws if those are fewer"
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="folder of an export; default: models/export")
+    people = "folder of pictures, or of clips with a manifest, to choose from; default: data/demo"
+    parser.add_argument("--people", type=Path, metavar="FOLDER", help=people)
+    host = "address to listen on; default: 127.0.0.1; one that others can reach needs --token"
+    parser.add_argument("--host", default="127.0.0.1", help=host)
+    parser.add_argument("--port", type=int, default=8000, help="default: 8000")
+    asked = "secret that visitors must enter; default: the environment variable COSPEECH_TOKEN"
+    parser.add_argument("--token", default=os.environ.get("COSPEECH_TOKEN"), help=asked)
+    certificate = "certificate for https; browsers on other machines give the microphone only over https"
+    parser.add_argument("--certificate", type=Path, metavar="PEM", help=certificate)
+    parser.add_argument("--key", type=Path, metavar="PEM", help="private key of the certificate, if it is a file apart")
+    talks = "number of simultaneous talks, others wait; default: one per two cores"
+    parser.add_argument("--talks", type=int, help=talks)
+    chunk = "latent frames generated at once; default: 4, or the export's own number if that is smaller"
     parser.add_argument("--chunk", type=int, metavar="FRAMES", help=chunk)
-    parser.add_argument("--longest", type=float, default=300, metavar="SECONDS", help="of a talk; default: 300")
+    longest = "greatest length of a talk; default: 300"
+    parser.add_argument("--longest", type=float, default=300, metavar="SECONDS", help=longest)
     add_device(parser)
     add_root(parser)
     parser.set_defaults(command=serve_page)
 
 
 def generate_video(options: argparse.Namespace) -> int:
+    """Generate a video."""
     import torch
     from tqdm import tqdm
 
@@ -65,7 +74,7 @@ def generate_video(options: argparse.Namespace) -> int:
     workspace, device = Workspace(options.root), pick_device(options.device)
     model = options.model or workspace.model("export")
     request = Request(options.audio, options.image, options.out, options.pose, model, options.seed, device)
-    torch.set_num_threads(max(1, torch.get_num_threads() // 2))  # two chunks are drawn at a time
+    torch.set_num_threads(max(1, torch.get_num_threads() // 2))  # two chunks are generated at a time
     keep_freed_memory()
     frames = generate(
         request,
@@ -78,11 +87,12 @@ def generate_video(options: argparse.Namespace) -> int:
 
 
 def serve_page(options: argparse.Namespace) -> int:
+    """Serve the live page until interrupted."""
     from cospeech.footage.consent import load_revocations
     from cospeech.harness.process_pool import available_cores
     from cospeech.harness.workspace import Workspace
     from cospeech.inference.speaker import load
-    from cospeech.provenance.xmp import describe_origin
+    from cospeech.provenance.xmp import xmp_packet
     from cospeech.serving.auth import check_certificate, check_token
     from cospeech.serving.limits import Limits
     from cospeech.serving.portraits import offered_people
@@ -91,12 +101,12 @@ def serve_page(options: argparse.Namespace) -> int:
 
     workspace, device = Workspace(options.root), pick_device(options.device)
     address = Address(options.host, options.port, options.certificate, options.key)
-    check_token(address.host, options.token)  # before the models are read
+    check_token(address.host, options.token)  # before the slow loading of models
     check_certificate(address.certificate, address.key)
     demo = options.root / "data/demo"
     folder = options.people or (demo if demo.is_dir() else None)
     model = options.model or workspace.model("export")
-    origin = describe_origin(model)
+    origin = xmp_packet(model)
     serve(
         load(model, device),
         offered_people(folder, load_revocations(workspace.revoked)) if folder else [],
@@ -112,7 +122,7 @@ def serve_page(options: argparse.Namespace) -> int:
 
 
 def _signer(workspace: "Workspace") -> "Identity | None":
-    """As params.yaml says; where there is none, the folder's own key."""
+    """Return the identity that params.yaml configures, or the folder's own if there is no params.yaml."""
     from cospeech.config import load_params
     from cospeech.provenance.identity import load_identity
 
@@ -124,22 +134,23 @@ def _signer(workspace: "Workspace") -> "Identity | None":
 
 
 def verify_provenance(options: argparse.Namespace) -> int:
+    """Verify a video or an export; return 1 if there are problems."""
     if options.path.is_dir():
         from cospeech.provenance.bundle import check_bundle
 
         checked = check_bundle(options.path)
-        told, signer, problems = f"{len(checked.claims['training_clips'])} clips", checked.signer, checked.problems
+        source, signer, problems = f"{len(checked.claims['training_clips'])} clips", checked.signer, checked.problems
     else:
         from cospeech.provenance.video import read_credentials
 
         found = read_credentials(options.path)
         if found is None:
-            raise ValueError(f"{options.path}: carries no content credentials")
+            raise ValueError(f"{options.path}: has no content credentials")
         if "reference" not in found.claims:
-            raise ValueError(f"{options.path}: signed by {found.signer}, but not drawn by cospeech")
-        told, signer, problems = f"picture of {found.claims['reference']['clip']}", found.signer, found.problems
+            raise ValueError(f"{options.path}: signed by {found.signer}, but not generated by cospeech")
+        source, signer, problems = f"picture of {found.claims['reference']['clip']}", found.signer, found.problems
     for problem in problems:
         print(f"{options.path}: {problem}", file=sys.stderr)
     if not problems:
-        print(f"{options.path}: whole and signed by {signer}; made from {told}")
+        print(f"{options.path}: OK, signature of {signer} valid; source: {source}")
     return 1 if problems else 0

@@ -1,1 +1,1 @@
-"""The export: which code goes along, and what its card says."""
+"""Assemble an export: the code that it needs, its model card and its provenance."""

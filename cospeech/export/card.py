@@ -1,4 +1,4 @@
-"""The model card and the provenance of an export."""
+"""Write the model card and the provenance of an export."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ def model_card(
     curated: Curated,
     packages: Sequence[str],
 ) -> str:
-    """README.md of the export."""
+    """Return the export's README.md."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -49,8 +49,11 @@ def model_card(
 def provenance(
     name: str, licence: str, folder: Path, curated: Curated, inputs: Mapping[str, Path], metrics: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What went in and what came out: hashes of the weights and the code in `folder` and of `inputs` (name -> file),
-    every training clip with its source, hash, licence and consent, the figures that it was measured to have."""
+    """Return the export's provenance.json.
+
+    It holds hashes of the weights and code in `folder` and of `inputs` (name -> file), every training clip with source,
+    hash, licence and consent, and the measured metrics.
+    """
     files = sorted(path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json", ".py"))
     columns = ["clip", "uri", "sha256", "speaker", "licence", "consent"]
     training = training_clips(curated)
@@ -67,7 +70,7 @@ def provenance(
 
 
 def training_clips(curated: Curated) -> pd.DataFrame:
-    """Rows of the kept training clips, with words where licence or consent are not stated."""
+    """Return the rows of the kept training clips; licence and consent are "not stated" where they are missing."""
     table = curated.table
     rows = table[table["kept"] & (table["split"] == "train")].copy()
     for column in ("licence", "consent"):

@@ -1,4 +1,4 @@
-"""Read from the imports which modules others need, so that no list has to be kept by hand."""
+"""Find the modules that a module needs by following its imports, so that no list is maintained by hand."""
 
 import ast
 import sys
@@ -12,7 +12,10 @@ import grimp
 
 @dataclass(frozen=True)
 class Closure:
-    """files: relative to the package's folder, sorted. packages: imported from elsewhere, without Python's own."""
+    """The modules that a module needs.
+
+    files: relative to the package's folder, sorted. packages: third-party packages that they import.
+    """
 
     files: tuple[Path, ...]
     packages: tuple[str, ...]
@@ -20,16 +23,16 @@ class Closure:
 
 @cache
 def import_graph(*packages: str, external: bool = False) -> grimp.ImportGraph:
-    """Build the graph of imports, those in functions too; what only the type checker imports is left out."""
+    """Build the import graph, including imports in functions, without imports under TYPE_CHECKING."""
     return grimp.build_graph(
         *packages, include_external_packages=external, exclude_type_checking_imports=True, cache_dir=None
     )
 
 
 def imported_modules(graph: grimp.ImportGraph, roots: set[str], follow: Callable[[str], bool]) -> set[str]:
-    """List `roots` and the modules that they import, directly or not, of those that `follow` lets pass.
+    """Return `roots` and the modules that they import, directly or indirectly, as far as `follow` accepts them.
 
-    Python runs the `__init__` of every package above a module: they count too.
+    The packages above a module are included, because Python runs their `__init__`.
     """
     seen: set[str] = set()
     waiting = set(roots)
@@ -47,12 +50,12 @@ def _above(module: str) -> set[str]:
 
 
 def import_closure(folder: Path, root: str) -> Closure:
-    """List the modules of the package `folder` that its module `root` ("inference.speaker") imports, directly or not.
+    """Find the modules of the package `folder` that its module `root` ("inference.speaker") needs.
 
     The package's own `__init__` is left out: a copy has its own.
 
     Raises:
-        ValueError: a module imports the project absolutely, which a copy under another name could not.
+        ValueError: a module uses an absolute import of the project, which would fail in a copy under another name.
     """
     package = folder.name
     graph = import_graph(package, external=True)
@@ -80,4 +83,6 @@ def _refuse_absolute_imports(path: Path, project: set[str]) -> None:
         else:
             continue
         if {name.split(".")[0] for name in names} & project:
-            raise ValueError(f"{path}, line {node.lineno}: imports the project absolutely; exported modules use dots")
+            raise ValueError(
+                f"{path}, line {node.lineno}: absolute import of the project; exported modules must import relatively"
+            )

@@ -1,1 +1,1 @@
-"""Pictures for people: loss curves and contact sheets."""
+"""Plot loss curves and contact sheets."""

@@ -1,4 +1,4 @@
-"""Loss curves as a table for `dvc plots` and a picture for people."""
+"""Write loss curves as a table for `dvc plots` and as an image."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from cospeech.harness.files import atomic_path
 
 
 def save_loss_curve(folder: Path, losses: Sequence[float], title: str) -> Path:
-    """Write loss.csv (a row a step) and loss.png into `folder`; returns the picture's path."""
+    """Write loss.csv (one row per step) and loss.png into `folder`; return the path of loss.png."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

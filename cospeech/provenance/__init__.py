@@ -1,1 +1,1 @@
-"""Signed provenance: who made a video or a model, from what; kept by the file itself, checked by anyone."""
+"""Signed provenance of videos and models: who made them, and from what. The files carry it; anyone can verify it."""

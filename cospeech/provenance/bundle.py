@@ -1,4 +1,4 @@
-"""A signature beside an export's provenance.json, which lists the hash of every file: it vouches for all of them."""
+"""Sign and verify an export: a signature over provenance.json, which lists the hash of every file."""
 
 import base64
 from collections.abc import Mapping
@@ -12,12 +12,16 @@ from cospeech.provenance.identity import Identity, private_key
 
 RECORD, SIGNATURE = "provenance.json", "provenance.sig.json"
 HASHED = (".safetensors", ".json", ".py")
-"""Ends of the names of files that the record must list."""
+"""Suffixes of the files that the record must list."""
 
 
 @dataclass(frozen=True)
-class Checked:
-    """problems: sentences, none if all is well. signer: common name of the certificate that signed."""
+class BundleCheck:
+    """The result of verifying an export.
+
+    problems: sentences; empty if the export is intact. signer: common name of the signing certificate; None if the
+    signature is absent or invalid. claims: the record.
+    """
 
     problems: list[str]
     signer: str | None
@@ -25,7 +29,7 @@ class Checked:
 
 
 def sign_bundle(folder: Path, identity: Identity) -> None:
-    """Write FOLDER/provenance.sig.json over the bytes of FOLDER/provenance.json."""
+    """Sign the bytes of FOLDER/provenance.json and write FOLDER/provenance.sig.json."""
     record = folder / RECORD
     signature = _sign(private_key(identity), record.read_bytes())
     write_json(
@@ -40,22 +44,22 @@ def sign_bundle(folder: Path, identity: Identity) -> None:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """What an export says of itself, signed or not.
+    """Read an export's provenance.json, without verifying it.
 
     Raises:
-        ValueError: there is no record.
+        ValueError: the folder has none.
     """
     record = folder / RECORD
     if not record.is_file():
-        raise ValueError(f"{folder}: no {RECORD}, so this is no export")
+        raise ValueError(f"{folder}: not an export, {RECORD} is missing")
     return read_json(record)
 
 
-def check_bundle(folder: Path) -> Checked:
-    """Whether the signature fits the record and the record fits the files.
+def check_bundle(folder: Path) -> BundleCheck:
+    """Verify the signature of the record, and the hashes of the files that it lists.
 
     Raises:
-        ValueError: there is no record at all.
+        ValueError: the folder has no record.
     """
     claims = read_record(folder)
     signer, problems = _check_signature(folder)
@@ -66,9 +70,9 @@ def check_bundle(folder: Path) -> Checked:
             problems.append(f"{name}: missing")
         elif file_digest(path) != digest:
             problems.append(f"{name}: changed since it was signed")
-    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in HASHED}
-    problems += [f"{name}: not in {RECORD}" for name in sorted(there - set(listed) - {RECORD, SIGNATURE})]
-    return Checked(problems, signer, claims)
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in HASHED}
+    problems += [f"{name}: not listed in {RECORD}" for name in sorted(present - set(listed) - {RECORD, SIGNATURE})]
+    return BundleCheck(problems, signer, claims)
 
 
 def _check_signature(folder: Path) -> tuple[str | None, list[str]]:
@@ -77,7 +81,7 @@ def _check_signature(folder: Path) -> tuple[str | None, list[str]]:
 
     path = folder / SIGNATURE
     if not path.is_file():
-        return None, [f"{SIGNATURE}: missing, so nobody vouches for {RECORD}"]
+        return None, [f"{SIGNATURE}: missing, so {RECORD} is not signed"]
     try:
         saved = read_json(path)
         chain = x509.load_pem_x509_certificates(saved["certificates"].encode())
@@ -87,7 +91,7 @@ def _check_signature(folder: Path) -> tuple[str | None, list[str]]:
     except InvalidSignature:
         return None, [f"{RECORD}: changed since it was signed"]
     except (ValueError, KeyError, TypeError) as error:
-        return None, [f"{SIGNATURE}: not a signature ({error})"]
+        return None, [f"{SIGNATURE}: not a valid signature file ({error})"]
     names = chain[0].subject.get_attributes_for_oid(x509.oid.NameOID.COMMON_NAME)
     return str(names[0].value) if names else chain[0].subject.rfc4514_string(), []
 
@@ -101,7 +105,7 @@ def _verify(key: Any, signature: bytes, data: bytes) -> None:
 
 
 def _scheme(key: Any) -> tuple[Any, ...]:
-    """What sign and verify take beside the data, by the kind of key."""
+    """Return the further arguments of sign and verify for this kind of key."""
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
     from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 

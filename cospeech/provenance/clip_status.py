@@ -1,4 +1,4 @@
-"""Where every clip stands: what ingest and curate said of it, and which stages took it from the store."""
+"""Report the status of every clip: the results of ingest and curate, and which stages reused it."""
 
 import json
 from dataclasses import dataclass
@@ -16,8 +16,11 @@ NOT_CURATED = "not curated"
 
 @dataclass(frozen=True)
 class ClipState:
-    """status: of ingest (ok, refused). state: kept, refused, or `not curated` yet. ffmpeg: version that encoded it.
-    reused, made: stages, last run."""
+    """The status of one clip.
+
+    status: of ingest (ok, refused). state: kept, refused or `not curated`. ffmpeg: version that encoded the clip.
+    reused, made: stages whose last run took the clip from the store, or computed it.
+    """
 
     clip: str
     uri: str
@@ -31,8 +34,8 @@ class ClipState:
     made: list[str]
 
 
-def clip_overview(workspace: Workspace) -> list[ClipState]:
-    """One a manifest row, in its order.
+def clip_states(workspace: Workspace) -> list[ClipState]:
+    """Return the status of all clips, in manifest order.
 
     Raises:
         ValueError: there is no ledger yet, or a file is damaged.
@@ -64,7 +67,7 @@ def clip_overview(workspace: Workspace) -> list[ClipState]:
 
 
 def _verdicts(workspace: Workspace) -> dict[str, tuple[str, str | None, list[str]]]:
-    """clip -> (kept or refused, split, reasons); empty before curate has run."""
+    """Return clip -> (kept or refused, split, reasons); empty before curate has run."""
     if not workspace.curated.is_file():
         return {}
     table = Curated.load(workspace.curated).table

@@ -1,4 +1,4 @@
-"""The key that signs, and the certificates that say whose it is."""
+"""Load or create the signing key and its certificates."""
 
 import datetime
 from dataclasses import dataclass
@@ -15,8 +15,11 @@ _OWNER = "cospeech project"
 
 @dataclass(frozen=True)
 class Identity:
-    """key: PEM, unencrypted. certificates: PEM, the key's own first, then those above it. own: made here, so that a
-    verifier can check that nothing was changed but not who signed."""
+    """A signing key and its certificates.
+
+    key: PEM, unencrypted. certificates: PEM, the key's own first, then its issuers. own: the project created the pair
+    itself, so a verifier can detect changes but cannot tell who signed.
+    """
 
     key: bytes
     certificates: bytes
@@ -24,10 +27,10 @@ class Identity:
 
     @property
     def algorithm(self) -> str:
-        """The name that C2PA has for signatures by this key.
+        """C2PA's name for signatures by this key.
 
         Raises:
-            ValueError: a kind of key that C2PA has no name for.
+            ValueError: C2PA does not support this kind of key.
         """
         from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
@@ -38,20 +41,20 @@ class Identity:
             return _CURVES[key.curve.name]
         if isinstance(key, rsa.RSAPrivateKey):
             return "ps256"
-        raise ValueError(f"provenance.key: {type(key).__name__}; Ed25519, ECDSA (P-256, P-384) or RSA is needed")
+        raise ValueError(f"provenance.key is a {type(key).__name__}; use Ed25519, ECDSA (P-256, P-384) or RSA")
 
 
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384"}
 
 
 def load_identity(folder: Path, key: Path | None, certificates: Path | None) -> Identity:
-    """The configured one, else the project's own in `folder`, made when it is first needed.
+    """Load the configured identity, or the project's own from `folder`, which is created if it does not exist.
 
     Raises:
-        ValueError: one of `key` and `certificates` without the other, or a file that is absent or damaged.
+        ValueError: only one of `key` and `certificates` is given, or a file is absent or damaged.
     """
     if (key is None) != (certificates is None):
-        raise ValueError("provenance.key and provenance.certificates: give both, or neither (null)")
+        raise ValueError("provenance.key and provenance.certificates: set both, or neither (null)")
     if key is not None and certificates is not None:
         found = Identity(_read(key, "provenance.key"), _read(certificates, "provenance.certificates"), own=False)
         private_key(found)
@@ -62,12 +65,17 @@ def load_identity(folder: Path, key: Path | None, certificates: Path | None) -> 
 
 
 def private_key(identity: Identity) -> Any:
+    """Return the private key as an object of `cryptography`.
+
+    Raises:
+        ValueError: it is not an unencrypted private key in PEM format.
+    """
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         return load_pem_private_key(identity.key, None)
     except (ValueError, TypeError) as error:
-        raise ValueError(f"provenance.key: not an unencrypted private key in PEM form ({error})") from error
+        raise ValueError(f"provenance.key: not an unencrypted private key in PEM format ({error})") from error
 
 
 def _read(path: Path, what: str) -> bytes:
@@ -77,7 +85,7 @@ def _read(path: Path, what: str) -> bytes:
 
 
 def _make(folder: Path) -> None:
-    """A root and a signing certificate under it; the root's key is thrown away, so it signs nothing else."""
+    """Create a root certificate and a signing certificate under it; the root's key is discarded."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -92,7 +100,7 @@ def _make(folder: Path) -> None:
 
 
 def _certificate(name: str, key: Any, issuer: Any, authority: bool) -> Any:
-    """As the C2PA certificate profile wants it (specification 2.2, section 14.5)."""
+    """Create a certificate that follows the C2PA profile (specification 2.2, section 14.5)."""
     from cryptography import x509
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 

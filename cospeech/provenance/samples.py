@@ -1,4 +1,4 @@
-"""Credentials for the sample videos of an evaluation."""
+"""Sign the sample videos of an evaluation."""
 
 from pathlib import Path
 from typing import Any
@@ -10,28 +10,28 @@ from cospeech.provenance.identity import Identity
 from cospeech.provenance.video import COMPOSITE, GENERATED, sign_video
 
 STUDENT = "_student"
-"""Ends the name of a video that shows nothing but what the student drew."""
+"""Suffix of the name of a video that shows the student's output alone."""
 
 
 def sign_samples(folder: Path, workspace: Workspace, identity: Identity) -> None:
-    """Sign every mp4 of `folder`, named CLIP.mp4 (side by side with real footage) or CLIP_student.mp4."""
+    """Sign every mp4 in `folder`: CLIP.mp4 (side by side with real footage) and CLIP_student.mp4."""
     curated = Curated.load(workspace.curated)
     models = {name: folder_digest(workspace.model(name)) for name in ("student", "teacher", "codec")}
     for path in sorted(folder.glob("*.mp4")):
-        drawn = path.stem.endswith(STUDENT)
+        generated = path.stem.endswith(STUDENT)
         clip = path.stem.removesuffix(STUDENT)
-        used = {"student", "codec"} if drawn else set(models)
+        used = {"student", "codec"} if generated else set(models)
         claims = {
             "models": {name: digest for name, digest in models.items() if name in used},
             "reference": reference_claims(curated, clip),
         }
-        sign_video(path, identity, GENERATED if drawn else COMPOSITE, claims, workspace.store)
+        sign_video(path, identity, GENERATED if generated else COMPOSITE, claims, workspace.store)
 
 
 def reference_claims(curated: Curated, clip: str) -> dict[str, Any]:
-    """Whose picture a video was drawn from."""
+    """Return what the credentials state about the clip whose picture the video was generated from."""
     row = curated.table[curated.table["clip"] == clip].iloc[0].to_dict()
-    return {name: row[name] if isinstance(row[name], str) else None for name in _TOLD}
+    return {name: row[name] if isinstance(row[name], str) else None for name in _CLAIMED}
 
 
-_TOLD = ("clip", "sha256", "licence", "consent")
+_CLAIMED = ("clip", "sha256", "licence", "consent")

@@ -1,1 +1,1 @@
-"""Promoted models: where they are kept, and the gate before them."""
+"""Keep promoted models in a registry, and decide which models to promote."""

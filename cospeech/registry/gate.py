@@ -1,4 +1,4 @@
-"""Whether a new model may replace the one in production: paired differences over the same held-out clips.
+"""Decide whether a new model replaces the one in production, by paired differences over the same held-out clips.
 
 Axes: N clips.
 """
@@ -20,8 +20,11 @@ Rows = Mapping[str, Mapping[str, float | None]]
 
 @dataclass(frozen=True)
 class Rule:
-    """The gain (candidate minus production, turned so that more is better) must lie above `margin` with the gate's
-    confidence. A negative margin is a loss that is put up with."""
+    """A requirement on one measure.
+
+    The gain (candidate minus production, signed so that higher is better) must exceed `margin` with the gate's
+    confidence. A negative margin is a tolerated regression.
+    """
 
     measure: str
     better: Literal["higher", "lower"]
@@ -30,7 +33,11 @@ class Rule:
 
 @dataclass(frozen=True)
 class Gate:
-    """clips: least number that both are measured on. confidence: of the interval. resamples: of the bootstrap."""
+    """The rules, and how to test them.
+
+    confidence: of the interval of the gain. resamples: of the bootstrap. clips: least number of clips on which both
+    models are measured.
+    """
 
     rules: tuple[Rule, ...]
     confidence: float
@@ -40,7 +47,11 @@ class Gate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One rule applied. gain, low, high: mean over clips and its interval; None where nothing could be compared."""
+    """The outcome of one rule.
+
+    clips: number compared. candidate, production: means of the measure. gain, low, high: mean gain and its interval;
+    None if nothing could be compared. problem: why the rule could not be applied.
+    """
 
     rule: Rule
     clips: int
@@ -71,25 +82,27 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Decision:
+    """Whether to promote the candidate, why, and the comparisons behind it."""
+
     promote: bool
     reason: str
     comparisons: tuple[Comparison, ...] = ()
 
 
 def decide(candidate: Rows, production: Rows | None, gate: Gate) -> Decision:
-    """Promote only what every rule lets through; without a model in production, whatever is measured.
+    """Promote the candidate if it passes every rule; without a model in production, if every rule can be measured.
 
-    Both must have been measured on the same clips in the same way: gather `production` anew for each decision.
+    Both models must be measured on the same clips in the same way: measure `production` again for each decision.
     """
     if production is not None and set(production) != set(candidate):
-        odd = sorted(set(production) ^ set(candidate))
-        return Decision(False, f"kept: the two were not measured on the same clips ({', '.join(odd[:5])})")
+        different = sorted(set(production) ^ set(candidate))
+        return Decision(False, f"kept: the models were measured on different clips ({', '.join(different[:5])})")
     comparisons = tuple(_compare(rule, candidate, production, gate) for rule in gate.rules)
     failed = [each.sentence for each in comparisons if not each.passed]
     if failed:
         return Decision(False, "kept: " + "; ".join(failed), comparisons)
-    first = "promoted, the first: " if production is None else "promoted: "
-    return Decision(True, first + "; ".join(each.sentence for each in comparisons), comparisons)
+    prefix = "promoted, the first: " if production is None else "promoted: "
+    return Decision(True, prefix + "; ".join(each.sentence for each in comparisons), comparisons)
 
 
 def _compare(rule: Rule, candidate: Rows, production: Rows | None, gate: Gate) -> Comparison:
@@ -101,7 +114,7 @@ def _compare(rule: Rule, candidate: Rows, production: Rows | None, gate: Gate) -
     if lost:
         problem = f"could not be measured on {', '.join(lost[:3])}, where the model in production could"
     elif len(clips) < gate.clips:
-        problem = f"measured on {len(clips)} clips, at least {gate.clips} are needed"
+        problem = f"measured on {len(clips)} clips, fewer than gate.clips {gate.clips}"
     if problem or production is None:
         known = [value for value in ours.values() if value is not None]
         mean = float(np.mean(known)) if known else None
@@ -117,17 +130,17 @@ def _compare(rule: Rule, candidate: Rows, production: Rows | None, gate: Gate) -
 
 
 def read_rows(path: Path, model: str) -> dict[str, dict[str, float | None]]:
-    """The rows of one model in reports/plots/clips.csv.
+    """Read the rows of one model from reports/plots/clips.csv.
 
     Raises:
-        ValueError: the file is absent, or names no clip of that model.
+        ValueError: the file is absent, or has no row of that model.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; run evaluate (dvc repro evaluate)")
     table = pd.read_csv(path)
     table = table[table["model"] == model]
     if table.empty:
-        raise ValueError(f"{path}: no clip measured for {model}")
+        raise ValueError(f"{path}: no row for model {model}")
     numbers = table.set_index("clip").select_dtypes("number")
     return {
         str(clip): {str(key): _value(str(key), value) for key, value in row.items()}

@@ -1,10 +1,10 @@
 """Versions of the exported model in a folder or on S3, one of them in production.
 
     LOCATION/versions/v0003/...            the export, and version.json: a hash of every file, written last
-    LOCATION/registry.json                 which version is in production, and all that ever happened, with reasons
+    LOCATION/registry.json                 the version in production, and the history with reasons
 
-A version that registry.json does not name is not there, whatever lies in its folder; registry.json is replaced as a
-whole (a rename, on S3 one PUT). So whatever is interrupted leaves the old model in production, and whole.
+A version counts only if registry.json names it. registry.json is replaced atomically (a rename; on S3 one PUT), so an
+interrupted operation leaves the old model in production and intact.
 """
 
 import json
@@ -26,26 +26,29 @@ INDEX, STATE, VERSION = "version.json", "registry.json", "versions"
 
 @dataclass(frozen=True)
 class State:
-    """production: name of a version or None. history: oldest first; each entry has when, action, version, reason."""
+    """The content of registry.json.
+
+    production: a version or None. history: oldest first; each entry has when, action, version, reason.
+    """
 
     production: str | None = None
     history: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
-    def happened(self, action: str) -> list[str]:
-        """Versions that this was done to, in order: promoted, kept, rolled back from."""
+    def versions(self, action: str) -> list[str]:
+        """Return the versions with this action in the history: "promoted", "kept" or "rolled back from"."""
         return [entry["version"] for entry in self.history if entry["action"] == action]
 
 
 @dataclass(frozen=True)
 class Registry:
-    """`location`: a folder or s3://bucket/prefix. One writer at a time: the retraining flow holds a lock."""
+    """A registry. location: a folder or s3://bucket/prefix. One writer at a time: the retraining flow holds a lock."""
 
     location: str
     endpoint_url: str | None = None
 
     @classmethod
     def at(cls, location: str, endpoint_url: str | None, root: Path) -> "Registry":
-        """A relative location starts at the project folder `root`."""
+        """Open a registry; a relative location starts at the project folder `root`."""
         return cls(location if location.startswith(_S3) else str(root / location), endpoint_url)
 
     @cached_property
@@ -65,10 +68,10 @@ class Registry:
     # reading
 
     def state(self) -> State:
-        """Empty where nothing was ever promoted.
+        """Read registry.json; an empty state if nothing was ever promoted.
 
         Raises:
-            ValueError: the registry cannot be read; nothing is guessed.
+            ValueError: the registry cannot be read.
         """
         place = self._at(STATE)
         with explain_errors(place, _SETTING):
@@ -77,7 +80,7 @@ class Registry:
                 return State()
             saved = json.loads(self._fs.cat_file(place))
         if saved.get("format") != _FORMAT:
-            raise ValueError(f"{place}: format {saved.get('format')}, this version of cospeech reads {_FORMAT}")
+            raise ValueError(f"{place}: format {saved.get('format')}; this version of cospeech reads {_FORMAT}")
         return State(saved["production"], tuple(saved["history"]))
 
     def _check_bucket(self) -> None:
@@ -85,24 +88,25 @@ class Registry:
             self._fs.ls(_S3 + self.location.removeprefix(_S3).split("/", 1)[0])  # raises where there is none
 
     def index(self, version: str) -> dict[str, Any]:
-        """version.json: digest, files (name to SHA-256), reason."""
+        """Read version.json: digest, files (name -> SHA-256), reason."""
         place = self._at(VERSION, version, INDEX)
         with explain_errors(place, _SETTING):
             return dict(json.loads(self._fs.cat_file(place)))
 
     def provenance(self, version: str) -> dict[str, Any]:
+        """Read a version's provenance.json."""
         place = self._at(VERSION, version, "provenance.json")
         with explain_errors(place, _SETTING):
             return dict(json.loads(self._fs.cat_file(place)))
 
     def fetch(self, version: str, folder: Path) -> None:
-        """Copy a version to `folder`, which must not be there and appears whole or not at all.
+        """Copy a version to the new folder `folder`, atomically.
 
         Raises:
-            ValueError: the folder is there, or a file is missing or is not what was promoted.
+            ValueError: the folder exists, or a file is missing or differs from what was promoted.
         """
         if folder.exists():
-            raise ValueError(f"{folder} exists already, and nothing there is overwritten; name a new folder")
+            raise ValueError(f"{folder}: already exists and will not be overwritten; name a new folder")
         files = self.index(version)["files"]
         with atomic_path(folder) as temporary:
             for name, digest in files.items():
@@ -111,20 +115,22 @@ class Registry:
                 with explain_errors(place, _SETTING), self._fs.open(place, "rb") as remote, target.open("wb") as local:
                     shutil.copyfileobj(remote, local, 1 << 20)
                 if file_digest(target) != digest:
-                    raise ValueError(f"{place}: not the file that was promoted (its hash differs); roll back")
+                    raise ValueError(f"{place}: its hash differs from the promoted file's; roll back")
 
     # writing
 
     def promote(self, bundle: Path, entry: Mapping[str, Any], more: Mapping[str, Path] | None = None) -> str:
-        """Copy `bundle` as a new version and put it into production; its name.
+        """Copy `bundle` as a new version and put it into production; return the version.
 
-        `entry`: when, reason and what else is to stand in the history. `more`: further files, name to path.
+        Args:
+            entry: when, reason and other data for the history.
+            more: further files to copy, name -> path.
 
         Raises:
             ValueError: the registry cannot be written.
         """
         state = self.state()
-        version = f"v{len(state.happened('promoted')) + 1:04d}"
+        version = f"v{len(state.versions('promoted')) + 1:04d}"
         files = {path.relative_to(bundle).as_posix(): path for path in bundle.rglob("*") if _belongs(path)}
         self._upload({**files, **(more or {})}, version, {**entry, "digest": weights_digest(bundle)})
         added = {**entry, "action": "promoted", "version": version, "previous": state.production}
@@ -136,19 +142,19 @@ class Registry:
         digests = {name: file_digest(path) for name, path in sorted(files.items())}
         with explain_errors(place, _SETTING):
             if self._fs.exists(place):
-                self._fs.rm(place, recursive=True)  # of a promotion that was interrupted
+                self._fs.rm(place, recursive=True)  # left by an interrupted promotion
             for name in digests:
                 self._put_file(files[name], self._at(VERSION, version, name))
             self._put(self._at(VERSION, version, INDEX), {"format": _FORMAT, "files": digests, **entry})
 
     def keep(self, entry: Mapping[str, Any]) -> None:
-        """Write down that a candidate was not promoted, and why."""
+        """Record that a candidate was not promoted, and why."""
         state = self.state()
         added = {**entry, "action": "kept", "version": state.production}
         self._save(replace(state, history=(*state.history, added)))
 
     def rollback(self, entry: Mapping[str, Any], unusable: Sequence[str] = ()) -> str:
-        """Put the version before into production that was neither rolled back from nor is `unusable`; its name.
+        """Put the latest earlier version into production that was not rolled back and is not `unusable`; return it.
 
         Raises:
             ValueError: there is none.
@@ -156,8 +162,8 @@ class Registry:
         state = self.state()
         if state.production is None:
             raise ValueError(f"{self.location}: no model is in production")
-        out = {*state.happened("rolled back from"), *unusable, state.production}
-        earlier = [version for version in state.happened("promoted") if version < state.production]
+        out = {*state.versions("rolled back from"), *unusable, state.production}
+        earlier = [version for version in state.versions("promoted") if version < state.production]
         usable = [version for version in earlier if version not in out]
         if not usable:
             raise ValueError(f"{self.location}: no usable version before {state.production}")
@@ -187,7 +193,7 @@ class Registry:
 
 
 def weights_digest(bundle: Path) -> str:
-    """The same for two exports that draw the same, whatever their papers say."""
+    """Return a digest of the weights alone: equal for two exports that generate the same, whatever their metadata."""
     files = sorted(bundle.rglob("*.safetensors"))
     return value_digest([[path.relative_to(bundle).as_posix(), file_digest(path)] for path in files])
 

@@ -10,7 +10,7 @@ from cospeech.footage.storage import Storage
 from cospeech.harness.context import Context
 from cospeech.provenance.lineage import retirement_lines
 from cospeech.registry.gate import Decision, Gate, Rule, decide
-from cospeech.registry.service import figures_of, known_before, promote_export, registered_exports, stamp
+from cospeech.registry.service import figures_of, known_decision, promote_export, registered_exports, timestamp
 from cospeech.registry.versions import Registry
 from flows.pipeline import reproduce
 from flows.retraining.evaluate_production import candidate_rows, production_rows
@@ -47,12 +47,12 @@ def judge(params: Params, context: Context) -> tuple[Decision, str | None]:
     workspace = context.workspace
     registry = Registry.at(params.registry.location, params.registry.endpoint_url, workspace.root)
     state = registry.state()
-    decision = known_before(registry, state, workspace.model("export")) or _compare(params, context, registry)
+    decision = known_decision(registry, state, workspace.model("export")) or _compare(params, context, registry)
     if decision.promote:
         version = promote_export(registry, workspace, decision.reason, figures_of(decision))
         logger.info("%s: %s", version, decision.reason)
     else:
-        registry.keep({"when": stamp(), "reason": decision.reason, "figures": figures_of(decision)})
+        registry.keep({"when": timestamp(), "reason": decision.reason, "figures": figures_of(decision)})
         logger.info("%s stays: %s", state.production or "no model in production", decision.reason)
     for line in retirement_lines(workspace, registered_exports(registry)):
         logger.warning("%s", line)

@@ -15,7 +15,7 @@ from cospeech.cli import main
 from cospeech.footage.consent import load_revocations
 from cospeech.harness.files import write_json
 from cospeech.harness.workspace import Workspace
-from cospeech.provenance.lineage import models_that_learned
+from cospeech.provenance.lineage import models_trained_on
 
 DVC_YAML = """
 stages:
@@ -65,7 +65,7 @@ def workspace(project: Path, tmp_path: Path) -> Workspace:
 
 
 def told(workspace: Workspace, clip: str) -> dict[str, str]:
-    return {each.name: each.how for each in models_that_learned(workspace, [clip])}
+    return {each.name: each.how for each in models_trained_on(workspace, [clip])}
 
 
 def test_models_are_judged_by_the_verdicts_they_were_trained_on(
@@ -74,15 +74,15 @@ def test_models_are_judged_by_the_verdicts_they_were_trained_on(
     assert told(workspace, "a-1") == dict.fromkeys(("codec", "student", "sync"), "trained on it")
     assert told(workspace, "b-2") == {
         "codec": "trained on it",
-        "student": "from latents, which learned from it",
+        "student": "derived from latents, which was trained on it",
     }
     assert told(workspace, "c-3") == {}
     assert main(["lineage", "b-2.mp4", "--root", str(workspace.root)]) == 0
     assert "models/codec: trained on it" in capsys.readouterr().out
     assert main(["lineage", "c-3", "--root", str(workspace.root)]) == 0
-    assert "no model or export learned from it" in capsys.readouterr().out
+    assert "no model or export" in capsys.readouterr().out
     assert main(["lineage", "C", "--root", str(workspace.root)]) == 1
-    assert "did you mean c-3?" in capsys.readouterr().err
+    assert "c-3" in capsys.readouterr().err
 
 
 def test_nothing_is_said_without_the_verdicts(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +90,7 @@ def test_nothing_is_said_without_the_verdicts(workspace: Workspace, capsys: pyte
         path.chmod(0o644)
         path.unlink()
     assert main(["lineage", "b-2", "--root", str(workspace.root)]) == 1
-    assert "no longer in DVC's cache" in capsys.readouterr().err
+    assert "dvc fetch" in capsys.readouterr().err
 
 
 def test_revoking_marks_and_names_exports(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,7 +107,7 @@ def test_revoking_marks_and_names_exports(workspace: Workspace, capsys: pytest.C
     [mark] = load_revocations(workspace.revoked)
     assert (mark.clip, mark.uri, mark.sha256, mark.reason) == ("b-2", "b-2.mp4", "b" * 64, "asked by mail")
     assert main(command) == 0
-    assert "was revoked before" in capsys.readouterr().out
+    assert "already revoked" in capsys.readouterr().out
     assert len(load_revocations(workspace.revoked)) == 1
     assert main(["lineage", "b-2", "--root", str(workspace.root)]) == 0
     assert "consent: revoked on" in capsys.readouterr().out

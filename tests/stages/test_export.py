@@ -147,12 +147,12 @@ def test_the_signature_vouches_for_every_file(exported: Workspace, tmp_path: Pat
     (folder / "student/config.json").write_text("{}")
     (folder / "more.py").touch()
     problems = check_bundle(folder).problems
-    assert problems == ["student/config.json: changed since it was signed", "more.py: not in provenance.json"]
+    assert [problem.split(":")[0] for problem in problems] == ["student/config.json", "more.py"]
     record = read_json(folder / "provenance.json")
     write_json(folder / "provenance.json", {**record, "licence": "anything goes"})
-    assert "provenance.json: changed since it was signed" in check_bundle(folder).problems
+    assert check_bundle(folder).problems[0].startswith("provenance.json: changed")
     (folder / "provenance.sig.json").unlink()
-    assert "provenance.sig.json: missing, so nobody vouches for provenance.json" in check_bundle(folder).problems
+    assert check_bundle(folder).problems[0].startswith("provenance.sig.json: missing")
 
 
 def test_an_export_that_learned_from_a_revoked_clip_is_to_be_retired(exported: Workspace, tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_an_export_that_learned_from_a_revoked_clip_is_to_be_retired(exported: W
     assert retirement_lines(workspace) == []  # held out: nothing learned from it
     save_revocations(workspace.revoked, [Revocation("renamed", "x.mp4", "0" * 64, "2026-01-02", "")])
     [line] = retirement_lines(workspace)
-    assert "it learned from ann-1, whose consent was revoked" in line
+    assert "ann-1" in line
 
 
 def digests(folder: Path) -> dict[Path, str]:

@@ -54,7 +54,7 @@ def test_manifest_names_every_video_and_leaves_what_only_people_know(
     footage: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["manifest", str(footage)]) == 0
-    assert "'unknown' under licence and consent" in capsys.readouterr().out
+    assert "'unknown' in the columns licence and consent" in capsys.readouterr().out
     rows = parse_manifest((footage / "manifest.csv").read_text(encoding="utf-8"), "manifest.csv")
     assert [(row.uri, row.speaker) for row in rows] == [
         ("Zoë/take 1.MOV", "Zoë"),
@@ -138,7 +138,7 @@ def test_ledger_tells_verdicts_reasons_and_reuse(tmp_path: Path, capsys: pytest.
     assert lines[2].strip() == "hands_visible: too few"
     assert lines[4].strip() == "c.mp4: no audio stream"
     assert lines[5] == "3 clips: 2 refused, 1 kept"
-    assert lines[6] == "1 of them encoded by ffmpeg 9.0"
-    assert lines[7:] == ["ingest, last run: 1 reused, 1 made", "extract_poses, last run: 2 reused, 0 made"]
+    assert lines[6] == "1 clips encoded by ffmpeg 9.0"
+    assert lines[7:] == ["ingest, last run: 1 reused, 1 computed", "extract_poses, last run: 2 reused, 0 computed"]
     assert main(["ledger", "--root", str(tmp_path), "--refused"]) == 0
     assert not any(line.startswith("a-1") for line in capsys.readouterr().out.splitlines())
