@@ -1,4 +1,4 @@
-"""Commands around the pipeline; `dvc repro` runs the pipeline itself."""
+"""Check footage, generate and serve talking video, and manage models. `dvc repro` runs the pipeline."""
 
 import argparse
 import sys

@@ -1,17 +1,19 @@
-"""What all sections of params.yaml are."""
+"""The base class of all sections of params.yaml."""
 
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 Precision = Literal["auto", "bf16", "fp32"]
-"""See cospeech/utils/precision.py, which needs torch."""
+"""Same as cospeech.utils.precision.Precision, which needs torch."""
 
 
 class Section(BaseModel):
+    """A section: frozen, without unknown keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def dumped(section: Section | None) -> dict[str, Any] | None:
-    """A section that may be null, as the library takes it."""
+    """Return a section as a dict; None for a null section."""
     return None if section is None else section.model_dump()

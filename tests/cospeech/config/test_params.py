@@ -42,10 +42,10 @@ def test_a_wrong_value_is_named_and_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "values", "said"),
     [
-        ("gate", {"measures": {"pnsr": {"better": "higher", "margin": 0}}}, r"gate: .*pnsr: evaluate has psnr, ssim"),
-        ("targets", {"states": 3}, r"targets\.states is 3, which does not divide the 20 of teacher\.steps"),
-        ("student", {"steps": 3}, r"student\.steps is 3, which does not divide the 4 of targets\.states"),
-        ("evaluate", {"window": 65}, r"teacher\.max_frames 64 frames: evaluate\.window 65"),
+        ("gate", {"measures": {"pnsr": {"better": "higher", "margin": 0}}}, r"gate: .*pnsr.* psnr, ssim"),
+        ("targets", {"states": 3}, r"targets\.states.* 3.* teacher\.steps 20"),
+        ("student", {"steps": 3}, r"student\.steps.* 3.* targets\.states 4"),
+        ("evaluate", {"window": 65}, r"teacher\.max_frames 64.* evaluate\.window 65"),
     ],
 )
 def test_what_could_not_work_is_said_before_any_training(
@@ -62,10 +62,10 @@ def test_a_student_that_learns_from_no_targets_may_have_any_number_of_steps(tmp_
 
 
 def test_an_absent_or_unreadable_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ParamsError, match="no such file"):
+    with pytest.raises(ParamsError, match=r"none\.yaml"):
         load_params(tmp_path / "none.yaml")
     (tmp_path / "bad.yaml").write_text("a: [1")
-    with pytest.raises(ParamsError, match="not YAML"):
+    with pytest.raises(ParamsError, match=r"bad\.yaml"):
         load_params(tmp_path / "bad.yaml")
 
 

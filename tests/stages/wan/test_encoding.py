@@ -129,15 +129,15 @@ def test_windows_are_spread_over_a_clip() -> None:
 @pytest.mark.parametrize(
     ("section", "values", "message"),
     [
-        ("wan", {"frames": 8}, "takes 1 and a multiple of 4"),
-        ("adapt", {"frames": 5}, "wan.frames 9: not so adapt.frames 5"),
-        ("teacher", {"window_share": 0.5}, "window_share must be 1"),
-        ("evaluate", {"frames": 20}, "evaluate.frames must be 1 and a multiple of 4"),
-        ("evaluate", {"overlap": 2}, "evaluate.overlap a multiple of 4"),
-        ("teacher", {"precision": "auto"}, "found auto and fp32"),
-        ("student", {"precision": "bf16"}, "found fp32 and bf16"),
-        ("evaluate", {"window": 13}, "wan.frames 9: not so evaluate.window 13"),
-        ("codec", {"pretrained": "models/codec"}, "must be null"),
+        ("wan", {"frames": 8}, r"frames is 8.* 4"),
+        ("adapt", {"frames": 5}, r"wan\.frames 9.* adapt\.frames 5"),
+        ("teacher", {"window_share": 0.5}, r"window_share must be 1"),
+        ("evaluate", {"frames": 20}, r"evaluate\.frames .* 20 and"),
+        ("evaluate", {"overlap": 2}, r"evaluate\.overlap .* and 2"),
+        ("teacher", {"precision": "auto"}, r"auto and fp32"),
+        ("student", {"precision": "bf16"}, r"fp32 and bf16"),
+        ("evaluate", {"window": 13}, r"wan\.frames 9.* evaluate\.window 13"),
+        ("codec", {"pretrained": "models/codec"}, r"codec\.pretrained .* null"),
     ],
 )
 def test_what_does_not_go_with_wan_is_refused(
