@@ -115,10 +115,11 @@ def planned(track: PoseTrack, frames: int, grid: tuple[int, int], options: argpa
 
     The person stands in the middle square of the grid, as in a wide picture.
     """
-    keypoints = track[:frames].normalized
-    keypoints = np.stack([0.5 + (keypoints[..., 0] - 0.5) * grid[0] / grid[1], keypoints[..., 1]], axis=-1)
+    x, y = np.moveaxis(track[:frames].normalized, -1, 0)
+    placed = np.stack([0.5 + (x - 0.5) * grid[0] / grid[1], y], axis=-1)
+    wide = PoseTrack(placed, track[:frames].confidence, (1, 1))
     begun = time.perf_counter()
-    plan = plan_attention(keypoints, track.confidence[:frames], grid, options.past_frames).to(options.device)
+    plan = plan_attention(wide, grid, options.past_frames).to(options.device)
     between = time.perf_counter()
     plan.tables(two_part_backend(torch.device(options.device)))
     print(f"plan {1e3 * (between - begun):.1f} ms, its tables {1e3 * (time.perf_counter() - between):.1f} ms")

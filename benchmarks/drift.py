@@ -38,7 +38,6 @@ from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.perception.face import align_faces
 from cospeech.motion.stream import MotionStream
 from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
-from cospeech.pose.track import PoseTrack
 from cospeech.pose.track_file import load_track
 from cospeech.utils.images import to_tensor
 
@@ -103,7 +102,7 @@ def talk(speaker: Speaker, still: Person, speech: np.ndarray, seed: int) -> tupl
 
     with speaker.follow(still, seed) as animation:
         for second, keypoints in enumerate(gestures(speaker, still, speech, seed), 1):
-            animation.push(keypoints, np.repeat(still.confidence[None], len(keypoints), 0))
+            animation.push(still.moving(keypoints))
             drove.append(keypoints)
             keep(animation.take())
             if second % 30 == 0:
@@ -116,7 +115,7 @@ def talk(speaker: Speaker, still: Person, speech: np.ndarray, seed: int) -> tupl
 
 def anew(speaker: Speaker, still: Person, drove: np.ndarray, seed: int) -> Stretch:
     with speaker.follow(still, seed) as animation:
-        animation.push(drove, np.repeat(still.confidence[None], len(drove), 0))
+        animation.push(still.moving(drove))
         return Stretch(animation.finish(), drove)
 
 
@@ -146,7 +145,6 @@ def codec_of(speaker: Speaker) -> Codec:
 
 def values(detector: MediaPipeDetector, codec: Codec, still: Person, drawn: Stretch, mean: np.ndarray) -> Values:
     found = detector.detect_video(drawn.frames)
-    seen = np.repeat(still.confidence[None], len(found), 0)
     own = face_features(codec, still.picture[None], still.keypoints[None])[0] - mean
     features = face_features(codec, drawn.frames, found.keypoints) - mean
     cosine = features @ own / np.linalg.norm(features, axis=1) / np.linalg.norm(own)
@@ -154,7 +152,7 @@ def values(detector: MediaPipeDetector, codec: Codec, still: Person, drawn: Stre
     true = np.concatenate([still.picture[:_CORNER, :_CORNER], still.picture[:_CORNER, -_CORNER:]], 1)
     colour = np.abs(corners.mean((1, 2)) - true.mean((0, 1))).mean(1)
     return {
-        "lmd": lmd(found, PoseTrack(drawn.drove, seen, found.size)),
+        "lmd": lmd(found, still.moving(drawn.drove)),
         "identity": cosine,
         "background": colour,
     }

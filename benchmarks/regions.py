@@ -54,18 +54,16 @@ def measure(clip: Path, every: int) -> dict[tuple[int, str], list[float]]:
     """Shares, in the order of MEASURES, by grid and kind of regions."""
     frames = read_frames(clip)
     track = build_detector("mediapipe", MediaPipeOptions()).detect_video(frames)
-    points, confidence = track.normalized, track.confidence
     truth = [true_parts(body, track, t * every) for t, body in enumerate(bodies(frames[::every]))]
-    error = alignment_error(points[:, UPPER_BODY], confidence[:, UPPER_BODY])
+    error = alignment_error(track.points(UPPER_BODY))
     past = torch.from_numpy(past_frames(error[:WINDOW, :WINDOW], PAST))[None]
 
     def deformed(rest: int) -> Callable[[tuple[int, int]], np.ndarray]:
-        pose = rg.RestPose(points[rest], confidence[rest])
-        return lambda grid: rg.deformed_regions(points, confidence, pose, grid)
+        return lambda grid: rg.deformed_regions(track, track[[rest]], grid)
 
     kinds: dict[str, Callable[[tuple[int, int]], np.ndarray]] = {
-        "boxes": lambda grid: box_regions(points, confidence, grid),
-        "lines": lambda grid: rg.region_tokens(points, confidence, grid),
+        "boxes": lambda grid: box_regions(track, grid),
+        "lines": lambda grid: rg.region_tokens(track, grid),
         "rest median": deformed(int(error.mean(1).argmin())),
         "rest first": deformed(0),
     }
@@ -89,13 +87,13 @@ def bodies(frames_THW3: np.ndarray) -> list[np.ndarray]:
 
 def true_parts(body: np.ndarray, track: PoseTrack, t: int) -> dict[str, np.ndarray]:
     """Pixels of the body, and of face, hands and arms on it, each pixel in one of the three at most."""
-    points, confidence, size = track.keypoints[t], track.confidence[t], track.size[0]
+    points, found = track.keypoints[t], track.found[t]
     hands = np.zeros_like(body)
     for hand in (sk.LEFT_HAND, sk.RIGHT_HAND):
-        if confidence[hand].min() > 0:
+        if found[hand].all():
             hands |= hull(points[hand], body.shape)
     face = hull(points[sk.FACE], body.shape) & body & ~hands
-    width = rg.shoulder_width(points[None] / size, confidence[None])[0] * size
+    width = rg.shoulder_width(track[[t]])[0] * track.size[0]
     band = np.zeros(body.shape, np.uint8)
     for upper, lower in (sk.LEFT_SHOULDER, sk.LEFT_ELBOW), (sk.LEFT_ELBOW, sk.LEFT_WRIST), (
         sk.RIGHT_SHOULDER, sk.RIGHT_ELBOW), (sk.RIGHT_ELBOW, sk.RIGHT_WRIST):  # fmt: skip
@@ -123,11 +121,11 @@ def covered(region_Thw: np.ndarray, truth: list[dict[str, np.ndarray]], size: in
     return [float(np.mean(each)) for each in shares.values()]
 
 
-def box_regions(points: np.ndarray, confidence: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+def box_regions(track: PoseTrack, grid: tuple[int, int]) -> np.ndarray:
     """A box round the lines of each part, one a side for hands and arms; (T, N)."""
-    unit, centre = rg.shoulder_width(points, confidence), rg.centres(grid)
-    region_TN = np.zeros((len(points), len(centre)), np.int64)
-    for part in reversed(rg.find_parts(points, confidence)):
+    unit, centre = rg.shoulder_width(track), rg.centres(grid)
+    region_TN = np.zeros((len(track), len(centre)), np.int64)
+    for part in reversed(rg.find_parts(track)):
         sides = 2 if part.region in (rg.HANDS, rg.ARMS) else 1
         for t, reach in enumerate(np.maximum(part.reach * unit, rg.half_diagonal(grid))):
             for lines in np.array_split(np.arange(part.seen_TL.shape[1]), sides):

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..pose.regions import REGION_NAMES, region_tokens, shoulder_width
+from ..pose.regions import REGION_NAMES, UNKNOWN_WIDTH, region_tokens, shoulder_width
+from ..pose.track import PoseTrack, join_tracks
 from ..utils.latent_frames import middle_frames
 from .backends.segments import RegionRows, SegmentRows, region_rows
 from .backends.two_part import TwoPart
@@ -69,8 +70,7 @@ class ChunkPlan:
 @dataclass(frozen=True)
 class _Kept:
     number: int
-    keypoints_P2: np.ndarray
-    confidence_P: np.ndarray
+    pose: PoseTrack
     tokens_S: np.ndarray
     count_R: np.ndarray
 
@@ -85,31 +85,27 @@ class StreamPlanner:
         self.memory, self.grid, self.device, self._stride = memory, grid, torch.device(device), stride
         self._kept: list[_Kept] = []
         self._frames = 0
-        self._width = 0.3
+        self._width = UNKNOWN_WIDTH
 
     @property
     def kept(self) -> list[int]:
         """Numbers of the frames kept."""
         return [frame.number for frame in self._kept]
 
-    def advance(self, keypoints: np.ndarray, confidence: np.ndarray) -> ChunkPlan:
-        """The plan of the next T latent frames, of F video frames. keypoints: (F, 133, 2), x y in 0..1; confidence:
-        (F, 133).
+    def advance(self, track: PoseTrack) -> ChunkPlan:
+        """The plan of the next T latent frames, of the F video frames of `track`.
 
         Raises:
             ValueError: frames that do not fill latent frames.
         """
         first = self._stride if self._frames else 1
-        region_TN = latent_regions(region_tokens(keypoints, confidence, self.grid, self._width), self._stride, first)
-        self._width = float(shoulder_width(keypoints, confidence, self._width)[-1])
-        middle = middle_frames(len(keypoints), self._stride, first)
-        keypoints, confidence = keypoints[middle], confidence[middle]
+        region_TN = latent_regions(region_tokens(track, self.grid, self._width), self._stride, first)
+        self._width = float(shoulder_width(track, self._width)[-1])
+        middle = track[middle_frames(len(track), self._stride, first)].points(UPPER_BODY)
         rows = region_rows(torch.from_numpy(region_TN), len(REGION_NAMES))
-        new = [_keep(self._frames + t, keypoints[t], confidence[t], t, rows) for t in range(len(keypoints))]
+        new = [_keep(self._frames + t, middle[[t]], t, rows) for t in range(len(middle))]
         everyone, before = [*self._kept, *new], len(self._kept)
-        error = alignment_error(
-            np.stack([frame.keypoints_P2 for frame in everyone]), np.stack([frame.confidence_P for frame in everyone])
-        )
+        error = alignment_error(join_tracks([frame.pose for frame in everyone]))
         past_TK = past_frames(error, self.memory.past_frames)[before:]
         used = sorted(set(past_TK[past_TK >= 0].tolist()))
         place = np.full(len(everyone) + 1, -1)  # the last is for frames that are not there, -1
@@ -198,11 +194,11 @@ class StreamStep:
         return backend.attend_frames(q, k, v, k_past, v_past).view_as(q_BMHD)
 
 
-def _keep(number: int, keypoints: np.ndarray, confidence: np.ndarray, t: int, rows: RegionRows) -> _Kept:
+def _keep(number: int, pose: PoseTrack, t: int, rows: RegionRows) -> _Kept:
     tokens = len(rows.row_F) // len(rows.count_XR)
     sorted_N = rows.row_F[t * tokens : (t + 1) * tokens] - t * tokens
     background = tokens - int(rows.count_XR[t].sum())  # comes first
-    return _Kept(number, keypoints[UPPER_BODY], confidence[UPPER_BODY], sorted_N[background:], rows.count_XR[t])
+    return _Kept(number, pose, sorted_N[background:], rows.count_XR[t])
 
 
 def _rows_of(frames: list[_Kept]) -> RegionRows:

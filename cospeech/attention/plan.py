@@ -10,7 +10,8 @@ from typing import Literal, Protocol, Self, TypeVar
 import numpy as np
 import torch
 
-from ..pose.regions import BACKGROUND, BODY, RestPose, deformed_regions, region_tokens
+from ..pose.regions import BACKGROUND, BODY, deformed_regions, region_tokens
+from ..pose.track import PoseTrack
 from ..utils.latent_frames import middle_frames
 from .latent_regions import latent_regions
 
@@ -28,13 +29,11 @@ class MaskConfig:
     parts: tuple[MaskPart, ...]
     past_frames: int
 
-    def plan(
-        self, keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int], stride: int = 1, first: int = 1
-    ) -> "AttentionPlan | None":
+    def plan(self, track: PoseTrack, grid: tuple[int, int], stride: int = 1, first: int = 1) -> "AttentionPlan | None":
         """`plan_attention` of one window; None: dense."""
         if not self.parts:
             return None
-        return plan_attention(keypoints, confidence, grid, self.past_frames, self.parts, stride, first)
+        return plan_attention(track, grid, self.past_frames, self.parts, stride, first)
 
 
 class Tables(Protocol):
@@ -87,18 +86,17 @@ class AttentionPlan:
 
 
 def plan_attention(
-    keypoints: np.ndarray,
-    confidence: np.ndarray,
+    track: PoseTrack,
     grid: tuple[int, int],
     K: int,
     parts: Sequence[MaskPart] = ("global", "local"),
     stride: int = 1,
     first: int = 1,
-    rest: RestPose | None = None,
+    rest: PoseTrack | None = None,
 ) -> AttentionPlan:
     """The plan of one window (B = 1).
 
-    keypoints: (T, 133, 2), x y in 0..1 of the frame. confidence: (T, 133) in 0..1. grid: tokens down and across.
+    grid: tokens down and across.
     K: how many past frames a frame looks back at; fewer where fewer are past, none with 0. parts: without "global" it
     looks back at all of them; without "local" at all of their tokens, as if the whole frame were one region.
     stride: video frames that share a latent frame (`utils/latent_frames.py`); the plan is over latent frames. first: of
@@ -111,28 +109,29 @@ def plan_attention(
     if K < 0:
         raise ValueError(f"attention: the number of past frames is {K}; it must be 0 or more")
     if "local" not in parts:
-        region = np.full((len(keypoints), grid[0] * grid[1]), BODY, dtype=np.int64)
+        region = np.full((len(track), grid[0] * grid[1]), BODY, dtype=np.int64)
     elif rest is None:
-        region = region_tokens(keypoints, confidence, grid)
+        region = region_tokens(track, grid)
     else:
-        region = deformed_regions(keypoints, confidence, rest, grid)
-    middle = middle_frames(len(keypoints), stride, first)
-    error_TT = alignment_error(keypoints[middle][:, UPPER_BODY], confidence[middle][:, UPPER_BODY])
+        region = deformed_regions(track, rest, grid)
+    middle = middle_frames(len(track), stride, first)
+    error_TT = alignment_error(track[middle].points(UPPER_BODY))
     past = past_frames(error_TT, K if "global" in parts else len(middle) - 1)
     return AttentionPlan(torch.from_numpy(past)[None], torch.from_numpy(latent_regions(region, stride, first))[None])
 
 
-def alignment_error(keypoints: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+def alignment_error(track: PoseTrack) -> np.ndarray:
     """S(tq, tk) of eq. 1: what is left between two poses after the best rotation and translation.
 
-    keypoints: (T, P, 2); confidence: (T, P). Returns (T, T) float64, symmetric: the root mean square distance under
+    Returns (T, T) float64, symmetric: the root mean square distance under
     weights c_tq * c_tk (with equal weights eq. 1 up to a constant), infinite for poses that share no seen point.
 
     Kabsch in the plane: with poses as complex numbers about their weighted means, a rotation is a factor of modulus 1
     and the error is |z_q|^2 + |z_k|^2 - 2 |<z_q, z_k>|. Scale and reflection are not among these.
     """
-    z_TP = (keypoints[..., 0] + 1j * keypoints[..., 1]).astype(np.complex128)
-    c_TP = confidence.astype(np.float64)
+    points_TP2 = track.normalized
+    z_TP = (points_TP2[..., 0] + 1j * points_TP2[..., 1]).astype(np.complex128)
+    c_TP = track.confidence.astype(np.float64)
     cz_TP = c_TP * z_TP
     weight_TT = c_TP @ c_TP.T
     seen_TT = weight_TT > 0

@@ -17,10 +17,7 @@ def plan_windows(
     windows: Sequence[Window], patch: int, mask: MaskConfig, device: torch.device | str = "cpu"
 ) -> AttentionPlan | None:
     """The input-aware attention of a batch of windows: tokens are `patch` x `patch` latent cells. None: dense."""
-    plans = [
-        mask.plan(window.track.normalized, window.track.confidence, token_grid(window.clip, patch), window.clip.stride)
-        for window in windows
-    ]
+    plans = [mask.plan(window.track, token_grid(window.clip, patch), window.clip.stride) for window in windows]
     return AttentionPlan.join([plan for plan in plans if plan is not None]).to(device) if mask.parts else None
 
 
@@ -33,5 +30,5 @@ def token_grid(clip: Clip, patch: int) -> tuple[int, int]:
 def region_cells(windows: Sequence[Window]) -> torch.Tensor:
     """The region of each latent cell in every video frame: (B, F, h, w) int64; all m_r of eq. 5, arXiv 2510.02617."""
     grid = token_grid(windows[0].clip, 1)
-    region_BTN = np.stack([region_tokens(window.track.normalized, window.track.confidence, grid) for window in windows])
+    region_BTN = np.stack([region_tokens(window.track, grid) for window in windows])
     return torch.from_numpy(region_BTN).unflatten(2, grid)

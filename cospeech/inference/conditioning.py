@@ -15,7 +15,7 @@ from ..pose.drawing import draw_skeletons
 from ..pose.track import PoseTrack
 from ..utils.images import to_images, to_tensor
 from ..utils.precision import autocast
-from .bundle import Models, Settings
+from .bundle import Models
 from .profiler import Watch
 
 
@@ -38,6 +38,16 @@ class Person:
                 f"{self.confidence.shape}"
             )
 
+    @property
+    def pose(self) -> PoseTrack:
+        """One frame, in the picture."""
+        return self.moving(self.keypoints[None])
+
+    def moving(self, keypoints: np.ndarray) -> PoseTrack:
+        """Frames (T, 133, 2) of them, in pixels of the picture; what is seen in it is seen in all."""
+        confidence = np.repeat(self.confidence[None], len(keypoints), 0)
+        return PoseTrack(keypoints, confidence, self.picture.shape[:2])
+
     def resized(self, size: int) -> "Person":
         """The same in a picture of `size` pixels a side."""
         if len(self.picture) == size:
@@ -56,15 +66,14 @@ class Scene:
         self.watch = watch or Watch(keeps=False)
         size = models.settings.size
         self.models, resized = models, person.resized(size)
-        self.person = replace(resized, confidence=shown(resized.confidence, models.settings))
+        self.person = replace(resized, confidence=resized.pose.without(models.settings.unseen).confidence[0])
         picture = to_tensor(self.person.picture[None]).to(models.device)
         self._reference_1Chw = models.codec.encode(picture)
-        self._pose_1Phw = self._encode_poses(self.person.keypoints[None], self.person.confidence[None])
+        self._pose_1Phw = self._encode_poses(self.person.pose)
         self._warper: Warper | None = None
         if models.student.config["reference_warp"]:
             with autocast(models.device, models.settings.precision):
-                still = PoseTrack(self.person.keypoints[None], self.person.confidence[None], (size, size))
-                self._warper = Warper(models.codec, models.deformer, self._reference_1Chw[0], still)
+                self._warper = Warper(models.codec, models.deformer, self._reference_1Chw[0], self.person.pose)
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -73,19 +82,15 @@ class Scene:
         return channels, height, width
 
     @torch.no_grad()
-    def condition(self, keypoints: np.ndarray, confidence: np.ndarray) -> Condition:
-        """Of T frames: skeletons drawn and encoded, the picture deformed to them.
-
-        keypoints: (T, 133, 2), pixels of the model's picture. confidence: (T, 133).
-        """
-        confidence = shown(confidence, self.models.settings)
-        with self.watch.part("skeleton", len(keypoints)):
-            pose = self._encode_poses(keypoints, confidence).transpose(0, 1)[None]
+    def condition(self, track: PoseTrack) -> Condition:
+        """Of T frames in the model's picture: skeletons drawn and encoded, the picture deformed to them."""
+        track = track.without(self.models.settings.unseen)
+        with self.watch.part("skeleton", len(track)):
+            pose = self._encode_poses(track).transpose(0, 1)[None]
         warped = None
         if self._warper is not None:
-            with self.watch.part("warp", len(keypoints)), autocast(self.models.device, self.models.settings.precision):
-                size = self.models.settings.size
-                warped = self._warper.warp(PoseTrack(keypoints, confidence, (size, size)))[None]
+            with self.watch.part("warp", len(track)), autocast(self.models.device, self.models.settings.precision):
+                warped = self._warper.warp(track)[None]
         return Condition(pose, self._reference_1Chw, self._pose_1Phw, warped)
 
     @torch.no_grad()
@@ -95,20 +100,11 @@ class Scene:
         with self.watch.part("decode", frames), autocast(self.models.device, self.models.settings.precision):
             return to_images(self.models.codec.decode(latents_1CThw[0].transpose(0, 1).float()))
 
-    def _encode_poses(self, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
+    def _encode_poses(self, track: PoseTrack) -> torch.Tensor:
         """(T, P, h, w)."""
-        pictures = skeleton_pictures(keypoints, confidence, self.models.settings.size)
-        return self.models.pose_encoder.encode(torch.from_numpy(pictures).to(self.models.device))
+        return self.models.pose_encoder.encode(skeleton_tensor(track).to(self.models.device))
 
 
-def shown(confidence: np.ndarray, settings: Settings) -> np.ndarray:
-    """Confidence (..., 133) without the points that the models have never seen."""
-    without = confidence.copy()
-    without[..., list(settings.unseen)] = 0
-    return without
-
-
-def skeleton_pictures(keypoints: np.ndarray, confidence: np.ndarray, size: int) -> np.ndarray:
+def skeleton_tensor(track: PoseTrack) -> torch.Tensor:
     """(T, 3, size, size) float32 in 0..1."""
-    drawn = draw_skeletons(PoseTrack(keypoints, confidence, (size, size)))
-    return np.ascontiguousarray(drawn.transpose(0, 3, 1, 2), np.float32) / 255
+    return torch.from_numpy(np.ascontiguousarray(draw_skeletons(track).transpose(0, 3, 1, 2), np.float32) / 255)

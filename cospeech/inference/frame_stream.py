@@ -13,11 +13,11 @@ import torch
 from ..attention.kv_cache import ChunkPlan
 from ..attention.plan import AttentionPlan, MaskConfig
 from ..models.transformers.denoiser import Condition
+from ..pose.track import PoseTrack, join_tracks
 from ..sampling.euler import first_noise, sample_windows
 from ..sampling.kv_stream import StudentStream
 from ..utils.precision import autocast
 from .conditioning import Scene
-from .pose_queue import PoseQueue
 from .thread_pipeline import Pipeline
 
 
@@ -58,7 +58,7 @@ class Animation:
         self._scene, self._noise = scene, torch.Generator().manual_seed(seed)
         _, height, width = scene.latent_shape
         self._stream = StudentStream(scene.models.stream, (height, width), chunks.memory)
-        self._waiting = PoseQueue()
+        self._waiting = scene.person.pose[:0]
         half = settings.steps // 2
         self._pipeline = Pipeline(
             [partial(self._begin, steps=range(half)), partial(self._complete, steps=range(half, settings.steps))]
@@ -69,15 +69,13 @@ class Animation:
         """How many frames the next chunk has."""
         return self._now
 
-    def push(self, keypoints: np.ndarray, confidence: np.ndarray) -> None:
-        """Takes the poses of the next T frames. Waits while two chunks are under way and others wait for them.
-
-        keypoints: (T, 133, 2), pixels of the model's picture. confidence: (T, 133).
-        """
-        self._waiting.put(keypoints, confidence)
+    def push(self, track: PoseTrack) -> None:
+        """Takes the poses of the next T frames, in the model's picture. Waits while two chunks are under way and others
+        wait for them."""
+        self._waiting = join_tracks([self._waiting, track])
         while len(self._waiting) >= self._now:
-            self._pipeline.put(self._waiting.take(self._now))
-            self._now = self._size
+            self._pipeline.put(self._waiting[: self._now])
+            self._waiting, self._now = self._waiting[self._now :], self._size
 
     def take(self) -> np.ndarray:
         """The frames that were drawn since, in order: (N, size, size, 3) uint8 RGB; does not wait."""
@@ -86,7 +84,7 @@ class Animation:
     def finish(self) -> np.ndarray:
         """All frames that are left, once they are drawn."""
         if len(self._waiting):
-            self._pipeline.put(self._waiting.take(len(self._waiting)))
+            self._pipeline.put(self._waiting)
         return self._joined(self._pipeline.finish())
 
     def close(self) -> None:
@@ -103,12 +101,11 @@ class Animation:
         """Of all keys and values kept."""
         return self._stream.memory_bytes()
 
-    def _begin(self, poses: tuple[np.ndarray, np.ndarray], steps: range) -> _Chunk:
-        keypoints, confidence = poses
-        condition = self._scene.condition(keypoints, confidence)
-        with self._scene.watch.part("denoise plan", len(keypoints)):
-            plan = self._stream.plan(keypoints / self._scene.models.settings.size, confidence)
-        noise = frame_noise(self._scene, len(keypoints), self._noise)
+    def _begin(self, track: PoseTrack, steps: range) -> _Chunk:
+        condition = self._scene.condition(track)
+        with self._scene.watch.part("denoise plan", len(track)):
+            plan = self._stream.plan(track)
+        noise = frame_noise(self._scene, len(track), self._noise)
         return self._denoise(_Chunk(noise, condition, plan), steps)
 
     def _complete(self, chunk: _Chunk, steps: range) -> np.ndarray:
@@ -138,17 +135,16 @@ def frame_noise(scene: Scene, frames: int, generator: torch.Generator) -> torch.
 
 
 @torch.no_grad()
-def draw_windows(scene: Scene, keypoints: np.ndarray, confidence: np.ndarray, seed: int) -> np.ndarray:
+def draw_windows(scene: Scene, track: PoseTrack, seed: int) -> np.ndarray:
     """All frames at once, for exports that do not stream: (T, size, size, 3) uint8 RGB."""
     models, settings = scene.models, scene.models.settings
-    condition = scene.condition(keypoints, confidence)
-    noise = frame_noise(scene, len(keypoints), torch.Generator().manual_seed(seed))
+    condition = scene.condition(track)
+    noise = frame_noise(scene, len(track), torch.Generator().manual_seed(seed))
     patch, (_, height, width) = models.student.config.patch, scene.latent_shape
     mask, grid = MaskConfig(tuple(settings.mask), settings.past_frames), (height // patch, width // patch)
 
     def attention(start: int, stop: int) -> AttentionPlan | None:
-        part = slice(start, stop)
-        plan = mask.plan(keypoints[part] / settings.size, confidence[part], grid)
+        plan = mask.plan(track[start:stop], grid)
         return None if plan is None else plan.to(models.device)
 
     with autocast(models.device, settings.precision):

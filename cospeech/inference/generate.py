@@ -130,7 +130,7 @@ def _frames(cast: _Cast, seed: int) -> Iterator[np.ndarray]:
         return
     with cast.speaker.follow(cast.person, seed) as animation:
         for moved in cast.moves[: cast.frames]:
-            animation.push(moved[None], cast.person.confidence[None])
+            animation.push(cast.person.moving(moved[None]))
             yield from animation.take()
         yield from animation.finish()
 

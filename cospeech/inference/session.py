@@ -34,13 +34,12 @@ class Session:
             raise ValueError("this export has no motion model (folder motion), so that a voice cannot move anybody")
         settings = models.settings
         scene = open_scene(models, person, watch)
-        self._watch, still = scene.watch, scene.person
+        self._watch, self._person = scene.watch, scene.person
         self._ear = LogMelStream(settings.sample_rate, settings.fps)
         # from a pose that it knows, for from another, such as wide open arms, motion strays
         rest = np.array(settings.rest, np.float32)
         self._motion = MotionStream(models.motion, rest, settings.motion_steps, seed)
-        self._fit = Fit(still.keypoints, rest)
-        self._confidence = still.confidence
+        self._fit = Fit(self._person.keypoints, rest)
         self.animation = open_animation(scene, seed, chunk, first)
         self._heard = np.zeros((0, 4, 80), np.float32)
         self._wanted = self.animation.next_chunk + self._motion.lookahead
@@ -87,4 +86,4 @@ class Session:
     def _draw(self, keypoints: np.ndarray) -> None:
         with self._watch.part("align", len(keypoints)):
             fitted = self._fit(keypoints)
-        self.animation.push(fitted, np.repeat(self._confidence[None], len(fitted), 0))
+        self.animation.push(self._person.moving(fitted))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..pose.track import PoseTrack
 from ..utils.allocator import keep_freed_memory
 from ..utils.precision import Precision
 from .bundle import Models, Settings, WanModels, load_models
@@ -90,9 +91,9 @@ class Speaker:
         if reference_keypoints is None or reference_confidence is None:
             reference_keypoints, reference_confidence = keypoints[0], confidence[0]
         person = Person(reference_image, reference_keypoints, reference_confidence)
-        points = keypoints * (self.settings.size / len(reference_image))
+        track = PoseTrack(keypoints, confidence, reference_image.shape[:2]).resized((self.settings.size,) * 2)
         if self.settings.stream is None and isinstance(self.models, Models):
-            return draw_windows(Scene(self.models, person), points, confidence, seed)
+            return draw_windows(Scene(self.models, person), track, seed)
         with self.follow(person, seed) as animation:
-            animation.push(points, confidence)
+            animation.push(track)
             return animation.finish()

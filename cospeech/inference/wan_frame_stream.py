@@ -11,12 +11,12 @@ import torch
 
 from ..models.autoencoders.wan_vae import join_control
 from ..models.transformers.wan import WanCondition
+from ..pose.track import PoseTrack, join_tracks
 from ..sampling.euler import first_noise
 from ..utils.images import to_images, to_tensor
 from ..utils.precision import autocast
 from .bundle import WanModels
-from .conditioning import Person, shown, skeleton_pictures
-from .pose_queue import PoseQueue
+from .conditioning import Person, skeleton_tensor
 from .profiler import Watch
 from .wan_samplers import Drawer, InStream, InWindows, Seen
 
@@ -28,7 +28,7 @@ class WanScene:
         self.watch = watch or Watch(keeps=False)
         resized = person.resized(models.settings.size)
         self.models = models
-        self.person = replace(resized, confidence=shown(resized.confidence, models.settings))
+        self.person = replace(resized, confidence=resized.pose.without(models.settings.unseen).confidence[0])
         self.reference_Chw = models.codec.part_encoder().push(to_tensor(self.person.picture[None]).to(models.device))
 
     def condition(self, pose_CThw: torch.Tensor) -> WanCondition:
@@ -64,7 +64,7 @@ class WanAnimation:
         if self._size < 1 or latents < 1:
             raise ValueError(f"chunks of {latents} and {self._size} latent frames: each must have 1 or more")
         self._now = 1 + (latents - 1) * models.codec.stride
-        self._begun, self._waiting = False, PoseQueue()
+        self._begun, self._waiting = False, scene.person.pose[:0]
         self._encoder, self._decoder = models.codec.part_encoder(), models.codec.part_decoder()
         self._drawn: list[np.ndarray] = []
 
@@ -73,12 +73,9 @@ class WanAnimation:
         """How many frames are drawn next."""
         return self._now
 
-    def push(self, keypoints: np.ndarray, confidence: np.ndarray) -> None:
-        """Takes the poses of the next frames and draws what can be drawn by now.
-
-        keypoints: (F, 133, 2), pixels of the model's picture. confidence: (F, 133).
-        """
-        self._waiting.put(keypoints, shown(confidence, self._scene.models.settings))
+    def push(self, track: PoseTrack) -> None:
+        """Takes the poses of the next F frames, in the model's picture, and draws what can be drawn by now."""
+        self._waiting = join_tracks([self._waiting, track.without(self._scene.models.settings.unseen)])
         while len(self._waiting) >= self._now:
             self._put(self._now)
             self._now = self._size * self._scene.models.codec.stride
@@ -94,7 +91,7 @@ class WanAnimation:
         left, missing = len(self._waiting), 0
         if left:
             missing = (int(not self._begun) - left) % self._scene.models.codec.stride
-            self._waiting.hold(missing)
+            self._waiting = join_tracks([self._waiting, self._waiting[[-1] * missing]])
             self._put(left + missing)
         if self._begun:
             with self._scene.watch.part("denoise", 0), self._autocast():
@@ -121,22 +118,20 @@ class WanAnimation:
         stride, seen = self._scene.models.codec.stride, list[Seen]()
         while frames:
             count = stride if self._begun else 1
-            seen.append(self._see(*self._waiting.take(count)))
-            self._begun, frames = True, frames - count
+            seen.append(self._see(self._waiting[:count]))
+            self._begun, self._waiting, frames = True, self._waiting[count:], frames - count
         pose_CThw = torch.stack([each.pose_Chw for each in seen], 1)
         temperature = self._scene.models.settings.temperature
         noise = [first_noise((1, *each.pose_Chw.shape), temperature, self._noise) for each in seen]
-        with self._scene.watch.part("denoise", sum(len(each.keypoints) for each in seen)), self._autocast():
+        with self._scene.watch.part("denoise", sum(len(each.track) for each in seen)), self._autocast():
             latents = self._drawer.push(seen, torch.stack(noise, 2).to(pose_CThw.device))
         self._decode(latents)
 
-    def _see(self, keypoints: np.ndarray, confidence: np.ndarray) -> Seen:
+    def _see(self, track: PoseTrack) -> Seen:
         """One latent frame."""
-        models = self._scene.models
-        with self._scene.watch.part("skeleton", len(keypoints)):
-            skeletons = torch.from_numpy(skeleton_pictures(keypoints, confidence, models.settings.size))
-            pose_Chw = self._encoder.push(skeletons.to(models.device) * 2 - 1)
-        return Seen(keypoints / models.settings.size, confidence, pose_Chw)
+        with self._scene.watch.part("skeleton", len(track)):
+            pose_Chw = self._encoder.push(skeleton_tensor(track).to(self._scene.models.device) * 2 - 1)
+        return Seen(track, pose_Chw)
 
     def _decode(self, latents_1CThw: torch.Tensor) -> None:
         for latent_Chw in latents_1CThw[0].unbind(1):

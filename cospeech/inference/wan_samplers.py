@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
 
 from ..attention.plan import AttentionPlan, MaskConfig
 from ..models.transformers.wan import WanCondition
+from ..pose.track import PoseTrack, join_tracks
 from ..sampling.kv_stream import StudentStream
 from ..sampling.window_stream import WindowStream
 from ..utils.latent_frames import latent_groups
@@ -23,10 +23,9 @@ MakeCondition = Callable[[torch.Tensor], WanCondition]
 
 @dataclass(frozen=True)
 class Seen:
-    """A latent frame: its video frames' keypoints (F, 133, 2) in 0..1, their confidence, the encoded skeletons."""
+    """A latent frame: the track of its F video frames, the encoded skeletons."""
 
-    keypoints: np.ndarray
-    confidence: np.ndarray
+    track: PoseTrack
     pose_Chw: torch.Tensor
 
 
@@ -51,7 +50,7 @@ class InStream:
         self._none = torch.zeros(0)
 
     def push(self, seen: Sequence[Seen], noise_1CThw: torch.Tensor) -> torch.Tensor:
-        drawn = self._stream.draw(noise_1CThw, self._condition(_skeletons(seen)), *_poses(seen))
+        drawn = self._stream.draw(noise_1CThw, self._condition(_skeletons(seen)), _joined(seen))
         self._none = drawn[:, :, :0]
         return drawn
 
@@ -91,7 +90,7 @@ class InWindows:
         """No earlier latent frame will be asked for: it is forgotten."""
         self._seen, self._begun = self._seen[start - self._begun :], start
         seen = self._seen[: stop - start]
-        plan = self._mask.plan(*_poses(seen), self._grid, self._stride, len(seen[0].keypoints))
+        plan = self._mask.plan(_joined(seen), self._grid, self._stride, len(seen[0].track))
         return self._condition(_skeletons(seen)), None if plan is None else plan.to(self._device)
 
 
@@ -100,6 +99,5 @@ def _skeletons(seen: Sequence[Seen]) -> torch.Tensor:
     return torch.stack([each.pose_Chw for each in seen], 1)
 
 
-def _poses(seen: Sequence[Seen]) -> tuple[np.ndarray, np.ndarray]:
-    """(F, 133, 2) and (F, 133)."""
-    return np.concatenate([each.keypoints for each in seen]), np.concatenate([each.confidence for each in seen])
+def _joined(seen: Sequence[Seen]) -> PoseTrack:
+    return join_tracks([each.track for each in seen])

@@ -11,13 +11,14 @@ import torch
 
 from . import skeleton as sk
 from .moving_least_squares import deform_rigidly
+from .track import PoseTrack
 
 BACKGROUND, FACE, HANDS, ARMS, SHOULDERS, BODY = range(6)
 FINEST_FIRST = (HANDS, FACE, ARMS, SHOULDERS, BODY)
 """Where parts overlap, the first of these wins."""
 REGION_NAMES = ("background", "face", "hands", "arms", "shoulders", "body")
-SEEN = 0.3
-"""Keypoints of less confidence are ignored."""
+UNKNOWN_WIDTH = 0.3
+"""Shoulder width, in sides of the frame, of a person whose shoulders were never visible."""
 
 _HAND = np.array(
     [(hand[a], hand[b]) for hand in (sk.LEFT_HAND, sk.RIGHT_HAND) for a, b in sk.HAND_LIMBS]
@@ -55,39 +56,26 @@ class Part:
     reach: float
 
 
-@dataclass(frozen=True)
-class RestPose:
-    """A pose whose regions are deformed to others: keypoints (133, 2), x y in 0..1; confidence (133,)."""
+def region_tokens(track: PoseTrack, grid: tuple[int, int], width_before: float = UNKNOWN_WIDTH) -> np.ndarray:
+    """The region of each token: (T, N) int64, an index into REGION_NAMES; any region may be empty. Only visible
+    keypoints count.
 
-    keypoints: np.ndarray
-    confidence: np.ndarray
-
-
-def region_tokens(
-    keypoints: np.ndarray, confidence: np.ndarray, grid: tuple[int, int], width_before: float = 0.3
-) -> np.ndarray:
-    """The region of each token: (T, N) int64, an index into REGION_NAMES; any region may be empty.
-
-    keypoints: (T, 133, 2), x y in 0..1 of the frame. confidence: (T, 133). grid: tokens down and across.
-    width_before: shoulder width last seen before these frames.
+    grid: tokens down and across. width_before: shoulder width last seen before these frames.
     """
-    width_T = shoulder_width(keypoints, confidence, width_before)
-    return rasterise(find_parts(keypoints, confidence), width_T, grid)
+    return rasterise(find_parts(track), shoulder_width(track, width_before), grid)
 
 
-def deformed_regions(
-    keypoints: np.ndarray, confidence: np.ndarray, rest: RestPose, grid: tuple[int, int]
-) -> np.ndarray:
+def deformed_regions(track: PoseTrack, rest: PoseTrack, grid: tuple[int, int]) -> np.ndarray:
     """`region_tokens` by rigid moving least squares: each token's centre is carried back to the rest pose by the motion
-    of the keypoints (seen in both), and has the region that is there, drawn fine.
+    of the keypoints (seen in both), and has the region that is there, drawn fine. rest: one frame.
 
     See docs/attention.md for how this compares; it is not the default.
     """
-    parts = find_parts(rest.keypoints[None], rest.confidence[None])
-    width_1 = shoulder_width(rest.keypoints[None], rest.confidence[None])
-    rest_region_N = rasterise(parts, width_1, (_FINE, _FINE), half_diagonal(grid))[0]
-    seen_TP = (confidence >= SEEN) & (rest.confidence >= SEEN)
-    moved_TP2 = np.broadcast_to(rest.keypoints, keypoints.shape)
+    fine = (_FINE, _FINE)
+    rest_region_N = rasterise(find_parts(rest), shoulder_width(rest), fine, half_diagonal(grid))[0]
+    seen_TP = track.visible & rest.visible
+    keypoints = track.normalized
+    moved_TP2 = np.broadcast_to(rest.normalized, keypoints.shape)
     control_TP, rest_TP = (
         torch.from_numpy(np.ascontiguousarray(x[..., 0] + 1j * x[..., 1])).to(torch.complex64)
         for x in (keypoints, moved_TP2)
@@ -100,43 +88,43 @@ def deformed_regions(
     return np.where(inside_TN, rest_region_N[cell_TN2[..., 1] * _FINE + cell_TN2[..., 0]], BACKGROUND)
 
 
-def find_parts(keypoints: np.ndarray, confidence: np.ndarray) -> list[Part]:
+def find_parts(track: PoseTrack) -> list[Part]:
     """The shapes of the regions, finest first. Other shapes (a deformed template) come in here."""
+    keypoints, visible = track.normalized, track.visible
 
     def joined(region: int, pairs: np.ndarray, reach: float) -> Part:
-        return Part(region, keypoints[:, pairs], confidence[:, pairs].min(-1) >= SEEN, reach)
+        return Part(region, keypoints[:, pairs], np.all(visible[:, pairs], axis=-1), reach)
 
     return [
         joined(HANDS, _HAND, 0.09),
         joined(FACE, _FACE, 0.09),
         joined(ARMS, _ARMS, 0.14),
         joined(SHOULDERS, sk.SHOULDERS[None], 0.16),
-        _torso(keypoints, confidence),
+        _torso(keypoints, visible),
     ]
 
 
-def _torso(keypoints: np.ndarray, confidence: np.ndarray) -> Part:
+def _torso(keypoints: np.ndarray, visible: np.ndarray) -> Part:
     """From the shoulders to the hips, or as far straight down as `_TRUNK` says where a hip is out of the picture."""
     top_T22 = keypoints[:, sk.SHOULDERS]
     across_T2 = top_T22[:, 0] - top_T22[:, 1]
     down_T2 = np.stack([-across_T2[:, 1], across_T2[:, 0]], axis=-1)
     down_T2 = np.where(down_T2[:, 1:] < 0, -down_T2, down_T2)
-    hips_seen = confidence[:, _HIPS, None] >= SEEN
-    bottom_T22 = np.where(hips_seen, keypoints[:, _HIPS], top_T22 + _TRUNK * down_T2[:, None])
+    bottom_T22 = np.where(visible[:, _HIPS, None], keypoints[:, _HIPS], top_T22 + _TRUNK * down_T2[:, None])
     sides = np.stack([1 - _ACROSS, _ACROSS])
     ends_TL22 = np.stack([np.einsum("sl,tsd->tld", sides, ends) for ends in (top_T22, bottom_T22)], axis=2)
-    seen_T = confidence[:, sk.SHOULDERS].min(-1) >= SEEN
+    seen_T = np.all(visible[:, sk.SHOULDERS], axis=-1)
     return Part(BODY, ends_TL22, np.repeat(seen_T[:, None], len(_ACROSS), axis=1), 0.12)
 
 
-def shoulder_width(keypoints: np.ndarray, confidence: np.ndarray, before: float = 0.3) -> np.ndarray:
-    """(T,) in sides of the frame; where a shoulder is not seen the last before, `before` if there is none.
+def shoulder_width(track: PoseTrack, before: float = UNKNOWN_WIDTH) -> np.ndarray:
+    """(T,) in sides of the frame; where a shoulder is not visible the last before, `before` if there is none.
 
     Never that of a later frame, which a video that is still being spoken does not have.
     """
-    left, right = sk.SHOULDERS
+    (left, right), keypoints = sk.SHOULDERS, track.normalized
     width_T = np.linalg.norm(keypoints[:, left] - keypoints[:, right], axis=-1)
-    seen_T = (confidence[:, sk.SHOULDERS] >= SEEN).all(-1)
+    seen_T = track.visible[:, sk.SHOULDERS].all(-1)
     last_T = np.maximum.accumulate(np.where(seen_T, np.arange(len(width_T)), -1))
     return np.where(last_T >= 0, width_T[last_T], before)
 

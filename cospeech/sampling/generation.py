@@ -100,8 +100,7 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
 def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: Any) -> torch.Tensor:
     denoiser, steps, shift, clip = sampler.denoiser, sampler.steps, sampler.shift, stretch.clip
     if sampler.chunks is not None:
-        pose = stretch.track.normalized, stretch.track.confidence
-        return sample_stream(sampler.stream, noise, condition, *pose, sampler.chunks, clip.stride)
+        return sample_stream(sampler.stream, noise, condition, stretch.track, sampler.chunks, clip.stride)
 
     groups = latent_groups(stretch.stop - stretch.start, clip.stride)
 
@@ -110,8 +109,7 @@ def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: A
             return None
         begin, first = groups[start]
         part = slice(stretch.start + begin, stretch.start + groups[stop - 1][1])
-        track, grid = clip.track[part], token_grid(clip, denoiser.patch)
-        plan = sampler.mask.plan(track.normalized, track.confidence, grid, clip.stride, first - begin)
+        plan = sampler.mask.plan(clip.track[part], token_grid(clip, denoiser.patch), clip.stride, first - begin)
         return None if plan is None else plan.to(sampler.device)
 
     window = len(latent_groups(sampler.window, clip.stride)), sampler.overlap // clip.stride

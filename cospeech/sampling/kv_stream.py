@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from ..attention.kv_cache import ChunkPlan, Memory, StreamPlanner, StreamStep
@@ -18,6 +17,7 @@ from ..attention.rotary import rope_factors
 from ..models.common.protocols import DenoisingNet, StreamingNet
 from ..models.transformers.denoiser import Denoiser
 from ..models.transformers.wan import WanStreaming, WanStudent
+from ..pose.track import PoseTrack
 from ..utils.latent_frames import latent_groups
 from .folded_student import LeanStudent
 from .quantization import Arithmetic
@@ -63,13 +63,12 @@ class StudentStream:
         """Denoising steps of a chunk."""
         return len(self._steps)
 
-    def plan(self, keypoints: np.ndarray, confidence: np.ndarray) -> ChunkPlan:
-        """What the next T latent frames look back at, of F video frames. keypoints: (F, 133, 2), x y in 0..1 of the
-        frame. confidence: (F, 133).
+    def plan(self, track: PoseTrack) -> ChunkPlan:
+        """What the next T latent frames look back at, of the F video frames of `track`.
 
         Chunk after chunk, each once: it remembers their poses.
         """
-        return self._planner.advance(keypoints, confidence)
+        return self._planner.advance(track)
 
     @torch.no_grad()
     def step(self, index: int, x_1CThw: torch.Tensor, condition: Any, plan: ChunkPlan) -> torch.Tensor:
@@ -84,11 +83,9 @@ class StudentStream:
         x0 = self._student.steps[index](x_1CThw, condition, step)
         return x0 + (x_1CThw - x0) * (after / now)
 
-    def draw(
-        self, noise_1CThw: torch.Tensor, condition: Any, keypoints: np.ndarray, confidence: np.ndarray
-    ) -> torch.Tensor:
+    def draw(self, noise_1CThw: torch.Tensor, condition: Any, track: PoseTrack) -> torch.Tensor:
         """Latents (1, C, T, h, w) of the next T frames: `plan`, then every `step`. condition: of these frames."""
-        plan, x = self.plan(keypoints, confidence), noise_1CThw
+        plan, x = self.plan(track), noise_1CThw
         for index in range(self.steps):
             x = self.step(index, x, condition, plan)
         return x
@@ -121,18 +118,17 @@ def sample_stream(
     student: StreamingNet,
     noise_1CThw: torch.Tensor,
     condition: Any,
-    keypoints: np.ndarray,
-    confidence: np.ndarray,
+    track: PoseTrack,
     chunks: Chunks,
     stride: int = 1,
 ) -> torch.Tensor:
     """Latents (1, C, T, h, w) of any number of frames, each drawn once; arguments as of `StudentStream.draw`."""
     height, width = noise_1CThw.shape[3:]
     stream, drawn = StudentStream(student, (height, width), chunks.memory, stride), []
-    groups = latent_groups(len(keypoints), stride)
+    groups = latent_groups(len(track), stride)
     for start in range(0, len(groups), chunks.size):
         now = slice(start, min(start + chunks.size, len(groups)))
         video = slice(groups[now.start][0], groups[now.stop - 1][1])
         part = condition.frames(now.start, now.stop)
-        drawn.append(stream.draw(noise_1CThw[:, :, now], part, keypoints[video], confidence[video]))
+        drawn.append(stream.draw(noise_1CThw[:, :, now], part, track[video]))
     return torch.cat(drawn, dim=2)

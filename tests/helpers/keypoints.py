@@ -6,6 +6,12 @@ from cospeech.pose import skeleton as sk
 from cospeech.pose.track import PoseTrack
 
 
+def unit_track(points_TK2: np.ndarray, confidence_TK: np.ndarray | None = None) -> PoseTrack:
+    """Points in 0..1 as a track; all of them seen if not said otherwise."""
+    confidence = np.ones(points_TK2.shape[:2], np.float32) if confidence_TK is None else confidence_TK
+    return PoseTrack(points_TK2, confidence, (1, 1))
+
+
 def person(frames: int = 20, seed: int = 0) -> PoseTrack:
     """In a picture of 256 pixels a side: shoulders 80 px apart, eyes 30 px, hands and lips that move."""
     rng = np.random.default_rng(seed)

@@ -103,10 +103,9 @@ def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, rep
     student = evaluate.load_samplers(params, exported)["student"]
     generator = torch.Generator().manual_seed(3)
     noise = torch.stack([first_noise((1, 4, 8, 8), student.temperature, generator) for _ in range(len(clip))], 2)
-    pose = clip.track.normalized, clip.track.confidence
     assert student.chunks is not None
     condition, chunks = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0), student.chunks
-    latents = sample_stream(student.stream, noise, condition, *pose, chunks)
+    latents = sample_stream(student.stream, noise, condition, clip.track, chunks)
     expected = decode(student.codec, latents[0])
     assert frames.shape == (40, 64, 64, 3)
     assert_alike(frames, expected, mean=0.1)
@@ -261,5 +260,5 @@ def test_one_from_before_there_was_a_deformer_draws_without(exported: Workspace,
     assert newer.deformer is not None
     assert torch.equal(newer.deformer.last.weight, deformer.last.weight)
     person, moved = somebody(0, older.settings.size), somebody(1, older.settings.size)
-    drawn = [Scene(each, person).condition(moved.keypoints[None], moved.confidence[None]) for each in (older, newer)]
+    drawn = [Scene(each, person).condition(moved.pose) for each in (older, newer)]
     assert not torch.equal(*(each.warped_BCThw for each in drawn))

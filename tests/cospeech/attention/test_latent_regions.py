@@ -8,6 +8,7 @@ from cospeech.attention.plan import plan_attention
 from cospeech.pose import skeleton as sk
 from cospeech.pose.regions import ARMS, BACKGROUND, BODY, FACE, HANDS
 from cospeech.utils.latent_frames import latent_groups, middle_frames
+from tests.helpers.keypoints import unit_track
 
 
 def test_wan_packs_one_and_then_fours() -> None:
@@ -22,9 +23,9 @@ def test_a_part_from_the_middle_of_a_video_has_only_fours() -> None:
     with pytest.raises(ValueError, match=r"9 video frames .* 4 .* 8"):
         latent_groups(9, 4, first=4)
     rng = np.random.default_rng(1)
-    keypoints, seen = rng.random((17, sk.KEYPOINTS, 2)), np.ones((17, sk.KEYPOINTS))
-    whole = plan_attention(keypoints, seen, (4, 4), K=3, stride=4)
-    part = plan_attention(keypoints[5:], seen[5:], (4, 4), K=3, stride=4, first=4)
+    track = unit_track(rng.random((17, sk.KEYPOINTS, 2)))
+    whole = plan_attention(track, (4, 4), K=3, stride=4)
+    part = plan_attention(track[5:], (4, 4), K=3, stride=4, first=4)
     assert part.region_BTN.equal(whole.region_BTN[:, 2:])
     assert part.past_BTK[0, 0, 0] == -1
     assert part.past_BTK[0, 1, 0] == 0
@@ -56,6 +57,6 @@ def test_the_plan_is_over_latent_frames_and_compares_middles() -> None:
     rng = np.random.default_rng(0)
     keypoints = rng.random((13, sk.KEYPOINTS, 2))
     keypoints[11] = keypoints[3]
-    plan = plan_attention(keypoints, np.ones((13, sk.KEYPOINTS)), (4, 4), K=1, stride=4)
+    plan = plan_attention(unit_track(keypoints), (4, 4), K=1, stride=4)
     assert plan.region_BTN.shape == (1, 4, 16)
     assert plan.past_BTK[0, 3, 0] == 1

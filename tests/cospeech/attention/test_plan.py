@@ -17,6 +17,8 @@ from cospeech.attention.plan import (
     past_frames,
     plan_attention,
 )
+from cospeech.pose.track import PoseTrack
+from tests.helpers.keypoints import unit_track
 
 
 def moved(pose_P2: np.ndarray, degrees: float, shift: tuple[float, float]) -> np.ndarray:
@@ -26,7 +28,7 @@ def moved(pose_P2: np.ndarray, degrees: float, shift: tuple[float, float]) -> np
 
 def test_a_rigidly_moved_pose_has_no_error() -> None:
     pose = np.random.default_rng(0).random((9, 2))
-    error = alignment_error(np.stack([pose, moved(pose, 140, (0.3, -2.0))]), np.ones((2, 9)))
+    error = alignment_error(unit_track(np.stack([pose, moved(pose, 140, (0.3, -2.0))])))
     assert error[0, 1] == pytest.approx(0, abs=1e-7)
 
 
@@ -34,7 +36,7 @@ def test_a_rigidly_moved_pose_has_no_error() -> None:
 def test_scale_and_reflection_are_not_taken_away(change: str) -> None:
     pose = np.random.default_rng(0).random((9, 2))
     other = pose * 1.3 if change == "scaled" else pose * [-1, 1]
-    assert alignment_error(np.stack([pose, other]), np.ones((2, 9)))[0, 1] > 0.05
+    assert alignment_error(unit_track(np.stack([pose, other])))[0, 1] > 0.05
 
 
 def test_it_is_the_least_error_over_rigid_motions() -> None:
@@ -47,7 +49,7 @@ def test_it_is_the_least_error_over_rigid_motions() -> None:
         return float(weight @ ((poses[0] - moved(poses[1], x[0], (x[1], x[2]))) ** 2).sum(-1))
 
     least = min(minimize(error, [angle, 0, 0], method="Nelder-Mead").fun for angle in range(0, 360, 45))
-    found = alignment_error(poses, confidence)
+    found = alignment_error(unit_track(poses, confidence))
     assert found[0, 1] == pytest.approx(np.sqrt(least), abs=1e-4)
     np.testing.assert_allclose(found, found.T)
 
@@ -58,13 +60,13 @@ def test_points_of_no_confidence_count_for_nothing() -> None:
     other[4] = 50
     confidence = np.ones((2, 9))
     confidence[1, 4] = 0
-    assert alignment_error(np.stack([pose, other]), confidence)[0, 1] == pytest.approx(0, abs=1e-7)
+    assert alignment_error(unit_track(np.stack([pose, other]), confidence))[0, 1] == pytest.approx(0, abs=1e-7)
 
 
 def test_poses_without_a_common_point_come_last() -> None:
     poses = np.random.default_rng(3).random((3, 2, 2))
     confidence = np.array([[1, 0], [0, 1], [1, 1]])
-    error = alignment_error(poses, confidence)
+    error = alignment_error(unit_track(poses, confidence))
     assert np.isinf(error[0, 1])
     assert np.isfinite(error[0, 2])
 
@@ -84,11 +86,12 @@ def test_more_frames_than_are_past() -> None:
 
 def test_a_negative_number_of_frames_is_refused() -> None:
     with pytest.raises(ValueError, match="-1"):
-        plan_attention(np.zeros((2, 133, 2)), np.zeros((2, 133)), (4, 4), K=-1)
+        plan_attention(unit_track(np.zeros((2, 133, 2))), (4, 4), K=-1)
 
 
 def test_frames_where_nobody_is_seen_are_planned_too() -> None:
-    plan = plan_attention(np.zeros((3, 133, 2), np.float32), np.zeros((3, 133), np.float32), (4, 4), K=2)
+    nobody = unit_track(np.zeros((3, 133, 2), np.float32), np.zeros((3, 133), np.float32))
+    plan = plan_attention(nobody, (4, 4), K=2)
     assert not plan.region_BTN.any()
     assert plan.past_BTK[0].tolist() == [[-1, -1], [0, -1], [1, 0]]
 
@@ -123,13 +126,13 @@ def test_joined_plans_keep_their_windows_apart() -> None:
     assert torch.equal(mask, torch.cat([dense_mask(PLAN), dense_mask(other)]))
 
 
-def film(frames: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    return np.random.default_rng(5).random((frames, 133, 2)).astype(np.float32), np.ones((frames, 133), np.float32)
+def film(frames: int = 6) -> PoseTrack:
+    return unit_track(np.random.default_rng(5).random((frames, 133, 2)).astype(np.float32))
 
 
-def by_hand(mask: MaskConfig, keypoints: np.ndarray, confidence: np.ndarray) -> torch.Tensor:
+def by_hand(mask: MaskConfig, track: PoseTrack) -> torch.Tensor:
     """Each pair asked what the parts of the mask say to it."""
-    both = plan_attention(keypoints, confidence, (4, 4), mask.past_frames)
+    both = plan_attention(track, (4, 4), mask.past_frames)
     frames, tokens = both.region_BTN.shape[1:]
     seen = torch.zeros(frames, tokens, frames, tokens, dtype=torch.bool)
     for tq, tk in np.ndindex(frames, frames):
@@ -144,22 +147,21 @@ def by_hand(mask: MaskConfig, keypoints: np.ndarray, confidence: np.ndarray) -> 
 @pytest.mark.parametrize("parts", [("global",), ("local",), ("global", "local")])
 def test_parts_of_the_mask_can_be_switched_off(parts: tuple[MaskPart, ...]) -> None:
     mask = MaskConfig(parts, past_frames=2)
-    keypoints, confidence = film()
-    plan = mask.plan(keypoints, confidence, (4, 4))
+    plan = mask.plan(film(), (4, 4))
     assert plan is not None
     found = dense_mask(plan)[0]
-    assert torch.equal(found, by_hand(mask, keypoints, confidence))
+    assert torch.equal(found, by_hand(mask, film()))
     assert kept_share(plan) == pytest.approx(found.float().mean().item())
 
 
 def test_without_any_part_attention_is_dense() -> None:
-    assert MaskConfig((), past_frames=2).plan(*film(), (4, 4)) is None
+    assert MaskConfig((), past_frames=2).plan(film(), (4, 4)) is None
     assert kept_share(None) == 1
 
 
 @pytest.mark.parametrize("parts", [("global",), ("local",)])
 def test_the_fast_path_takes_a_mask_of_one_part(parts: tuple[MaskPart, ...]) -> None:
-    plan = MaskConfig(parts, past_frames=2).plan(*film(), (4, 4))
+    plan = MaskConfig(parts, past_frames=2).plan(film(), (4, 4))
     assert plan is not None
     q, k, v = torch.randn(3, 1, 6 * 16, 2, 8, generator=torch.Generator().manual_seed(0))
     found, expected = (sparse_attention(q, k, v, plan, method) for method in ("gathered", "dense"))

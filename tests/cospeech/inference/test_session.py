@@ -107,9 +107,8 @@ def test_points_that_the_models_never_saw_change_nothing(speaker: Speaker) -> No
     moved.confidence[11] = 0
 
     def drawn(whom: Person) -> np.ndarray:
-        points = np.repeat(whom.keypoints[None], 4, 0)
         with speaker.follow(whom) as animation:
-            animation.push(points, np.repeat(whom.confidence[None], 4, 0))
+            animation.push(whom.pose[[0] * 4])
             return animation.finish()
 
     np.testing.assert_array_equal(drawn(person), drawn(moved))

@@ -15,7 +15,7 @@ from cospeech.models.warping.warp import (
     take_apart,
     warp_picture,
 )
-from cospeech.pose.track import PoseTrack
+from tests.helpers.keypoints import unit_track
 from tests.helpers.limbs import person, pose, turned_forearm
 
 CELLS, SIZE = 8, 64
@@ -24,11 +24,6 @@ CELLS, SIZE = 8, 64
 def identity_field(cells: int = CELLS) -> torch.Tensor:
     middle = (torch.arange(cells) + 0.5) / cells
     return torch.complex(*torch.meshgrid(middle, middle, indexing="xy"))[None]
-
-
-def track(points_TK2: np.ndarray) -> PoseTrack:
-    """All of it seen, in 0..1."""
-    return PoseTrack(points_TK2, np.ones(points_TK2.shape[:2]), (1, 1))
 
 
 def noise_picture() -> torch.Tensor:
@@ -160,10 +155,10 @@ def test_reference_latents_are_deformed_frame_by_frame(frames):
     torch.manual_seed(0)
     codec = Codec(encoder_width=8, decoder_width=8, detail_width=4)
     codec.fit_patches(torch.rand(2, 3, 64, 64) * 2 - 1)
-    still = track(torch.view_as_real(person()).numpy()[None])
+    still = unit_track(torch.view_as_real(person()).numpy()[None])
     with torch.no_grad():
         reference = codec.encode(noise_picture() * 2 - 1)[0]
-    moved = track(np.stack([torch.view_as_real(person() + 0.05 * frame).numpy() for frame in range(frames)]))
+    moved = unit_track(np.stack([torch.view_as_real(person() + 0.05 * frame).numpy() for frame in range(frames)]))
     warped = Warper(codec, None, reference, still).warp(moved)
     assert warped.shape == (12, frames, 8, 8)
     alone = Warper(codec, None, reference, still).warp(moved[-1:])

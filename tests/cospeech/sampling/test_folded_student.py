@@ -43,7 +43,7 @@ def denoiser(request: pytest.FixtureRequest) -> Denoiser:
 
 def drawn(stream: StudentStream, warp: bool, precision: Precision) -> torch.Tensor:
     generator, parts, start = torch.Generator().manual_seed(1), [], 0
-    keypoints, confidence = poses(sum(CHUNKS))
+    track = poses(sum(CHUNKS))
     still = torch.randn(1, 3, CELLS, CELLS, generator=generator), torch.randn(1, 5, CELLS, CELLS, generator=generator)
     for length in CHUNKS:
         now = slice(start, start + length)
@@ -52,7 +52,7 @@ def drawn(stream: StudentStream, warp: bool, precision: Precision) -> torch.Tens
         pose = torch.randn(1, 5, length, CELLS, CELLS, generator=generator)
         condition = Condition(pose, *still, warped if warp else None)
         with torch.no_grad(), autocast(torch.device("cpu"), precision):
-            parts.append(stream.draw(noise, condition, keypoints[now], confidence[now]))
+            parts.append(stream.draw(noise, condition, track[now]))
     return torch.cat(parts, 2)
 
 

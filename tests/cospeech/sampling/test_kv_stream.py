@@ -10,16 +10,18 @@ from cospeech.attention.kv_cache import Memory, StreamPlanner
 from cospeech.attention.plan import plan_attention
 from cospeech.models.transformers.denoiser import Condition, Denoiser
 from cospeech.pose import skeleton as sk
+from cospeech.pose.track import PoseTrack
 from cospeech.sampling.euler import sample, timesteps
 from cospeech.sampling.folded_student import LeanStudent
 from cospeech.sampling.kv_stream import StudentStream
 from cospeech.sampling.quantization import Floating
+from tests.helpers.keypoints import unit_track
 from tests.helpers.meta import META, stand_in
 
 FRAMES, CELLS, STEPS, SHIFT = 9, 16, 2, 2.0
 
 
-def poses(frames: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def poses(frames: int, seed: int = 0) -> PoseTrack:
     """A person whose parts drift about, and who now and then hides a hand or the shoulders."""
     rng = np.random.default_rng(seed)
     base = rng.random((sk.KEYPOINTS, 2)) * 0.15
@@ -31,7 +33,7 @@ def poses(frames: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     confidence = np.ones((frames, sk.KEYPOINTS))
     confidence[2::5, sk.LEFT_HAND] = 0
     confidence[3::7, sk.LEFT_SHOULDER] = 0
-    return keypoints, confidence
+    return unit_track(keypoints, confidence)
 
 
 @pytest.fixture(scope="module")
@@ -60,21 +62,21 @@ def lean(denoiser: Denoiser, steps: int = STEPS) -> LeanStudent:
 
 
 def streamed(denoiser: Denoiser, chunks: list[int], memory: Memory) -> torch.Tensor:
-    (noise, condition), (keypoints, confidence) = window(sum(chunks)), poses(sum(chunks))
+    (noise, condition), track = window(sum(chunks)), poses(sum(chunks))
     stream, drawn, start = StudentStream(lean(denoiser), (CELLS, CELLS), memory), [], 0
     for length in chunks:
         now = slice(start, start + length)
         start += length
         part = condition.frames(now.start, now.stop)
-        drawn.append(stream.draw(noise[:, :, now], part, keypoints[now], confidence[now]))
+        drawn.append(stream.draw(noise[:, :, now], part, track[now]))
     return torch.cat(drawn, dim=2)
 
 
 @pytest.mark.parametrize("chunks", [[1] * 9, [4, 1, 3, 1], [9]], ids=["frames", "chunks", "at once"])
 @pytest.mark.parametrize("past", [0, 2, 20])
 def test_a_stream_equals_one_window(denoiser: Denoiser, chunks: list[int], past: int) -> None:
-    (noise, condition), (keypoints, confidence) = window(), poses(FRAMES)
-    plan = plan_attention(keypoints, confidence, (CELLS // 2, CELLS // 2), past)
+    (noise, condition), track = window(), poses(FRAMES)
+    plan = plan_attention(track, (CELLS // 2, CELLS // 2), past)
     expected = sample(denoiser, noise, condition, STEPS, SHIFT, plan)
     found = streamed(denoiser, chunks, Memory(past, frames=FRAMES, recent=2, max_frames=FRAMES))
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=2e-5)
@@ -83,12 +85,12 @@ def test_a_stream_equals_one_window(denoiser: Denoiser, chunks: list[int], past:
 def test_a_stream_leaves_nothing_behind_on_the_cpu(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch)
     elsewhere = copy.deepcopy(denoiser).to(META)
-    (noise, condition), (keypoints, confidence) = window(), poses(FRAMES)
+    (noise, condition), track = window(), poses(FRAMES)
     noise, condition = noise.to(META), condition.to(META)
     stream = StudentStream(lean(elsewhere), (CELLS, CELLS), Memory(2, frames=4, recent=2, max_frames=FRAMES))
     for now in (slice(0, 4), slice(4, 6), slice(6, FRAMES)):
         part = condition.frames(now.start, now.stop)
-        drawn = stream.draw(noise[:, :, now], part, keypoints[now], confidence[now])
+        drawn = stream.draw(noise[:, :, now], part, track[now])
         assert drawn.device == META
         assert drawn.shape == noise[:, :, now].shape
 
@@ -103,11 +105,11 @@ def test_the_past_matters_in_that_comparison(denoiser: Denoiser) -> None:
 
 def test_memory_is_bounded_however_long_the_video(denoiser: Denoiser) -> None:
     memory, frames = Memory(2, frames=5, recent=2, max_frames=4), 30
-    (noise, condition), (keypoints, confidence) = window(frames), poses(frames)
+    (noise, condition), track = window(frames), poses(frames)
     stream, taken = StudentStream(lean(denoiser, 1), (CELLS, CELLS), memory), []
     for t in range(frames):
         part = condition.frames(t, t + 1)
-        out = stream.draw(noise[:, :, t : t + 1], part, keypoints[t : t + 1], confidence[t : t + 1])
+        out = stream.draw(noise[:, :, t : t + 1], part, track[t : t + 1])
         assert out.isfinite().all()
         assert len(stream.frames_kept) <= 5
         assert stream.frames_kept[-2:] == list(range(t + 1))[-2:]
@@ -117,17 +119,17 @@ def test_memory_is_bounded_however_long_the_video(denoiser: Denoiser) -> None:
 
 
 def test_of_old_frames_the_likeness_is_let_go_and_the_odd_one_stays() -> None:
-    keypoints, confidence = poses(1)
+    keypoints = poses(1).keypoints
     odd = keypoints + np.random.default_rng(5).normal(0, 0.1, keypoints.shape)
     rng = np.random.default_rng(6)
     clip = np.concatenate([keypoints + rng.normal(0, 0.001, keypoints.shape) for _ in range(8)])
     clip[1] = odd[0]
     planner = StreamPlanner(Memory(1, frames=4, recent=2, max_frames=8), (8, 8))
     for frame in clip:
-        planner.advance(frame[None], confidence)
+        planner.advance(unit_track(frame[None]))
     assert 1 in planner.kept
     assert planner.kept[-2:] == [6, 7]
-    back = planner.advance(odd, confidence)
+    back = planner.advance(unit_track(odd))
     assert back.past == ((1,),)
 
 

@@ -39,16 +39,16 @@ def window() -> tuple[torch.Tensor, WanCondition]:
 
 
 def streamed(student: WanStudent, chunk: int, memory: Memory) -> torch.Tensor:
-    (noise, condition), (keypoints, confidence) = window(), poses(FRAMES)
+    (noise, condition), track = window(), poses(FRAMES)
     prepared = WanStreaming(student, timesteps(STEPS, SHIFT))
-    return sample_stream(prepared, noise, condition, keypoints, confidence, Chunks(chunk, memory), STRIDE)
+    return sample_stream(prepared, noise, condition, track, Chunks(chunk, memory), STRIDE)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, LATENTS])
 @pytest.mark.parametrize("past", [0, 2, 20])
 def test_a_stream_equals_one_window(student: WanStudent, chunk: int, past: int) -> None:
-    (noise, condition), (keypoints, confidence) = window(), poses(FRAMES)
-    plan = plan_attention(keypoints, confidence, (CELLS // 2, CELLS // 2), past, stride=STRIDE)
+    (noise, condition), track = window(), poses(FRAMES)
+    plan = plan_attention(track, (CELLS // 2, CELLS // 2), past, stride=STRIDE)
     with torch.no_grad():
         expected = sample(student, noise, condition, STEPS, SHIFT, plan)
     found = streamed(student, chunk, Memory(past, frames=LATENTS, recent=2, max_frames=LATENTS))
@@ -66,12 +66,12 @@ def test_the_past_matters_in_that_comparison(student: WanStudent) -> None:
 def test_memory_is_bounded_however_long_the_video(student: WanStudent) -> None:
     (noise, condition), memory = window(), Memory(2, frames=3, recent=1, max_frames=4)
     stream = StudentStream(WanStreaming(student, timesteps(1, SHIFT)), (CELLS, CELLS), memory, STRIDE)
-    keypoints, confidence = poses(200)
+    track = poses(200)
     most = 3 * (CELLS // 2) ** 2 * 2 * 24 * 4 * 2  # frames, tokens, layers, width, bytes, keys and values
     for number, (start, stop) in enumerate(latent_groups(197, STRIDE)):
         at = number % LATENTS
         part = condition.frames(at, at + 1)
-        drawn = stream.draw(noise[:, :, at : at + 1], part, keypoints[start:stop], confidence[start:stop])
+        drawn = stream.draw(noise[:, :, at : at + 1], part, track[start:stop])
         assert drawn.isfinite().all()
         assert len(stream.frames_kept) <= 3
         assert stream.memory_bytes() <= most
@@ -79,15 +79,15 @@ def test_memory_is_bounded_however_long_the_video(student: WanStudent) -> None:
 
 
 def test_the_planner_looks_back_as_the_plan_of_a_window_does() -> None:
-    keypoints, confidence = poses(FRAMES, seed=3)
-    expected = plan_attention(keypoints, confidence, (8, 8), 2, stride=STRIDE).past_BTK[0].numpy()
+    track = poses(FRAMES, seed=3)
+    expected = plan_attention(track, (8, 8), 2, stride=STRIDE).past_BTK[0].numpy()
     planner = StreamPlanner(Memory(2, frames=LATENTS, recent=2, max_frames=LATENTS), (8, 8), stride=STRIDE)
     found = []
     for start, stop in ((0, 1), (1, 13), (13, 17), (17, FRAMES)):
-        found += planner.advance(keypoints[start:stop], confidence[start:stop]).past
+        found += planner.advance(track[start:stop]).past
     assert found == [tuple(row[row >= 0].tolist()) for row in expected]
     with pytest.raises(ValueError, match=r"3 video frames .* 4"):
-        planner.advance(keypoints[:3], confidence[:3])
+        planner.advance(track[:3])
 
 
 def test_what_cannot_stream_says_so(student: WanStudent) -> None:

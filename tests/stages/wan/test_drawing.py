@@ -57,7 +57,7 @@ def test_a_long_stretch_is_drawn_in_windows_fused_by_latent_frame(
         for (start, stop), (frames, first) in video.items():
             plan = None
             if sampler.mask is not None:
-                plan = sampler.mask.plan(clip.track[frames].normalized, clip.track[frames].confidence, (4, 4), 4, first)
+                plan = sampler.mask.plan(clip.track[frames], (4, 4), 4, first)
             part = replace(condition, control_BVThw=condition.control_BVThw[:, :, [0, *range(1 + start, 1 + stop)]])
             x0 = net(noise[:, :, start:stop], torch.ones(1), part, plan)
             total[:, :, start:stop] += x0 * ramp[:, None, None]

@@ -82,14 +82,13 @@ def test_it_runs_alone_and_draws_what_the_student_draws(params: Params, exported
 
 def test_frames_that_do_not_fill_a_latent_frame_are_drawn_too(exported: Workspace) -> None:
     speaker, person = load(exported.model("export")), somebody()
-    points = person.keypoints + np.linspace(0, 6, 30)[:, None, None].astype(np.float32)
-    seen = np.repeat(person.confidence[None], 30, 0)
+    track = person.moving(person.keypoints + np.linspace(0, 6, 30)[:, None, None].astype(np.float32))
 
     def drawn(count: int, by: int) -> np.ndarray:
         with speaker.follow(person, seed=1) as animation:
             parts = []
             for start in range(0, count, by):
-                animation.push(points[start : min(start + by, count)], seen[start : min(start + by, count)])
+                animation.push(track[start : min(start + by, count)])
                 parts.append(animation.take())
             return np.concatenate([*parts, animation.finish()])
 
@@ -98,7 +97,7 @@ def test_frames_that_do_not_fill_a_latent_frame_are_drawn_too(exported: Workspac
     np.testing.assert_array_equal(drawn(30, 1), drawn(30, 7))
     moved = drawn(30, 30).astype(int)
     assert np.abs(moved[1:] - moved[:-1]).max() > 0
-    points += np.float32(8)
+    track.keypoints[:] += 8
     assert (drawn(30, 30) != moved).any(), "the pose matters"
     with pytest.raises(ValueError, match="not in chunks"):
         speaker.follow(person, chunk=4)

@@ -53,11 +53,12 @@ def test_it_draws_what_was_evaluated(params: Params, exported: Workspace, speake
     generator = torch.Generator().manual_seed(3)
     drawn = [first_noise((1, 16, 8, 8), student.temperature, generator) for _ in latent_groups(37, 4)]
     noise = torch.stack(drawn, 2)
-    pose = clip.track[part].normalized, clip.track[part].confidence
     assert student.chunks is not None
     assert student.chunks.memory.max_frames == 3
     with torch.no_grad():
-        latents = sample_stream(student.stream, noise, clip.condition(part, 0), *pose, student.chunks, clip.stride)
+        latents = sample_stream(
+            student.stream, noise, clip.condition(part, 0), clip.track[part], student.chunks, clip.stride
+        )
     expected = decode(student.codec, latents[0])
     still = read_frames(exported.video("bob-1"))[0]
     shown = speaker.animate(still, clip.track.keypoints[part], clip.track.confidence[part], seed=3)
@@ -85,14 +86,13 @@ def test_it_talks_live(speaker: Speaker) -> None:
 
 def test_any_number_of_frames_and_chunks(speaker: Speaker) -> None:
     person = somebody()
-    points = person.keypoints + np.linspace(0, 6, 30)[:, None, None].astype(np.float32)
-    seen = np.repeat(person.confidence[None], 30, 0)
+    track = person.moving(person.keypoints + np.linspace(0, 6, 30)[:, None, None].astype(np.float32))
 
     def drawn(count: int, by: int, chunk: int | None = None) -> np.ndarray:
         with speaker.follow(person, 1, chunk) as animation:
             parts = []
             for start in range(0, count, by):
-                animation.push(points[start : min(start + by, count)], seen[start : min(start + by, count)])
+                animation.push(track[start : min(start + by, count)])
                 parts.append(animation.take())
             return np.concatenate([*parts, animation.finish()])
 
@@ -109,6 +109,6 @@ def test_memory_does_not_grow(speaker: Speaker) -> None:
     person, taken = somebody(), []
     with speaker.follow(person) as animation:
         for _ in range(20):
-            animation.push(np.repeat(person.keypoints[None], 9, 0), np.repeat(person.confidence[None], 9, 0))
+            animation.push(person.pose[[0] * 9])
             taken.append(animation.memory_bytes())
     assert 0 < max(taken[10:]) <= max(taken[:10])
