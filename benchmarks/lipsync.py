@@ -16,7 +16,7 @@ import torch
 
 from cospeech.audio.mel import log_mel
 from cospeech.datasets.sync_clips import stretch_offsets
-from cospeech.footage.cut import SPEECH, VIDEO, CutJob, CutSettings, cut_clip
+from cospeech.footage.cut import SPEECH, VIDEO, CutJob, CutSettings, Refused, cut_clip
 from cospeech.footage.storage import Storage
 from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.files import write_json
@@ -34,6 +34,8 @@ def prepare(source: Path, settings: CutSettings, folder: Path) -> tuple[np.ndarr
     """Frames (T, H, W, 3) and speech (S,) of the clip that a video becomes."""
     store = ClipStore(folder, "ingest", "benchmark")
     cut = cut_clip(CutJob(str(source), Storage(None), settings, store))
+    if isinstance(cut, Refused):
+        raise ValueError(f"{source}: {cut.reason}")
     entry = store.entry(cut.key)
     return read_frames(entry / VIDEO), read_speech(entry / SPEECH)[0]
 
