@@ -1,4 +1,5 @@
-# Everything runs in .venv, made from requirements.lock. `make help` lists the commands.
+# Everything runs in .venv: requirements.lock is what the demo and your own runs load, requirements-dev.lock what tests,
+# checks, docs and the other extras of pyproject.toml need on top. `make help` lists the commands.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -6,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV := $(CURDIR)/.venv
 READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.ready-dev
 UV_VERSION := 0.13.9
 UV := $(VENV)/bin/uv
 PYTHON ?= $(shell for p in python3.12 python3.11 python3; do \
@@ -23,15 +25,23 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DVC_SITE_CACHE_DIR := $(CURDIR)/.cospeech/dvc
 
-.PHONY: help env demo run ui stop schedule test test-fast lint format deps lock corpus ablate pretrain clean
+.PHONY: help env dev extra demo run ui stop schedule test test-fast lint docs format deps lock corpus ablate pretrain \
+  wheel clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 env: $(READY) ## make or update .venv from requirements.lock
+dev: $(DEV_READY) ## the same and what tests, checks and docs need, from requirements-dev.lock
 
-# The package itself comes last, from this checkout: a sync removes what is not in the lock. Everything is compiled here,
+# The package itself comes last, from this checkout: a sync removes what is not in the locks. Everything is compiled here,
 # once: where Python may not write beside its modules, each of many processes would do it anew, seconds each.
+define install
+echo "installing what $1 names"
+$(UV) pip sync --quiet --compile-bytecode --require-hashes $1
+$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+endef
+
 $(READY): requirements.lock pyproject.toml
 	@if ! test -x $(VENV)/bin/python; then \
 	  if [ -z "$(PYTHON)" ]; then \
@@ -40,10 +50,15 @@ $(READY): requirements.lock pyproject.toml
 	  echo "making .venv with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); fi
 	@$(UV) --version 2>/dev/null | grep -q ' $(UV_VERSION)' || \
 	  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@echo "installing what requirements.lock names"
-	@$(UV) pip sync --quiet --compile-bytecode --require-hashes requirements.lock
-	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(call install,requirements.lock)
 	@touch $(READY)
+
+$(DEV_READY): $(READY) requirements-dev.lock
+	@$(call install,requirements.lock requirements-dev.lock)
+	@touch $(DEV_READY)
+
+extra: env ## add one extra of pyproject.toml in its locked versions: make extra NAME=dask
+	@$(UV) pip install --quiet --no-build-isolation -c requirements.lock -c requirements-dev.lock --editable '.[$(NAME)]'
 
 demo: env ## the whole pipeline on the embedded corpus, with the dashboard: 16 to 30 minutes on 2 cores
 	@python -m flows.demo
@@ -60,33 +75,47 @@ stop: env ## stop the dashboard
 schedule: env ## retrain by the clock, as prefect.yaml says, until ended (Ctrl-C)
 	@python -m flows.retraining.schedule
 
-test: env ## all tests, the whole pipeline on params/smoke.yaml included
+test: dev ## all tests, the whole pipeline on params/smoke.yaml included
 	@python -m pytest $(TWO_AT_A_TIME) $(PYTEST)
 
-test-fast: env ## the tests without the whole pipeline
+test-fast: dev ## the tests without the whole pipeline
 	@python -m pytest $(TWO_AT_A_TIME) -m "not e2e" $(PYTEST)
 
-lint: env ## style, types, import rules, parameter files, the DVC graph
+lint: dev ## style, types, import rules, parameter files, the DVC graph
 	@ruff check
 	@ruff format --check
 	@mypy
 	@lint-imports
 	@python -m flows.check
 
-format: env ## put the code in the project's style
+docs: dev ## the documentation as a site, in site/
+	@mkdocs build --strict --quiet
+
+wheel: env ## the library alone as a wheel, in dist/: all that an export needs to speak
+	@$(UV) build --quiet --wheel --no-build-isolation
+	@ls dist/*.whl
+
+format: dev ## put the code in the project's style
 	@ruff check --fix
 	@ruff format
 
 deps: env ## write into dvc.yaml and pipelines/sources/dvc.yaml which code each stage depends on
 	@python -m flows.graph
 
-lock: ## renew requirements.lock from pyproject.toml
-	@test -x $(UV) || { $(PYTHON) -m venv $(VENV) && $(VENV)/bin/python -m pip install --quiet uv==$(UV_VERSION); }
-	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile pyproject.toml --all-extras --universal --generate-hashes \
-	  --python-version 3.11 --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
-	@echo "wrote requirements.lock"
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(UV) pip compile pyproject.toml --universal --generate-hashes \
+  --python-version 3.11 --no-annotate --no-emit-index-url --no-emit-find-links --quiet
+ALL_LOCKED := $(VENV)/all.lock
 
-corpus: env ## draw the embedded corpus (data/demo) anew; long, and not needed to use it
+# first all together, so that both files hold the same versions; a package stands in one of them
+lock: env ## renew requirements.lock and requirements-dev.lock from pyproject.toml
+	@cat requirements.lock requirements-dev.lock > $(ALL_LOCKED)
+	@$(COMPILE) --all-extras -o $(ALL_LOCKED)
+	@$(COMPILE) --extra pipeline -c $(ALL_LOCKED) -o requirements.lock
+	@$(COMPILE) --all-extras -c $(ALL_LOCKED) -o requirements-dev.lock \
+	  $$(sed -nE 's/^([a-z0-9-]+)==.*/--no-emit-package \1/p' requirements.lock)
+	@echo "wrote requirements.lock and requirements-dev.lock"
+
+corpus: dev ## draw the embedded corpus (data/demo) anew; long, and not needed to use it
 	@python -m cospeech.corpus --out data/demo
 
 ablate: env ## the rows of the paper's Table 2 on the held-out clips; after a run, half an hour on 2 cores
@@ -97,4 +126,4 @@ pretrain: env ## draw hundreds of people and train models/pretrained on them; ho
 
 clean: env ## remove what runs have made (not .venv, data/demo, the DVC cache)
 	@python -m flows.clean
-	@rm -rf .mypy_cache .ruff_cache .import_linter_cache
+	@rm -rf build dist site .mypy_cache .ruff_cache .import_linter_cache

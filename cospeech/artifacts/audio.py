@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from cospeech.artifacts.tables import load_table, save_table
 from cospeech.artifacts.tensors import load_arrays, save_arrays
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,9 @@ WORD_COLUMNS = {"clip": "str", "kind": "str", "text": "str", "start": "float64",
 class Words:
     """Table of words and phones with times. `kind` is word or phone; start and end are in seconds."""
 
-    table: pd.DataFrame
+    table: "pd.DataFrame"
 
-    def of(self, clip: str, kind: str) -> pd.DataFrame:
+    def of(self, clip: str, kind: str) -> "pd.DataFrame":
         """Return the rows of one clip and kind (word or phone)."""
         return self.table[(self.table["clip"] == clip) & (self.table["kind"] == kind)].reset_index(drop=True)
 

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from cospeech.harness.files import atomic_path
+
+if TYPE_CHECKING:  # who only speaks from an export has no pandas
+    import pandas as pd
 
 LEDGER_COLUMNS = {
     "clip": "str",
@@ -32,7 +34,7 @@ LEDGER_COLUMNS = {
 CURATED_COLUMNS = {**LEDGER_COLUMNS, "kept": "bool", "reasons": "str", "av_offset": "Float64"}
 
 
-def save_table(path: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> None:
+def save_table(path: Path, table: "pd.DataFrame", columns: Mapping[str, str]) -> None:
     """Save a table with the given columns (name -> type) first and in order; other columns follow, sorted by name."""
     missing = [name for name in columns if name not in table.columns]
     assert not missing, missing
@@ -42,12 +44,14 @@ def save_table(path: Path, table: pd.DataFrame, columns: Mapping[str, str]) -> N
         ordered.to_parquet(temporary, index=False)
 
 
-def load_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+def load_table(path: Path, columns: Mapping[str, str]) -> "pd.DataFrame":
     """Load a table and check its columns (name -> type).
 
     Raises:
         ValueError: the file is absent or damaged, or lacks a column.
     """
+    import pandas as pd
+
     if not path.is_file():
         raise ValueError(f"{path}: no such file; run the stage that writes it (dvc repro)")
     try:
@@ -64,7 +68,7 @@ def load_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
 class Ledger:
     """One row per manifest row, in manifest order. `status` is ok or refused; refused rows have a `reason`."""
 
-    table: pd.DataFrame
+    table: "pd.DataFrame"
 
     @property
     def usable(self) -> list[str]:
@@ -87,7 +91,7 @@ class Curated:
     `NAME_threshold` per threshold; `av_offset` in frames (positive: the audio is late).
     """
 
-    table: pd.DataFrame
+    table: "pd.DataFrame"
 
     def clips(self, split: str) -> list[str]:
         """Return the ids of the kept clips of `split` (train or test), in manifest order."""

@@ -19,6 +19,7 @@ import torch
 from cospeech.audio.features import convolution_clock
 from cospeech.audio.timing import MODEL_RATE
 from cospeech.audio.words import Span
+from cospeech.utils.extras import require_extra
 from cospeech.utils.hub_weights import load_pretrained
 
 
@@ -142,6 +143,7 @@ def load_ctc(source: str, key: str, hub: bool) -> CtcModel:
     Raises:
         ValueError: no usable model, or a vocabulary that does not fit it.
     """
+    require_extra("speech", key, "transformers")
     from transformers import AutoFeatureExtractor, Wav2Vec2ForCTC
     from transformers.utils import cached_file
 

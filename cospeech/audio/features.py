@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from cospeech.audio.timing import MODEL_RATE, frame_times, interpolate_at, resample
+from cospeech.utils.extras import require_extra
 from cospeech.utils.hub_weights import load_pretrained
 
 Kind = Literal["wav2vec2", "whisper"]
@@ -80,6 +81,7 @@ def load_encoder(kind: Kind, source: str, hub: bool) -> SpeechEncoder:
     Raises:
         ValueError: no usable model, or one of another family.
     """
+    require_extra("speech", f"audio.features: {kind}", "transformers")
     from transformers import AutoConfig, AutoFeatureExtractor, Wav2Vec2Model, WhisperModel
 
     key = "audio.features_model"

@@ -14,6 +14,7 @@ from cospeech.audio.ctc import CtcModel, align_words
 from cospeech.audio.timing import MODEL_RATE, resample
 from cospeech.audio.voice_activity import load_segmentation, speech_probability
 from cospeech.audio.words import Span
+from cospeech.utils.extras import require_extra
 
 ONSET, OFFSET = 0.5, 0.363
 """Speech begins above ONSET and ends below OFFSET; whisperx's defaults."""
@@ -82,6 +83,7 @@ def load_recogniser(source: str, language: str | None, hub: bool) -> Any:
     Raises:
         ValueError: no usable model.
     """
+    require_extra("speech", "audio.recogniser", "ctranslate2", "faster_whisper", "transformers")
     os.environ.setdefault("PYANNOTE_METRICS_ENABLED", "false")  # read when pyannote is imported, by whisperx
     with _quiet():
         import whisperx

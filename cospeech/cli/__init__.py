@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from cospeech import __version__
 from cospeech.cli import footage, registry, speaking
 from cospeech.inference.errors import InputError
 
@@ -16,6 +17,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         sys.stderr.close()
         return 0
+    except ModuleNotFoundError as error:
+        if (error.name or "cospeech").startswith("cospeech"):
+            raise
+        print(
+            f"error: this command needs {error.name}, which the wheel does not bring; it works on a checkout of the "
+            "project, after `make env`",
+            file=sys.stderr,
+        )
+        return 1
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, InputError) else 1
@@ -23,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cospeech", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"cospeech {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for part in (footage, registry, speaking):
         part.add_commands(commands)

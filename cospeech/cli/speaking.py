@@ -73,7 +73,7 @@ def generate_video(options: argparse.Namespace) -> int:
 
     workspace, device = Workspace(options.root), pick_device(options.device)
     model = options.model or workspace.model("export")
-    request = Request(options.audio, options.image, options.out, options.pose, model, options.seed, device)
+    request = Request(options.audio, options.image, options.out, model, options.pose, options.seed, device)
     torch.set_num_threads(max(1, torch.get_num_threads() // 2))  # two chunks are generated at a time
     keep_freed_memory()
     frames = generate(

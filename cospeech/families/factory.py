@@ -6,6 +6,7 @@ from typing import Any
 from cospeech.families.base import Family
 from cospeech.families.embedded import Embedded
 from cospeech.families.wan.config import WanSettings
+from cospeech.utils.extras import require_extra
 from cospeech.utils.precision import Precision
 
 
@@ -13,6 +14,7 @@ def pick_family(wan: Mapping[str, Any] | None, precision: Precision = "fp32", se
     """wan: section `wan` of the parameters. precision, seed: of what is trained or draws."""
     if wan is None:
         return Embedded()
+    require_extra("wan", "the section wan of the parameters", "peft", "transformers")
     from cospeech.families.wan.family import WanFamily
 
     return WanFamily(WanSettings(**wan), precision, seed)

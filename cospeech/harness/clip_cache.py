@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from cospeech.harness.files import atomic_path, file_digest, read_json, value_digest, write_json
 
 
@@ -63,6 +61,8 @@ class ClipStore:
 
     def record(self, reused: Mapping[str, bool]) -> None:
         """Record which clips of this run were reused; `cospeech ledger` shows it."""
+        import pandas as pd
+
         frame = pd.DataFrame({"clip": list(reused), "reused": list(reused.values())})
         with atomic_path(record_path(self.root, self.stage)) as path:
             frame.to_parquet(path, index=False)

@@ -11,6 +11,7 @@ from concurrent.futures import Executor, Future
 from typing import Any
 
 from cospeech.harness.process_pool import process_pool
+from cospeech.utils.extras import require_extra
 
 CONNECT_SECONDS = 20.0
 DASK, RAY = ("tcp://", "tls://", "ucx://", "ws://", "wss://"), ("ray://", "ray:")
@@ -54,10 +55,9 @@ class _DaskExecutor(_ClusterExecutor):
     """
 
     def __init__(self, address: str) -> None:
-        try:
-            from distributed import Client
-        except ImportError as error:
-            raise ValueError("compute.cluster is a Dask scheduler; install Dask: pip install -e '.[dask]'") from error
+        require_extra("dask", f"compute.cluster: {address}", "distributed")
+        from distributed import Client
+
         try:
             self._client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except OSError as error:
@@ -79,10 +79,9 @@ class _RayExecutor(_ClusterExecutor):
     RETRIES = 3
 
     def __init__(self, address: str) -> None:
-        try:
-            import ray
-        except ImportError as error:
-            raise ValueError("compute.cluster is a Ray cluster; install Ray: pip install -e '.[ray]'") from error
+        require_extra("ray", f"compute.cluster: {address}", "ray")
+        import ray
+
         self._ray = ray
         try:
             self._context = ray.init(

@@ -1,5 +1,6 @@
 """Files to a file: a voice and a picture, or a voice, a picture and a clip to move like, to an mp4 with its origin."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from cospeech.harness.files import atomic_path, file_digest, folder_digest
 from cospeech.inference.audio_source import Voice, read_voice
@@ -25,15 +27,15 @@ from cospeech.provenance.video import GENERATED, sign_file
 
 @dataclass(frozen=True)
 class Request:
-    """pose: a clip to move like; None: the voice moves. model: folder of an export."""
+    """What to draw, and where to. model: folder of an export. pose: a clip to move like; None: the voice moves."""
 
     audio: Path
     image: Path
     out: Path
-    pose: Path | None
     model: Path
-    seed: int
-    device: torch.device
+    pose: Path | None = None
+    seed: int = 0
+    device: torch.device | str = "cpu"
 
 
 class Bar(Protocol):
@@ -65,7 +67,16 @@ class _Cast:
         return replace(self, voice=self.voice.cut(len(self.moves) / self.speaker.settings.fps))
 
 
-def generate(request: Request, identity: Identity | None, progress: Progress, tell: Callable[[str], None]) -> int:
+def _no_bar(frames: int) -> AbstractContextManager[Bar]:
+    return tqdm(total=frames, disable=True)
+
+
+def generate(
+    request: Request,
+    identity: Identity | None = None,
+    progress: Progress = _no_bar,
+    tell: Callable[[str], None] = warnings.warn,
+) -> int:
     """Write the video; how many frames it has. In memory that does not depend on its length.
 
     identity: signs it; None: unsigned. tell: gets notes on what was changed of the input.

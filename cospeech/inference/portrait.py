@@ -1,6 +1,7 @@
 """A picture file to a person who can talk: found, checked, cropped to the square that the model knows."""
 
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from cospeech.inference.errors import InputError
 from cospeech.pose import skeleton as sk
 from cospeech.pose.detectors import Detector
 from cospeech.pose.faces import count_faces
+from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
 from cospeech.pose.track import PoseTrack
 
 LEAST = 128
@@ -25,13 +27,19 @@ _WHOLE = 0.8
 _ADVICE = "a picture of one person from the hips up, facing the camera, with both hands in it, is needed"
 
 
-def read_portrait(path: Path, detector: Detector) -> Person:
+def read_portrait(path: str | Path, detector: Detector | None = None) -> Person:
     """The one person in a picture file, upright as its camera says.
+
+    detector: None for MediaPipe as it is by default, built for this picture alone.
 
     Raises:
         InputError: not a picture, too small, nobody, several faces, shoulders or hands not in it.
     """
-    return find_person(read_picture(path), detector, str(path))
+    picture = read_picture(Path(path))
+    if detector is not None:
+        return find_person(picture, detector, str(path))
+    with closing(MediaPipeDetector(MediaPipeOptions())) as own:
+        return find_person(picture, own, str(path))
 
 
 def read_picture(path: Path) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from cospeech.pose import skeleton as sk
 from cospeech.pose.cleaning import clean
 from cospeech.pose.track import PoseTrack
+from cospeech.utils.extras import require_extra
 
 WHERE = (
     "get the YOLOX person detector and the whole-body pose model (*.onnx) that DWPose or RTMW publish and name their "
@@ -69,6 +70,7 @@ class DwposeDetector:
 
 def load_models(options: DwposeOptions) -> tuple[Any, Any]:
     """rtmlib's YOLOX and RTMPose over the weights, with the input sizes that the files declare."""
+    require_extra("dwpose", "poses.backend: dwpose", "onnxruntime", "rtmlib")
     import onnxruntime
     from rtmlib import YOLOX, RTMPose
 

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -71,6 +73,15 @@ def test_a_voice_and_a_picture_become_a_video(given: Path, tmp_path: Path, capsy
     np.testing.assert_array_equal(read_frames(tmp_path / "again.mp4"), frames)
     assert generate(given, tmp_path / "other.mp4", seed="1") == 0
     assert (read_frames(tmp_path / "other.mp4") != frames).any()
+
+
+def test_the_wheel_needs_nothing_else_to_draw_and_to_verify(given: Path, repository: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.helpers.base_only"]
+    out = tmp_path / "talk.mp4"
+    named = ["--audio", given / "speech.wav", "--image", given / "person.png", "--model", given / "export"]
+    drawn = [*command, "generate", *named, "--out", out, "--root", given]
+    subprocess.run(drawn, cwd=repository, capture_output=True, text=True, check=True)
+    subprocess.run([*command, "verify", out], cwd=repository, capture_output=True, text=True, check=True)
 
 
 def test_a_clip_drives_and_the_shorter_one_ends_it(
