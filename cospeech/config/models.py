@@ -89,7 +89,7 @@ class TeacherSection(Section):
 
 
 class WanSection(Section):
-    """Wan 2.1 in place of the networks of codec, teacher and student; see docs/paper-scale.md."""
+    """Wan 2.1 in place of the networks of codec, teacher and student; see docs/guides/wan.md."""
 
     hub: bool = Field(description="download the models below by name? false: use folders and local caches only")
     teacher: str = Field(

@@ -19,7 +19,7 @@ class QuantiseSection(Section):
 
 
 class WeightsSection(Section):
-    """Official weights of published networks (docs/metrics.md); null: the measure is null."""
+    """Official weights of published networks (docs/reference/metrics.md); null: the measure is null."""
 
     syncnet: Path | None = Field(description="syncnet_v2.model; null: the expert of train_sync measures lip-sync")
     lpips: Path | None = Field(description="torchvision's AlexNet (safetensors)")
@@ -58,7 +58,7 @@ class ExportSection(Section):
 
 
 class ProvenanceSection(Section):
-    """Signing of sample videos (C2PA) and exports; see docs/provenance.md."""
+    """Signing of sample videos (C2PA) and exports; see docs/guides/provenance.md."""
 
     sign: bool
     key: Path | None = Field(

@@ -12,7 +12,7 @@ from cospeech.pose.track import PoseTrack
 
 CLOSED = 0.04
 """Inner-lip gap, in distances between the eyes, under which lips count as closed. Over the real clips of the embedded
-corpus 84% of 230 p, b, m are under it, 29% of other sounds, 6% of open vowels (docs/metrics.md)."""
+corpus 84% of 230 p, b, m are under it, 29% of other sounds, 6% of open vowels (docs/reference/metrics.md)."""
 BILABIAL = frozenset("pbm")
 _STEADY = np.r_[sk.NOSE_BRIDGE, sk.NOSE_BASE, sk.RIGHT_EYE_RING, sk.LEFT_EYE_RING]
 _UPPER, _LOWER = sk.INNER_LIPS[1:4], sk.INNER_LIPS[[7, 6, 5]]

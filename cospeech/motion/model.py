@@ -83,7 +83,7 @@ class _FlowHead(nn.Module):
 class MotionModel(Model):
     """lookahead: frames of voice heard beyond a frame. chunk: frames of posture drawn at once, at most those heard.
     liveliness: size of the noise that posture is drawn from. After as few clips as one has, the network is surer than a
-    voice not heard before allows, and at 1, as in training, hands are too slow (docs/motion.md)."""
+    voice not heard before allows, and at 1, as in training, hands are too slow (docs/explanation/motion.md)."""
 
     @register_to_config
     def __init__(

@@ -12,7 +12,7 @@ from .representation import LIDS, POSTURE, describe, pose
 
 _FADE = 100.0
 """Frames in which what the network cannot see of a body's displacement fades by a factor of e, about a training clip.
-It learnt to bring back what it sees; the rest would add up for minutes (docs/motion.md)."""
+It learnt to bring back what it sees; the rest would add up for minutes (docs/explanation/motion.md)."""
 
 
 class MotionStream:

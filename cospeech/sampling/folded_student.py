@@ -3,7 +3,7 @@
 The time of a step is fixed. So its modulation of the transformer's norms becomes their weight and bias, that of the
 branches a factor of their last layer; text attention, to one constant token, becomes a bias; queries, keys and values
 come from one product, in weights of the precision that is drawn in. Same networks, same numbers up to rounding
-(tests/cospeech/sampling/test_folded_student.py), for 0.82 to 0.88 of the processor time (docs/speaking.md).
+(tests/cospeech/sampling/test_folded_student.py), for 0.82 to 0.88 of the processor time (docs/guides/speaking.md).
 
 Axes: T frames, N tokens of a frame, M = T*N, W width, H heads, D head width, C latent channels, E convolution width,
 P pose channels, h w latent cells.

@@ -98,7 +98,7 @@ def _comparison_row(each: "Comparison") -> str:
 
 
 def publish_decision(decision: "Decision", version: str | None) -> None:
-    """Attach the page to the flow run that is running, and tell automations (docs/service.md)."""
+    """Attach the page to the flow run that is running, and tell automations (docs/guides/retraining.md)."""
     from prefect.artifacts import create_markdown_artifact
     from prefect.events import emit_event
 

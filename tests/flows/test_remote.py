@@ -25,7 +25,7 @@ class Project:
         self.configure(bucket)
 
     def configure(self, bucket: str) -> None:
-        """As docs/service.md says, and quick to give up."""
+        """As docs/guides/retraining.md says, and quick to give up."""
         settings = {
             "url": f"s3://{bucket}/cache",
             "endpointurl": self.endpoint,
@@ -97,7 +97,7 @@ def test_the_server_dies_in_mid_push_and_comes_back(project: Project, s3_server:
 
 
 def test_a_half_written_object_is_never_read_as_whole(project: Project, s3_server: S3Server) -> None:
-    """As a server that lost its disk's last blocks would leave one: found out, and mended as docs/service.md says."""
+    """As a server that lost its disk's last blocks would leave one: found out, and mended as docs/guides/retraining.md says."""
     before = project.digests()
     project("push", "-q")
     whole = shutil.copytree(project.root / ".dvc/cache", project.root / "kept")
