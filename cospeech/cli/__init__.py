@@ -11,7 +11,7 @@ from cospeech.inference.errors import InputError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status: 0 success, 1 error, 2 wrong usage or input."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         return int(options.command(options))
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2 if isinstance(error, InputError) else 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cospeech", description=__doc__)
     parser.add_argument("--version", action="version", version=f"cospeech {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -77,9 +77,13 @@ def generate(
     progress: Progress = _no_bar,
     tell: Callable[[str], None] = warnings.warn,
 ) -> int:
-    """Write the video; how many frames it has. In memory that does not depend on its length.
+    """Write the video and count its frames, in memory that does not depend on its length.
 
-    identity: signs it; None: unsigned. tell: gets notes on what was changed of the input.
+    Args:
+        request: what to draw, and where to.
+        identity: signs it; None: unsigned.
+        progress: opens a bar for so many frames.
+        tell: gets notes on what was changed of the input.
 
     Raises:
         InputError: something given cannot be used; nothing was written.

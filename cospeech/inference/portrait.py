@@ -28,9 +28,11 @@ _ADVICE = "a picture of one person from the hips up, facing the camera, with bot
 
 
 def read_portrait(path: str | Path, detector: Detector | None = None) -> Person:
-    """The one person in a picture file, upright as its camera says.
+    """Read the one person in a picture file, upright as its camera says.
 
-    detector: None for MediaPipe as it is by default, built for this picture alone.
+    Args:
+        path: a picture of one person from the hips up, facing the camera, with both hands in it.
+        detector: None for MediaPipe as it is by default, built for this picture alone.
 
     Raises:
         InputError: not a picture, too small, nobody, several faces, shoulders or hands not in it.

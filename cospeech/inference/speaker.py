@@ -21,9 +21,11 @@ __all__ = ["Person", "Settings", "Speaker", "keep_freed_memory", "load"]
 
 
 def load(folder: str | Path, device: torch.device | str = "cpu", precision: Precision | None = None) -> "Speaker":
-    """The model in an export folder.
+    """Load the model of an export.
 
     Args:
+        folder: the export, such as models/export.
+        device: "cpu", "cuda" or another of torch's.
         precision: auto takes what is fastest here, whole numbers of 8 bits where the processor has AVX2; fp32 and bf16
             are floating point; None: as the export says.
 
@@ -77,8 +79,8 @@ class Speaker:
         Args:
             reference_image: (S, S, 3) uint8 RGB, square, head and shoulders to hips.
             keypoints: (T, 133, 2), COCO-WholeBody, pixels of the reference image. confidence: (T, 133), 0 to 1.
-            reference_keypoints, reference_confidence: (133, 2) and (133,) of the picture; None: those of
-                the first frame.
+            reference_keypoints: (133, 2) of the picture; None: those of the first frame.
+            reference_confidence: (133,), likewise.
 
         Raises:
             ValueError: shapes that do not fit.

@@ -16,4 +16,6 @@ def load_tensors(path: Path) -> dict[str, torch.Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file ({error}); see docs/reference/metrics.md for the weights") from error
+        raise ValueError(
+            f"{path}: not a safetensors file ({error}); see docs/reference/metrics.md for the weights"
+        ) from error

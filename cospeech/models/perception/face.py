@@ -82,7 +82,9 @@ def load_face_net(path: Path) -> FaceNet:
         ValueError: no such file, or one of another network.
     """
     if not path.is_file():
-        raise ValueError(f"{path}: no such file; it should hold ArcFace weights as safetensors (docs/reference/metrics.md)")
+        raise ValueError(
+            f"{path}: no such file; it should hold ArcFace weights as safetensors (docs/reference/metrics.md)"
+        )
     weights = load_tensors(path)
     try:
         net = FaceNet(*_shape(weights))

@@ -38,7 +38,9 @@ def load_lpips(path: Path) -> Lpips:
         ValueError: no such file, or one of another network.
     """
     if not path.is_file():
-        raise ValueError(f"{path}: no such file; it should hold an LPIPS backbone as safetensors (docs/reference/metrics.md)")
+        raise ValueError(
+            f"{path}: no such file; it should hold an LPIPS backbone as safetensors (docs/reference/metrics.md)"
+        )
     weights = {name: weight for name, weight in load_tensors(path).items() if name.startswith("features.")}
     first = weights.get("features.0.weight")
     net = _NETS.get(first.numel()) if first is not None else None
