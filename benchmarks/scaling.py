@@ -1,7 +1,8 @@
 """What a clip costs: processor seconds of the stages that work clip by clip, and their bytes, on the embedded corpus.
 
 Processor time (this process and its children), not wall time, so that other work on the machine disturbs it little. One
-pair of clips warms up (models are loaded once a worker), the others are counted. `docs/guides/scaling.md` does the arithmetic.
+pair of clips warms up (models are loaded once a worker), the others are counted. docs/guides/scaling.md does the
+arithmetic.
 """
 
 import argparse

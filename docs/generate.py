@@ -1,4 +1,4 @@
-"""Pages that are written from the code when the site is built: parameters, command line, rooms. A hook of mkdocs.yml."""
+"""Write pages from the code when the site is built: parameters, command line, rooms. A hook of mkdocs.yml."""
 
 import ast
 import os

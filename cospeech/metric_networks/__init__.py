@@ -1,1 +1,1 @@
-"""Published networks that measures look through, from official weights on disk (docs/reference/metrics.md has their formats)."""
+"""Published networks that measures look through, from official weights (formats: docs/reference/metrics.md)."""

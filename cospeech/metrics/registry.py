@@ -1,4 +1,4 @@
-"""The measures of reports/metrics.json: how they are named, read and judged. docs/reference/metrics.md has the definitions."""
+"""The measures of reports/metrics.json: how they are named, read and judged. Definitions: docs/reference/metrics.md."""
 
 from dataclasses import dataclass
 

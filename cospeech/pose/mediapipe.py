@@ -1,9 +1,9 @@
 """MediaPipe Holistic 0.10 as a detector of the 133 COCO-WholeBody keypoints.
 
 The graph is the one that `mediapipe.solutions.holistic.Holistic` runs, with more of its streams read, which the Python
-class leaves out: the presence scores of face and hands, and which hand each looks like. docs/reference/keypoints.md tells what
-each confidence is. The pose model's silhouette, which it draws in every frame though nobody reads it, is cut out: an
-eighth of a frame's processor time or more, and the keypoints are the same to the bit.
+class leaves out: the presence scores of face and hands, and which hand each looks like. docs/reference/keypoints.md
+tells what each confidence is. The pose model's silhouette, which it draws in every frame though nobody reads it, is cut
+out: an eighth of a frame's processor time or more, and the keypoints are the same to the bit.
 """
 
 from collections.abc import Iterable, Sequence

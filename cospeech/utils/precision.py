@@ -31,8 +31,8 @@ def resolve_precision(device: torch.device, precision: Precision) -> Literal["bf
 def _faster_on_processor() -> bool:
     """Whether this CPU is faster in bfloat16: with AMX, or AMD with AVX512-BF16.
 
-    Intel CPUs with AVX512-BF16 but without AMX take 1.35 times as long as in float32 (docs/explanation/training.md), most others
-    emulate bfloat16 in up to twice the time, and torch does not report Arm's support.
+    Intel CPUs with AVX512-BF16 but without AMX take 1.35 times as long as in float32 (docs/explanation/training.md),
+    most others emulate bfloat16 in up to twice the time, and torch does not report Arm's support.
     """
     if torch.cpu._is_amx_tile_supported():
         return True

@@ -97,7 +97,7 @@ def test_the_server_dies_in_mid_push_and_comes_back(project: Project, s3_server:
 
 
 def test_a_half_written_object_is_never_read_as_whole(project: Project, s3_server: S3Server) -> None:
-    """As a server that lost its disk's last blocks would leave one: found out, and mended as docs/guides/retraining.md says."""
+    """As a server that lost its disk's last blocks would leave one: found out, and mended."""
     before = project.digests()
     project("push", "-q")
     whole = shutil.copytree(project.root / ".dvc/cache", project.root / "kept")
