@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -103,14 +104,16 @@ def cell(text: str) -> str:
 
 
 def command_line() -> str:
-    """Print the help of `cospeech` and of its commands."""
+    """Print the help of `cospeech` and of its commands, and what `make` does."""
     os.environ["COLUMNS"] = "100"  # argparse wraps by it
     parser = build_parser()
     (commands,) = (action.choices for action in parser._actions if isinstance(action.choices, Mapping))
     text = f"# Command line\n\n```text\n{parser.format_help()}```\n"
     for name, command in commands.items():
         text += f"\n## cospeech {name}\n\n```text\n{command.format_help()}```\n"
-    return text
+    targets = re.findall(r"^([a-z-]+):.*## (.*)", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    rows = "".join(f"| `make {name}` | {cell(about)} |\n" for name, about in targets)
+    return f"{text}\n## make\n\n| | |\n|---|---|\n{rows}"
 
 
 def rooms() -> str:
