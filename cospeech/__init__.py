@@ -13,8 +13,8 @@ What stands here is imported when it is first used: `import cospeech` alone load
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # importing typing's own would take most of the time that this module takes
 if TYPE_CHECKING:
     from cospeech.inference.conditioning import Person
     from cospeech.inference.errors import InputError
