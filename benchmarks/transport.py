@@ -1,8 +1,8 @@
 """How long from a frame's being handed to the sender to its being on the screen: websocket and Media Source, or WebRTC?
 
-The same frames and the same sound go to headless Chromium over the page's own path (`Talk`, `Film`, player.js) and over
-aiortc, on loopback. A frame carries its number as blocks that the page reads back; a beep begins with the first of
-every second. A frame of a chunk is due at its place in it: with --chunk 8 the last one 280 ms after the first. delay:
+The same frames and the same sound go to headless Chromium over the page's own path (`AvSync`, `Mp4Stream`, player.js)
+and over aiortc, on loopback. A frame carries its number as blocks that the page reads back; a beep begins with the first
+of every second. A frame of a chunk is due at its place in it: with --chunk 8 the last one 280 ms after the first. delay:
 from due to on the screen. skew: how much later a picture is seen than the beep that belongs to it is heard. processor:
 of the sending process, seconds a second of film.
 """
@@ -24,8 +24,8 @@ import numpy as np
 from benchmarks.browser import NONE_FOUND, browser_path
 from cospeech import serving
 from cospeech.harness.files import write_json
-from cospeech.serving.av_sync import Talk
-from cospeech.serving.mp4_stream import SAMPLE_RATE, Film
+from cospeech.serving.av_sync import AvSync
+from cospeech.serving.mp4_stream import SAMPLE_RATE, Mp4Stream
 
 ROOT = Path(__file__).parents[1]
 SIZE, FPS = 256, 25
@@ -69,7 +69,7 @@ class Scene:
 
 
 class Prepared:
-    """A `cospeech.serving.av_sync.Drawing` that draws nothing: gives `frames` for whatever it hears."""
+    """A `cospeech.serving.av_sync.FrameSource` without a model: returns `frames` for any sound."""
 
     frames = np.zeros((0, SIZE, SIZE, 3), np.uint8)
 
@@ -99,11 +99,11 @@ class Sender:
 
 async def over_websocket(visitor: Any, sender: Sender) -> None:
     await visitor.accept()
-    film, drawing = Film(SIZE, FPS), Prepared()
-    talk = Talk(drawing, film, SAMPLE_RATE, SAMPLE_RATE, FPS)
+    film, drawing = Mp4Stream(SIZE, FPS), Prepared()
+    talk = AvSync(drawing, film, SAMPLE_RATE, SAMPLE_RATE, FPS)
     await visitor.send_text(film.mime)
     await visitor.receive_text()
-    talk.hear(sender.scene.voice(0, LOOK_AHEAD))
+    talk.push(sender.scene.voice(0, LOOK_AHEAD))
 
     async def take(first: int, now: float) -> None:
         drawing.frames = sender.scene.frames(first, sender.chunk)

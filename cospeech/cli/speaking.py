@@ -95,7 +95,7 @@ def serve_page(options: argparse.Namespace) -> int:
     from cospeech.provenance.xmp import xmp_packet
     from cospeech.serving.auth import check_certificate, check_token
     from cospeech.serving.limits import Limits
-    from cospeech.serving.portraits import offered_people
+    from cospeech.serving.portraits import load_portraits
     from cospeech.serving.server import Address, serve
     from cospeech.utils.device import pick_device
 
@@ -109,7 +109,7 @@ def serve_page(options: argparse.Namespace) -> int:
     origin = xmp_packet(model)
     serve(
         load(model, device),
-        offered_people(folder, load_revocations(workspace.revoked)) if folder else [],
+        load_portraits(folder, load_revocations(workspace.revoked)) if folder else [],
         address,
         options.token,
         max(1, available_cores() // 2) if options.talks is None else options.talks,

@@ -1,4 +1,4 @@
-"""Pages, pictures and the websocket."""
+"""Routes of the live page: files, pictures and the websocket."""
 
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -7,9 +7,9 @@ import anyio
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from cospeech.serving.auth import COOKIE, ENTRANCE, Guard, Token
+from cospeech.serving.auth import COOKIE, ENTRANCE, AuthMiddleware, Token
 from cospeech.serving.limits import Limits
-from cospeech.serving.session import Studio, receive_visitor
+from cospeech.serving.session import ServerState, run_session
 
 _PAGE = Path(__file__).parent / "page"
 _TYPES = {
@@ -20,19 +20,20 @@ _TYPES = {
 }
 _FORM = "enter.html"
 _UPLOADS = 4
-"""Bodies read at the same time."""
+"""Uploads that are read at the same time."""
 
 
-def make_app(studio: Studio, token: Token) -> FastAPI:
+def make_app(state: ServerState, token: Token) -> FastAPI:
+    """Build the application."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Guard, token=token)
+    app.add_middleware(AuthMiddleware, token=token)
     _add_page(app)
     _add_entrance(app, token)
-    _add_people(app, studio)
+    _add_people(app, state)
 
     @app.websocket("/talk")
     async def talk(socket: WebSocket) -> None:
-        await receive_visitor(socket, studio)
+        await run_session(socket, state)
 
     return app
 
@@ -65,18 +66,18 @@ def _add_entrance(app: FastAPI, token: Token) -> None:
         return answer
 
 
-def _add_people(app: FastAPI, studio: Studio) -> None:
-    limits, uploads = studio.limits, anyio.CapacityLimiter(_UPLOADS)
+def _add_people(app: FastAPI, state: ServerState) -> None:
+    limits, uploads = state.limits, anyio.CapacityLimiter(_UPLOADS)
 
     @app.get("/about")
     async def about() -> dict:
-        people = [{"id": key, "name": name} for key, name in studio.gallery.offered().items()]
-        return {"people": people, "limits": _told(limits), "size": studio.speaker.settings.size}
+        people = [{"id": key, "name": name} for key, name in state.gallery.names().items()]
+        return {"people": people, "limits": _page_limits(limits), "size": state.speaker.settings.size}
 
     @app.get("/people/{key}")
     async def picture(key: str) -> Response:
-        found = studio.gallery.picture(key)
-        return Response(found, media_type="image/*") if found else JSONResponse({"error": "nobody of that id"}, 404)
+        found = state.gallery.picture(key)
+        return Response(found, media_type="image/*") if found else JSONResponse({"error": f"no person {key!r}"}, 404)
 
     @app.post("/people")
     async def bring(request: Request) -> Response:
@@ -84,27 +85,28 @@ def _add_people(app: FastAPI, studio: Studio) -> None:
             async with uploads:
                 with anyio.fail_after(limits.upload_seconds):
                     data = await _body(request, limits.picture_bytes)
-            return JSONResponse({"id": await studio.gallery.add(data)})
+            return JSONResponse({"id": await state.gallery.add(data)})
         except TimeoutError:
             return JSONResponse({"error": f"the picture did not arrive within {limits.upload_seconds:g} s"}, 408)
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 422)
 
 
-def _told(limits: Limits) -> dict[str, float]:
-    """What the page checks before it sends."""
+def _page_limits(limits: Limits) -> dict[str, float]:
+    """Return the limits that the page checks before it sends anything."""
     names = ("picture_bytes", "voice_bytes", "voice_seconds")
     return {name: getattr(limits, name) for name in names}
 
 
-async def _body(request: Request, most: int) -> bytes:
-    """
+async def _body(request: Request, max_bytes: int) -> bytes:
+    """Read the body of a request.
+
     Raises:
-        ValueError: larger than that.
+        ValueError: it is larger than `max_bytes`.
     """
     data = bytearray()
-    async for piece in request.stream():
-        data += piece
-        if len(data) > most:
-            raise ValueError(f"larger than {most / 1e6:g} MB, which is the most for an upload")
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > max_bytes:
+            raise ValueError(f"the upload is larger than {max_bytes / 1e6:g} MB, the limit")
     return bytes(data)

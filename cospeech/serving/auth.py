@@ -1,4 +1,4 @@
-"""Who may come in: checked before any page, picture or websocket."""
+"""Check every request: host, origin and token."""
 
 import hmac
 import ipaddress
@@ -19,7 +19,7 @@ SHORTEST_TOKEN = 16
 COOKIE = "cospeech"
 ENTRANCE = "/enter"
 OPEN = (ENTRANCE, "/page.css", "/icon.svg")
-"""What can be seen without the token."""
+"""Paths that need no token."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -33,6 +33,7 @@ HEADERS = {
 
 
 def is_loopback(host: str) -> bool:
+    """Return whether a host name or address is this machine's own."""
     if host == "localhost":
         return True
     try:
@@ -42,56 +43,59 @@ def is_loopback(host: str) -> bool:
 
 
 def check_token(host: str, token: str | None) -> None:
-    """
+    """Check that an address which others can reach is protected by a token of sufficient length.
+
     Raises:
-        InputError: others can reach this address and there is no token, or a short one.
+        InputError: the token is missing or too short.
     """
     import secrets
 
     if token is None and not is_loopback(host):
         raise InputError(
-            f"{host} can be reached by others, so a token is required, such as --token {secrets.token_urlsafe(18)}, "
-            "or the same in COSPEECH_TOKEN; visitors are asked for it"
+            f"others can reach {host}, so visitors need a token: add --token {secrets.token_urlsafe(18)} (or another), "
+            "or set COSPEECH_TOKEN"
         )
     if token is not None and len(token) < SHORTEST_TOKEN:
-        raise InputError(f"a token of {len(token)} characters can be guessed; at least {SHORTEST_TOKEN} are needed")
+        raise InputError(f"the token has {len(token)} characters and could be guessed; use at least {SHORTEST_TOKEN}")
 
 
 def check_certificate(certificate: Path | None, key: Path | None) -> None:
-    """
+    """Check that the files hold a PEM certificate and its private key; `key` is None if one file holds both.
+
     Raises:
-        InputError: not a certificate in PEM form with its private key, in a file of its own or the same.
+        InputError: they do not.
     """
     if certificate is None:
         if key is not None:
-            raise InputError(f"--key {key} is of no use alone: https needs --certificate too")
+            raise InputError(f"--key {key} is given without --certificate; https needs both")
         return
     for path in (certificate, key):
         if path is not None and not path.is_file():
-            raise InputError(f"{path}: no such file; https needs a certificate and its private key (PEM)")
+            raise InputError(f"{path}: no such file; https needs a PEM certificate and its private key")
     try:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
     except ssl.SSLError as error:
         both = " and ".join(str(path) for path in (certificate, key) if path is not None)
-        raise InputError(f"{both}: no certificate with its private key as PEM ({error.reason or error})") from error
+        raise InputError(f"{both}: not a PEM certificate with its private key ({error.reason or error})") from error
 
 
 @dataclass(frozen=True)
 class Token:
-    """The secret that lets visitors in; None: nobody is asked."""
+    """The secret that visitors must enter. secret: None lets everybody in."""
 
     secret: str | None
 
     @property
     def cookie(self) -> str:
-        """What a browser keeps instead of the secret."""
+        """Value of the cookie that a browser keeps instead of the secret."""
         return hmac.new((self.secret or "").encode(), b"visitor", "sha256").hexdigest()
 
     def is_secret(self, given: str) -> bool:
+        """Return whether `given` is the secret, in constant time."""
         return self.secret is not None and hmac.compare_digest(given.strip().encode(), self.secret.encode())
 
     def admits(self, headers: Mapping[str, str]) -> bool:
-        """Whether a request carries the cookie."""
+        """Return whether a request carries the cookie, or none is needed."""
         if self.secret is None:
             return True
         cookies = SimpleCookie(headers.get("cookie", ""))
@@ -99,9 +103,12 @@ class Token:
         return hmac.compare_digest(given.encode(), self.cookie.encode())
 
 
-class Guard:
-    """ASGI middleware. Without a token only names of this machine are answered, so that no other site's name can be
-    pointed at it; whatever changes something must come from our own page; the rest needs the token."""
+class AuthMiddleware:
+    """ASGI middleware that refuses unauthorised requests and adds security headers.
+
+    Without a token, only requests to this machine's own names are answered (against DNS rebinding). Requests that
+    change something must come from the page itself. With a token, all paths but `OPEN` need it.
+    """
 
     def __init__(self, app: ASGIApp, token: Token) -> None:
         self._app, self._token = app, token
@@ -115,7 +122,7 @@ class Guard:
         if scope["type"] == "websocket":
             if refusal is None:
                 await self._app(scope, receive, send)
-            else:  # before it is accepted: the browser sees status 403
+            else:  # closed before it is accepted: the browser sees status 403
                 await receive()
                 await send({"type": "websocket.close", "code": 1008, "reason": "refused"})
             return
@@ -131,17 +138,17 @@ class Guard:
     def _refusal(self, request: HTTPConnection) -> Response | None:
         host = request.headers.get("host", "")
         if self._token.secret is None and not is_loopback(urlsplit(f"//{host}").hostname or ""):
-            return _said(421, f"this server answers to names of its own machine only, not to {host!r}; to serve others "
-                              "start it with a token")  # fmt: skip
+            return _error(421, f"without a token, this server answers only to names of its machine, not to {host!r}; "
+                               "start it with --token to serve others")  # fmt: skip
         socket = request.scope["type"] == "websocket"
         if (socket or request.scope["method"] not in ("GET", "HEAD")) and not _from_our_page(request, host):
-            return _said(403, "refused: this did not come from the page of this server")
+            return _error(403, "refused: the request does not come from this server's page")
         if request.url.path in OPEN or self._token.admits(request.headers):
             return None
         return (
             RedirectResponse(ENTRANCE, 303)
             if request.url.path == "/"
-            else _said(401, "the token is required: reload the page")
+            else _error(401, "the token is missing; reload the page")
         )
 
 
@@ -149,5 +156,5 @@ def _from_our_page(request: HTTPConnection, host: str) -> bool:
     return urlsplit(request.headers.get("origin", "")).netloc == host != ""
 
 
-def _said(status: int, message: str) -> JSONResponse:
+def _error(status: int, message: str) -> JSONResponse:
     return JSONResponse({"error": message}, status)

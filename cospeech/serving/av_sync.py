@@ -1,47 +1,49 @@
-"""One talk: a voice goes in, the film of the person saying it comes out, frames and sound in step."""
+"""Turn a voice into an MP4 stream of the person saying it, with frames and sound in sync.
+
+S samples, N frames.
+"""
 
 from typing import Protocol
 
 import numpy as np
 
 from cospeech.serving.audio_input import Resampler
-from cospeech.serving.mp4_stream import SAMPLE_RATE, Film
+from cospeech.serving.mp4_stream import SAMPLE_RATE, Mp4Stream
 
 _AHEAD = SAMPLE_RATE // 10
-"""Samples by which the sound leaves before its frames: browsers show no frame without its sound, and AAC keeps some."""
+"""Samples by which the sound is sent ahead of its frames: browsers show no frame before its sound, and AAC buffers."""
 
 
-class Drawing(Protocol):
-    """`cospeech.inference.session.Session`."""
+class FrameSource(Protocol):
+    """Generates frames (N, H, W, 3) uint8 from a voice; `cospeech.inference.session.Session` is one."""
 
     def push(self, samples: np.ndarray) -> np.ndarray: ...
 
     def finish(self) -> np.ndarray: ...
 
 
-class Talk:
-    """Frame t is shown while the voice from t / fps to (t + 1) / fps is heard. The voice is kept until its frames are
-    drawn: as long as the drawing is behind, which waits in `hear` itself."""
+class AvSync:
+    """Frame t is shown while the voice from t / fps to (t + 1) / fps plays; the voice is buffered until then."""
 
-    def __init__(self, drawing: Drawing, film: Film, rate: int, heard_rate: int, fps: int) -> None:
-        """rate: of the samples that come in. heard_rate: that the drawing wants. Hz."""
-        self._drawing, self._film = drawing, film
+    def __init__(self, source: FrameSource, stream: Mp4Stream, rate: int, heard_rate: int, fps: int) -> None:
+        """rate: of the samples that are pushed, Hz. heard_rate: that `source` expects, Hz."""
+        self._source, self._stream = source, stream
         self._played, self._heard = Resampler(rate, SAMPLE_RATE), Resampler(rate, heard_rate)
         self._each = SAMPLE_RATE // fps
         self._voice = np.zeros(0, np.float32)
         self._ahead = 0
-        """Samples of the voice in the film beyond its last frame."""
+        """Samples in the stream beyond its last frame."""
 
-    def hear(self, samples: np.ndarray) -> bytes:
-        """Takes what was said next, (S,) float32 in -1..1; gives the next bytes of the film, maybe none."""
+    def push(self, samples: np.ndarray) -> bytes:
+        """Add the next samples, (S,) float32 in -1..1; return the next bytes of the stream, maybe none."""
         self._keep(self._played.push(samples))
-        return self._show(self._drawing.push(self._heard.push(samples)))
+        return self._show(self._source.push(self._heard.push(samples)))
 
     def finish(self) -> bytes:
-        """The voice has ended: the rest of the film."""
+        """End the voice; return the rest of the stream."""
         self._keep(self._played.finish())
-        shown = self._show(self._drawing.push(self._heard.finish()))
-        return shown + self._show(self._drawing.finish(), ahead=0) + self._film.finish()
+        shown = self._show(self._source.push(self._heard.finish()))
+        return shown + self._show(self._source.finish(), ahead=0) + self._stream.finish()
 
     def _keep(self, samples: np.ndarray) -> None:
         self._voice = np.concatenate([self._voice, samples])
@@ -54,4 +56,4 @@ class Talk:
         self._ahead += len(sound) - lasts
         if not ahead:  # the last frame outlasts the voice
             sound, self._ahead = np.pad(sound, (0, -min(0, self._ahead))), 0
-        return self._film.push(frames, sound)
+        return self._stream.push(frames, sound)

@@ -1,7 +1,7 @@
-"""Fragmented MP4 (ISO/IEC 14496-12) of one H.264 and one AAC track, as Media Source reads it.
+"""Write fragmented MP4 (ISO/IEC 14496-12) with one H.264 and one AAC track, as Media Source reads it.
 
-Written here and not by FFmpeg's muxer, which keeps a packet until the next one, and loses the second frame when every
-frame is a fragment.
+FFmpeg's muxer is not used: it holds every packet until the next one, and drops the second frame when every frame is a
+fragment.
 """
 
 import struct
@@ -12,16 +12,14 @@ VIDEO, SOUND = 1, 2
 """Track numbers."""
 _MATRIX = struct.pack(">9I", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 _KEY, _DELTA = 0x02000000, 0x01010000
-"""Sample flags: depends on no other; depends on others and is no place to start."""
-
-
+"""Sample flags: a key frame; a frame that depends on others, where playback cannot start."""
 _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
-"""Of a box that holds XMP (XMP specification part 3, MPEG-4)."""
+"""UUID of a box that holds XMP (XMP specification part 3, MPEG-4)."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """data: one access unit. duration: ticks."""
+    """One encoded frame. data: an access unit. duration: ticks. key: whether playback can start here."""
 
     data: bytes
     duration: int
@@ -30,7 +28,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Run:
-    """Samples of a track that follow each other. start: of the first, ticks since the film's start."""
+    """Consecutive samples of a track. start: time of the first, ticks."""
 
     track: int
     start: int
@@ -38,13 +36,14 @@ class Run:
 
 
 def header(width: int, height: int, rate: int, parameters: bytes, sound_config: bytes, xmp: bytes = b"") -> bytes:
-    """What a stream begins with.
+    """Return the boxes that begin a stream.
 
     Args:
-        rate: ticks a second of both tracks; samples of sound a second.
+        width, height: pixels.
+        rate: ticks per second of both tracks, equal to the sample rate of the sound.
         parameters: H.264 parameter sets, each after a start code (Annex B).
         sound_config: AudioSpecificConfig of the AAC, mono.
-        xmp: a packet about the film; none: without.
+        xmp: an XMP packet about the stream; empty: none.
     """
     video = _track(
         VIDEO, rate, b"vide", _box(b"vmhd", _FLAG, bytes(8)), _avc1(width, height, parameters), (width, height)
@@ -61,14 +60,14 @@ def header(width: int, height: int, rate: int, parameters: bytes, sound_config: 
 
 
 def fragment(number: int, runs: Sequence[Run]) -> bytes:
-    """The next piece. number: counts them, from 1."""
+    """Return a fragment. number: its sequence number, from 1."""
     runs = [run for run in runs if run.samples]
     offset = len(_moof(number, runs, 0)) + 8
     return _moof(number, runs, offset) + _box(b"mdat", *(sample.data for run in runs for sample in run.samples))
 
 
 def length_prefixed(access_unit: bytes) -> bytes:
-    """Annex B (start codes) to what MP4 holds (lengths)."""
+    """Convert an access unit from Annex B (start codes) to MP4's form (length prefixes)."""
     return b"".join(struct.pack(">I", len(unit)) + unit for unit in _units(access_unit))
 
 
@@ -129,7 +128,7 @@ def _box(kind: bytes, *parts: bytes) -> bytes:
 
 
 def _units(stream: bytes) -> list[bytes]:
-    """NAL units; none ends with a zero byte."""
+    """Split into NAL units; none ends with a zero byte."""
     return [unit for part in stream.split(b"\0\0\1") if (unit := part.rstrip(b"\0"))]
 
 

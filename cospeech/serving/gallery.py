@@ -1,4 +1,4 @@
-"""Pictures of the people who talk: those on offer, and those that visitors bring, which are kept for a while."""
+"""Keep the people that can talk: the server's own portraits, and pictures that visitors upload, for a limited time."""
 
 import secrets
 import time
@@ -12,14 +12,14 @@ import anyio
 import anyio.to_thread
 
 from cospeech.serving.limits import Limits
-from cospeech.serving.portraits import Offered
+from cospeech.serving.portraits import Portrait
 
 Person = TypeVar("Person")
 
 
 @dataclass(frozen=True)
-class Kept(Generic[Person]):
-    """person: found in the picture; None: not looked for yet. until: seconds of the clock, None: for ever."""
+class _Entry(Generic[Person]):
+    """person: as found in the picture; None: not searched yet. until: expiry, seconds of the clock; None: never."""
 
     name: str
     picture: bytes
@@ -28,35 +28,35 @@ class Kept(Generic[Person]):
 
 
 class Gallery(Generic[Person]):
-    """Finding a person in a picture takes a core for a second: it is done for one picture at a time."""
+    """Finds people in pictures, one picture at a time: each takes a core for a second."""
 
     def __init__(
         self,
-        offered: Sequence[Offered],
+        offered: Sequence[Portrait],
         find: Callable[[bytes], Person],
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """find: bytes of a picture file -> the person in it, or ValueError saying what is wrong with it."""
-        self._offered = {str(n): Kept[Person](each.name, each.picture, None, None) for n, each in enumerate(offered)}
-        self._brought: OrderedDict[str, Kept[Person]] = OrderedDict()
+        """find: bytes of a picture file -> the person in it; raises ValueError if there is none."""
+        self._offered = {str(n): _Entry[Person](each.name, each.picture, None, None) for n, each in enumerate(offered)}
+        self._brought: OrderedDict[str, _Entry[Person]] = OrderedDict()
         self._find, self._limits, self._clock = find, limits, clock
         self._one = anyio.CapacityLimiter(1)
 
-    def offered(self) -> dict[str, str]:
-        """Names by id."""
+    def names(self) -> dict[str, str]:
+        """Return id -> name of the server's own portraits."""
         return {key: kept.name for key, kept in self._offered.items()}
 
     def picture(self, key: str) -> bytes | None:
-        """Of somebody on offer."""
+        """Return the picture file of one of the server's own portraits, or None."""
         kept = self._offered.get(key)
         return kept.picture if kept else None
 
     async def add(self, picture: bytes) -> str:
-        """A visitor's picture; gives the id, which nobody can guess.
+        """Add a visitor's picture; return its id, which cannot be guessed.
 
         Raises:
-            ValueError: too large a picture, or whatever is wrong with it.
+            ValueError: the picture is too large, or shows no person who can talk.
         """
         self._check(picture)
         person = await self._found(picture)
@@ -64,23 +64,24 @@ class Gallery(Generic[Person]):
         if len(self._brought) >= self._limits.people:
             self._brought.popitem(last=False)
         key = secrets.token_urlsafe(16)
-        self._brought[key] = Kept("your picture", b"", person, self._clock() + self._limits.people_seconds)
+        self._brought[key] = _Entry("your picture", b"", person, self._clock() + self._limits.people_seconds)
         return key
 
     async def person(self, key: str) -> Person:
-        """
+        """Return the person with this id.
+
         Raises:
-            ValueError: no such person, or none was found in the picture.
+            ValueError: there is no such id, or no person in the picture.
         """
         self._drop_old()
         kept = self._offered.get(key) or self._brought.get(key)
         if kept is None:
             minutes = self._limits.people_seconds / 60
-            raise ValueError(f"that picture is not here any more (it is kept for {minutes:g} minutes): choose it again")
+            raise ValueError(f"that picture has expired (pictures are kept for {minutes:g} minutes); choose it again")
         if kept.person is not None:
             return kept.person
         person = await self._found(kept.picture)
-        self._offered[key] = Kept(kept.name, kept.picture, person, None)
+        self._offered[key] = _Entry(kept.name, kept.picture, person, None)
         return person
 
     async def _found(self, picture: bytes) -> Person:
@@ -92,11 +93,11 @@ class Gallery(Generic[Person]):
         try:
             width, height = Image.open(BytesIO(picture)).size  # reads the header only
         except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-            raise ValueError("the file is not a picture that can be read; PNG, JPEG and WebP can") from error
+            raise ValueError("the file is not a readable picture; use PNG, JPEG or WebP") from error
         if width * height > self._limits.picture_pixels:
             raise ValueError(
-                f"the picture has {width} x {height} pixels, {width * height / 1e6:.3g} million; at most "
-                f"{self._limits.picture_pixels / 1e6:g} million can be taken"
+                f"the picture has {width} x {height} pixels, {width * height / 1e6:.3g} million; the limit is "
+                f"{self._limits.picture_pixels / 1e6:g} million"
             )
 
     def _drop_old(self) -> None:

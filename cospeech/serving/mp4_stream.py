@@ -1,6 +1,6 @@
-"""Frames and the voice that belongs to them as one MP4 stream that plays while it is made.
+"""Encode frames and their sound as one MP4 stream that plays while it is made.
 
-Every piece carries the times of its frames and of its sound: whoever plays it knows what belongs together.
+Every fragment carries the times of its frames and of its sound, so the player keeps them in sync.
 """
 
 from fractions import Fraction
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     import av
 
 SAMPLE_RATE = 48_000
-"""Hz, of the sound in the stream: a packet of AAC (1024 samples) then lasts half a frame."""
+"""Sample rate of the stream, Hz: an AAC packet (1024 samples) then lasts half a frame."""
 _PACKET = 1024
 _VIDEO = {
     "preset": "superfast",
-    "tune": "zerolatency",  # a frame out for every frame in
+    "tune": "zerolatency",  # one frame out for every frame in
     "crf": "20",
     "profile": "main",
     "x264-params": "keyint=50:scenecut=0",
 }
 
 
-class Film:
-    """`push` and `finish` give the next bytes of the stream."""
+class Mp4Stream:
+    """An MP4 stream; `push` and `finish` return its next bytes."""
 
     def __init__(self, size: int, fps: int, origin: bytes = b"") -> None:
-        """size: pixels a side, even. origin: an XMP packet that says what drew it."""
+        """size: side of the frames, pixels, even. origin: an XMP packet that states how the video was made."""
         import av
 
         self._origin = origin
@@ -51,17 +51,19 @@ class Film:
 
     @property
     def mime(self) -> str:
-        """As Media Source wants it; the numbers after avc1 are profile, constraints and level."""
+        """MIME type for Media Source; the digits after avc1 are profile, constraints and level."""
         start = self._parameters.index(b"\0\0\1\x67") + 4  # the sequence parameter set
         return f'video/mp4; codecs="avc1.{self._parameters[start : start + 3].hex()}, mp4a.40.2"'
 
     def push(self, frames: np.ndarray, samples: np.ndarray) -> bytes:
-        """What comes next of both, maybe nothing. frames: (T, size, size, 3) uint8 RGB. samples: (S,) float32 in -1..1
-        at SAMPLE_RATE. Their times follow from how many came before."""
+        """Add frames (T, size, size, 3) uint8 RGB and samples (S,) float32 in -1..1 at SAMPLE_RATE; return bytes.
+
+        Both continue where the last call ended; either may be empty.
+        """
         return self._piece(self._pictures(frames), self._sounds(samples))
 
     def finish(self) -> bytes:
-        """What the encoders still hold."""
+        """Return the bytes that the encoders still hold."""
         last = self._sounds(np.zeros(-len(self._rest) % _PACKET, np.float32))
         return self._piece(self._coded_picture(None), [*last, *self._coded_sound(None)])
 
@@ -106,5 +108,5 @@ class Film:
         return [Sample(length_prefixed(bytes(packet)), self._ticks, packet.is_keyframe) for packet in packets]
 
     def _coded_sound(self, sound: "av.AudioFrame | None") -> list[Sample]:
-        """Without the packet that AAC puts before the voice: both start at 0, the voice fades in within 21 ms."""
+        """Encode without AAC's priming packet, so that both tracks start at 0; the voice fades in within 21 ms."""
         return [Sample(bytes(packet), _PACKET) for packet in self._sound.encode(sound) if (packet.pts or 0) >= 0]

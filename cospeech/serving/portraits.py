@@ -1,4 +1,4 @@
-"""People that a visitor may pick: pictures in a folder, and the first frame of one clip a speaker of a manifest."""
+"""Load the portraits that visitors choose from: pictures in a folder, and one frame per speaker of a manifest."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,43 +14,44 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 
 
 @dataclass(frozen=True)
-class Offered:
-    """picture: bytes of a picture file."""
+class Portrait:
+    """A person to choose. picture: bytes of a picture file."""
 
     name: str
     picture: bytes
 
 
-def offered_people(folder: Path, revocations: Sequence[Revocation]) -> list[Offered]:
-    """In order of their names. A speaker is shown by the first clip whose consent and licence `permission` accepts;
-    whose consent was taken back is left out.
+def load_portraits(folder: Path, revocations: Sequence[Revocation]) -> list[Portrait]:
+    """Load the portraits of a folder, sorted by name, without those whose consent is missing or revoked.
+
+    A speaker is shown by the first frame of the first clip whose consent and licence are accepted.
 
     Raises:
-        InputError: no such folder, or nobody in it.
+        InputError: there is no such folder, or it holds no portrait.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder of people to offer")
+        raise InputError(f"{folder}: no such folder; --people needs one with pictures or clips")
     listed = folder / MANIFEST_NAME
     rows = parse_manifest(listed.read_text(encoding="utf-8"), str(listed)) if listed.is_file() else []
     people = [*_pictures(folder, rows, revocations), *_speakers(folder, rows, revocations)]
     if not people:
         raise InputError(
-            f"{folder}: nobody to offer: no picture ({', '.join(SUFFIXES)}) and no {MANIFEST_NAME} of clips "
-            "with consent and licence"
+            f"{folder}: no portrait in it; add pictures ({', '.join(SUFFIXES)}), or clips with a {MANIFEST_NAME} that "
+            "states consent and licence"
         )
     return sorted(people, key=lambda person: person.name)
 
 
-def _pictures(folder: Path, rows: Sequence[ManifestRow], revocations: Sequence[Revocation]) -> Iterator[Offered]:
+def _pictures(folder: Path, rows: Sequence[ManifestRow], revocations: Sequence[Revocation]) -> Iterator[Portrait]:
     denied = {folder / row.uri for row in rows if consent_reasons(row.consent, row.licence)}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() not in SUFFIXES or path in denied:
             continue
         if not find_revocation(revocations, path.name, file_digest(path)):
-            yield Offered(path.stem, path.read_bytes())
+            yield Portrait(path.stem, path.read_bytes())
 
 
-def _speakers(folder: Path, rows: Sequence[ManifestRow], revocations: Sequence[Revocation]) -> Iterator[Offered]:
+def _speakers(folder: Path, rows: Sequence[ManifestRow], revocations: Sequence[Revocation]) -> Iterator[Portrait]:
     import cv2
 
     seen: set[str] = set()
@@ -62,4 +63,4 @@ def _speakers(folder: Path, rows: Sequence[ManifestRow], revocations: Sequence[R
             continue
         seen.add(row.speaker)
         _, encoded = cv2.imencode(".png", sample_frames(path, 1)[0][..., ::-1])
-        yield Offered(row.speaker, encoded.tobytes())
+        yield Portrait(row.speaker, encoded.tobytes())

@@ -1,4 +1,4 @@
-"""So many talk at the same time; the others wait in line and are told their place."""
+"""Limit the number of simultaneous talks; further visitors wait in line and are told their place."""
 
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,44 +14,50 @@ class _Waiting:
     moved: anyio.Event = field(default_factory=anyio.Event)
 
 
-class Seats:
-    """First come, first served. For one event loop."""
+class TalkQueue:
+    """A first-in, first-out queue for the slots of simultaneous talks. For one event loop."""
 
     def __init__(self, count: int, waiting: int) -> None:
+        """count: number of slots. waiting: maximum length of the line."""
         if count < 1:
-            raise ValueError(f"{count} seats: at least 1 visitor must be able to talk")
+            raise ValueError(f"{count} simultaneous talks; at least 1 must be possible")
         self.count, self._limit = count, waiting
         self._free, self._line = count, deque[_Waiting]()
 
     @property
     def waiting(self) -> int:
+        """Number of visitors in line."""
         return len(self._line)
 
     @property
-    def taken(self) -> int:
+    def active(self) -> int:
+        """Number of slots in use."""
         return self.count - self._free
 
     @asynccontextmanager
-    async def take(self, tell: Callable[[int], Awaitable[None]]) -> AsyncIterator[None]:
-        """Holds a seat. tell: given the place in line, 1 is next, at once and whenever it changes.
+    async def slot(self, tell: Callable[[int], Awaitable[None]]) -> AsyncIterator[None]:
+        """Wait for a slot and hold it while the context is open.
+
+        Args:
+            tell: is called with the place in line (1 is next), at once and whenever it changes.
 
         Raises:
             ValueError: the line is full.
         """
-        await self._sit(tell)
+        await self._acquire(tell)
         try:
             yield
         finally:
-            self._stand_up()
+            self._release()
 
-    async def _sit(self, tell: Callable[[int], Awaitable[None]]) -> None:
+    async def _acquire(self, tell: Callable[[int], Awaitable[None]]) -> None:
         if self._free and not self._line:
             self._free -= 1
             return
         if len(self._line) >= self._limit:
             raise ValueError(
-                f"{self.taken} visitors are talking and {self.waiting} are waiting, which is as many as this server "
-                "takes; please come back a little later"
+                f"the server is full: {self.active} visitors are talking and {self.waiting} are waiting; please come "
+                "back later"
             )
         one = _Waiting()
         self._line.append(one)
@@ -61,8 +67,8 @@ class Seats:
                 await one.moved.wait()
                 one.moved = anyio.Event()
         except BaseException:
-            if one.turn.is_set():  # called just when giving up: the next one's turn
-                self._stand_up()
+            if one.turn.is_set():  # got the slot just when giving up: pass it on
+                self._release()
             else:
                 self._leave(one)
             raise
@@ -72,7 +78,7 @@ class Seats:
         self._line.remove(one)
         self._move_up(place)
 
-    def _stand_up(self) -> None:
+    def _release(self) -> None:
         if not self._line:
             self._free += 1
             return

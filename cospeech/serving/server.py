@@ -1,4 +1,4 @@
-"""The process behind the page."""
+"""Run the server of the live page."""
 
 import socket
 from collections.abc import Callable, Sequence
@@ -16,21 +16,21 @@ from cospeech.serving.app import make_app
 from cospeech.serving.auth import Token, check_token
 from cospeech.serving.gallery import Gallery
 from cospeech.serving.limits import Limits
-from cospeech.serving.portraits import Offered
-from cospeech.serving.queue import Seats
-from cospeech.serving.session import Studio
+from cospeech.serving.portraits import Portrait
+from cospeech.serving.queue import TalkQueue
+from cospeech.serving.session import ServerState
 
 if TYPE_CHECKING:
     import uvicorn
 
 
 _CHUNK = 4
-"""Latent frames that a live talk draws at once, unless its export draws fewer: what is drawn sooner is seen sooner."""
+"""Default number of latent frames generated at once; fewer lowers the delay."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """certificate, key: PEM files, for https; None: http."""
+    """Where the server listens. certificate, key: PEM files for https; None: http."""
 
     host: str
     port: int
@@ -44,7 +44,7 @@ class Address:
 
 def serve(
     speaker: Speaker,
-    people: Sequence[Offered],
+    people: Sequence[Portrait],
     address: Address,
     token: str | None,
     talks: int,
@@ -53,50 +53,57 @@ def serve(
     origin: bytes,
     tell: Callable[[str], None],
 ) -> None:
-    """Answers until it is interrupted. talks: at the same time. chunk: latent frames drawn at once; None: 4, or as the
-    export draws if that is fewer. origin: what the films say of themselves, XMP. tell: is given the address once it is
-    open.
+    """Serve the live page until interrupted.
+
+    Args:
+        people: the portraits that visitors choose from.
+        token: secret that visitors must enter; None: none.
+        talks: number of simultaneous talks.
+        chunk: latent frames generated at once; None: 4, or the export's own number if that is smaller.
+        origin: XMP packet that states how the videos were made.
+        tell: is called with a line that has the address, once the server is ready.
 
     Raises:
-        InputError: the address cannot be had, needs a token, the export cannot speak, or a chunk has no frames.
+        InputError: the address cannot be opened or needs a token, the export cannot talk live, or `chunk` is below 1.
     """
     import torch
 
     check_token(address.host, token)
     if speaker.models.motion is None or speaker.settings.stream is None:
         raise InputError(
-            "this export cannot talk live: it needs a motion model, and in params.yaml "
-            "attention.stream, with attention.mask [global, local]"
+            "this export cannot talk live: it needs a motion model, and must be made with attention.stream and "
+            "attention.mask [global, local] in params.yaml"
         )
     chunk = min(_CHUNK, speaker.settings.stream["chunk"]) if chunk is None else chunk
     if chunk < 1:
-        raise InputError(f"--chunk is {chunk}, but a chunk has 1 frame or more")
-    torch.set_num_threads(1)  # a talk has threads of its own
+        raise InputError(f"--chunk is {chunk}; it must be at least 1")
+    torch.set_num_threads(1)  # a talk has its own threads
     keep_freed_memory()
     for someone in people[:1]:
         warm_up(speaker, find_person_in(someone.picture), chunk)
-    gallery, seats = Gallery(people, find_person_in, limits), Seats(talks, limits.waiting)
-    studio = Studio(speaker, gallery, seats, limits, origin, chunk)
+    gallery, queue = Gallery(people, find_person_in, limits), TalkQueue(talks, limits.waiting)
+    state = ServerState(speaker, gallery, queue, limits, origin, chunk)
     with open_socket(address) as listening, suppress(KeyboardInterrupt):
         opened = replace(address, port=listening.getsockname()[1])
-        tell(f"{opened}  ({talks} talk at the same time, {limits.waiting} may wait; Ctrl+C ends it)")
-        make_server(studio, Token(token), address).run(sockets=[listening])
+        tell(f"{opened}  ({talks} simultaneous talks, {limits.waiting} may wait; stop with Ctrl+C)")
+        make_server(state, Token(token), address).run(sockets=[listening])
 
 
-def make_server(studio: Studio, token: Token, address: Address) -> "uvicorn.Server":
+def make_server(state: ServerState, token: Token, address: Address) -> "uvicorn.Server":
+    """Configure uvicorn for the application."""
     import uvicorn
 
-    limits = studio.limits
+    limits = state.limits
     config = uvicorn.Config(
-        make_app(studio, token),
+        make_app(state, token),
         log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
         ws_max_size=limits.message_bytes,
-        ws_ping_interval=None,  # a slow visitor's answers stand behind the film; the page gives signs of its own
+        ws_ping_interval=None,  # a slow visitor's pongs wait behind the stream; the page sends its own messages
         ws_per_message_deflate=False,
-        limit_concurrency=studio.seats.count + limits.waiting + _CONNECTIONS,
+        limit_concurrency=state.queue.count + limits.waiting + _CONNECTIONS,
         timeout_graceful_shutdown=3,
         ssl_certfile=address.certificate,
         ssl_keyfile=address.key,
@@ -105,28 +112,30 @@ def make_server(studio: Studio, token: Token, address: Address) -> "uvicorn.Serv
 
 
 def warm_up(speaker: Speaker, person: Person, chunk: int) -> None:
-    """A second of silence, so that the first visitor does not wait for what is done only once."""
+    """Generate one second of silence, so that the first visitor does not wait for one-time initialisation."""
     with speaker.start(person, chunk=chunk, first=1) as session:
         session.push(np.zeros(speaker.settings.sample_rate, np.float32))
         session.finish()
 
 
 def open_socket(address: Address) -> socket.socket:
-    """
+    """Open a listening socket.
+
     Raises:
-        InputError: the port is taken, or no such address here.
+        InputError: the port is taken, or the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
         return socket.create_server((address.host, address.port), family=family)
     except OSError as error:
-        raise InputError(f"{address} cannot be opened ({error.strerror}); another --port, or --host?") from error
+        raise InputError(f"{address} cannot be opened ({error.strerror}); try another --port or --host") from error
 
 
 def find_person_in(picture: bytes) -> Person:
-    """
+    """Find the person in a picture file.
+
     Raises:
-        ValueError: not a picture, or not of one person who can talk.
+        ValueError: it is not a picture, or does not show one person who can talk.
     """
     from cospeech.inference.portrait import find_person, read_picture
     from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
@@ -146,6 +155,6 @@ def find_person_in(picture: bytes) -> Person:
 
 
 _CONNECTIONS = 64
-"""For pages and pictures, beside those who talk and wait."""
+"""Connections for pages and pictures, in addition to talks and the queue."""
 _NAME = "the picture"
-"""In messages."""
+"""How messages call an uploaded picture."""

@@ -1,4 +1,4 @@
-// Runs in the audio thread: hands on what the microphone hears, 20 ms at a time, as 16-bit PCM.
+// Runs in the audio thread: passes on the microphone's sound as 16-bit PCM, 20 ms at a time.
 
 class Microphone extends AudioWorkletProcessor {
   constructor() {

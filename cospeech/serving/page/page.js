@@ -2,11 +2,11 @@ import { Player } from "/player.js";
 import { Voice } from "/voice.js";
 
 const $ = (id) => document.getElementById(id);
-const film = $("film"), still = $("still"), start = $("start"), stop = $("stop"), form = $("wish");
-const SIGN_OF_LIFE = 5000; // ms
+const film = $("film"), still = $("still"), start = $("start"), stop = $("stop"), form = $("request");
+const KEEP_ALIVE = 5000; // ms between messages that tell the server the page is still open
 let about, talk = null;
 
-// What the page says --------------------------------------------------------------------------------------------------
+// Status and errors ---------------------------------------------------------------------------------------------------
 
 function say(text) {
   $("status").textContent = text;
@@ -21,7 +21,7 @@ function megabytes(bytes) {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-// Who talks -----------------------------------------------------------------------------------------------------------
+// The person ----------------------------------------------------------------------------------------------------------
 
 function addPerson(id, name, address, first = false) {
   const label = document.createElement("label");
@@ -58,20 +58,20 @@ function showStill() {
 async function bringPicture(file) {
   complain();
   if (file.size > about.limits.picture_bytes) {
-    complain(`${file.name} has ${megabytes(file.size)}; at most ${megabytes(about.limits.picture_bytes)} can be taken.`);
+    complain(`${file.name} has ${megabytes(file.size)}; the limit is ${megabytes(about.limits.picture_bytes)}.`);
     return;
   }
   say("Looking for the person in your picture");
   start.disabled = true;
   try {
     const answer = await fetch("/people", { method: "POST", body: file });
-    const told = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
-    if (!answer.ok) throw new Error(told.error);
-    choosePerson(addPerson(told.id, "Yours", URL.createObjectURL(file), true));
+    const result = await answer.json().catch(() => ({ error: `the server answered ${answer.status}` }));
+    if (!answer.ok) throw new Error(result.error);
+    choosePerson(addPerson(result.id, "Yours", URL.createObjectURL(file), true));
     say("Ready");
   } catch (error) {
     complain(sentence(error.message));
-    say("That picture cannot talk");
+    say("That picture cannot be used");
   } finally {
     start.disabled = !chosen();
   }
@@ -86,7 +86,7 @@ function sentence(text) {
   return /[.?!]$/.test(whole) ? whole : `${whole}.`;
 }
 
-// What is said --------------------------------------------------------------------------------------------------------
+// The voice -----------------------------------------------------------------------------------------------------------
 
 function kind() {
   return form.elements.voice.value;
@@ -101,7 +101,7 @@ function soundFile() {
   const file = $("sound").files[0];
   if (!file) throw new Error("Choose a sound file first.");
   if (file.size > about.limits.voice_bytes) {
-    throw new Error(`${file.name} has ${megabytes(file.size)}; at most ${megabytes(about.limits.voice_bytes)} can be taken.`);
+    throw new Error(`${file.name} has ${megabytes(file.size)}; the limit is ${megabytes(about.limits.voice_bytes)}.`);
   }
   return file;
 }
@@ -120,9 +120,9 @@ class Talk {
     this.socket = new WebSocket(`${scheme}//${location.host}/talk`);
     this.socket.binaryType = "arraybuffer";
     this.socket.onopen = () => this.send({ person, voice: kind(), rate: this.voice.rate });
-    this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.hear(JSON.parse(data)) : this.player.push(data));
-    this.socket.onclose = () => this.over("The connection to the server broke off.", true);
-    this.sign = setInterval(() => this.send({ kind: "here" }), SIGN_OF_LIFE);
+    this.socket.onmessage = ({ data }) => (typeof data === "string" ? this.receive(JSON.parse(data)) : this.player.push(data));
+    this.socket.onclose = () => this.over("The connection to the server was lost.", true);
+    this.keepAlive = setInterval(() => this.send({ kind: "here" }), KEEP_ALIVE);
     say("Connecting");
   }
 
@@ -130,18 +130,18 @@ class Talk {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message));
   }
 
-  async hear(told) {
-    if (told.kind === "place") {
-      say(told.place === 1 ? "Waiting: you are next" : `Waiting: place ${told.place} in line`);
-    } else if (told.kind === "ready") {
+  async receive(message) {
+    if (message.kind === "place") {
+      say(message.place === 1 ? "Waiting: you are next" : `Waiting: place ${message.place} in line`);
+    } else if (message.kind === "ready") {
       try {
-        await this.player.open(told.mime);
+        await this.player.open(message.mime);
         this.speak();
       } catch (error) {
         this.over(error.message, true);
       }
     } else {
-      this.over(told.message, told.kind === "error");
+      this.over(message.message, message.kind === "error");
     }
   }
 
@@ -165,13 +165,13 @@ class Talk {
     $("figures").dataset.firstFrame = ms;
   }
 
-  // No more is said; what was said is still drawn. The second time all stops.
+  // Ends the voice; frames for what was said still arrive. A second call stops everything.
   finish() {
     this.voice.stop();
     if (this.live && this.asked && !this.finishing) {
       this.finishing = true;
       this.send({ kind: "end" });
-      say("Drawing the rest");
+      say("Generating the rest");
     } else {
       this.over();
     }
@@ -180,7 +180,7 @@ class Talk {
   over(message = "", bad = false) {
     if (talk !== this) return;
     talk = null;
-    clearInterval(this.sign);
+    clearInterval(this.keepAlive);
     this.voice.stop();
     this.socket.onclose = null;
     this.socket.close();
@@ -198,7 +198,7 @@ class Talk {
   }
 }
 
-let last = null; // its film may still play
+let last = null; // the previous talk, whose video may still play
 
 function busy(is) {
   start.hidden = is;

@@ -1,10 +1,10 @@
-// Plays a film while it is made: pieces of MP4, both tracks in one, so that the browser keeps them in step.
+// Plays a video while it is made: fragments of one MP4 with both tracks, so that the browser keeps them in sync.
 
-const LEAD = 0.2;             // seconds in hand before it plays; twice as many after each time that it ran dry
-const MOST_LEAD = { true: 0.8, false: 2 };     // live, and not
-const LATE = 0.3, HASTE = 0.3; // live: with so much more in hand it hurries, the more the faster, by HASTE at most
-const TOO_LATE = 4;            // and with so much more it skips
-const CALM = 10;               // after so long without running dry it halves the lead; twice as long after each time
+const LEAD = 0.2;              // seconds buffered before playback starts; doubled after each underrun
+const MAX_LEAD = { true: 0.8, false: 2 }; // live; not live
+const LATE = 0.3, HASTE = 0.3; // live: with LATE more buffered, play faster, by HASTE at most
+const TOO_LATE = 4;            // live: with TOO_LATE more buffered, skip
+const CALM = 10;               // seconds without an underrun after which the lead is halved; doubled after each underrun
 
 export class Player {
   constructor(video, live) {
@@ -38,7 +38,7 @@ export class Player {
     this.feed();
   }
 
-  // Nothing follows.
+  // Marks the end of the stream.
   finish() {
     this.ended = true;
     this.feed();
@@ -73,12 +73,12 @@ export class Player {
       this.buffer.appendBuffer(whole);
     } catch (error) {
       if (error.name !== "QuotaExceededError") throw error;
-      this.waiting = [whole.buffer]; // what was seen long ago makes room
+      this.waiting = [whole.buffer]; // drop what was played long ago, and try again
       this.buffer.remove(0, Math.max(0.1, this.video.currentTime - 10));
     }
   }
 
-  // Seconds that can be played on from here.
+  // Returns the seconds that are buffered beyond the present position.
   inHand() {
     const { buffered, currentTime } = this.video;
     return buffered.length ? buffered.end(buffered.length - 1) - Math.max(currentTime, buffered.start(0)) : 0;
@@ -101,18 +101,18 @@ export class Player {
     }
   }
 
-  // It ran dry: drawing is slower than playing, so let more gather, and a little more each time.
+  // Handles an underrun: generating is slower than playing, so buffer more before playback goes on.
   wait() {
     if (!this.began || this.ended || this.closed || this.video.paused) return;
-    if (this.inHand() >= LEAD / 2) return; // not dry: the browser has yet to decode what has just come
-    this.lead = Math.min(this.lead * 2, MOST_LEAD[this.live]);
+    if (this.inHand() >= LEAD / 2) return; // no underrun: the browser is still decoding
+    this.lead = Math.min(this.lead * 2, MAX_LEAD[this.live]);
     this.calm *= 2;
     this.since = this.video.currentTime;
     this.began = false;
     this.video.pause();
   }
 
-  // What made it run dry has passed: less in hand will do, so that what is said is seen sooner.
+  // Halves the lead after a while without an underrun, to lower the delay.
   relax() {
     if (this.lead <= LEAD || this.video.currentTime - this.since < this.calm) return;
     this.lead /= 2;

@@ -1,17 +1,17 @@
-// What is said, on its way to the server: pieces of the microphone, or a file.
+// Sends the voice to the server: chunks of the microphone, or a file.
 
-const PIECE = 65536; // bytes of a file at a time
+const PIECE = 65536; // bytes of a file per message
 
 export class Voice {
-  // Asks for the microphone. meter: shows how loud it is.
+  // Asks for the microphone. meter: element that shows the level.
   static async fromMicrophone(meter) {
     const wish = { channelCount: 1, echoCancellation: true, noiseSuppression: true, autoGainControl: true };
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio: wish });
     } catch (error) {
-      const why = { NotAllowedError: "it was not allowed", NotFoundError: "there is none" }[error.name] ?? error.message;
-      throw new Error(`The microphone cannot be heard: ${why}. A sound file works without it.`);
+      const why = { NotAllowedError: "access was denied", NotFoundError: "there is none" }[error.name] ?? error.message;
+      throw new Error(`The microphone cannot be used: ${why}. A sound file works without it.`);
     }
     const context = new AudioContext();
     await context.audioWorklet.addModule("/microphone.js");
@@ -26,7 +26,7 @@ export class Voice {
     };
     voice.start = (socket) => {
       context.resume();
-      source.connect(node); // not before: what was said while waiting would be sent now
+      source.connect(node); // only now, so that speech while waiting is not sent
       node.port.onmessage = ({ data }) => {
         if (socket.readyState === WebSocket.OPEN) socket.send(data);
         const loudest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 32768;

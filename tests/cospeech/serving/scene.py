@@ -1,4 +1,4 @@
-"""A studio with networks that take no time, and a visitor without a network."""
+"""A server state whose models take no time, and a visitor without a network."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,9 +11,9 @@ import numpy as np
 from cospeech.inference.speaker import Person, Speaker
 from cospeech.serving.gallery import Gallery
 from cospeech.serving.limits import Limits
-from cospeech.serving.portraits import Offered
-from cospeech.serving.queue import Seats
-from cospeech.serving.session import Studio
+from cospeech.serving.portraits import Portrait
+from cospeech.serving.queue import TalkQueue
+from cospeech.serving.session import ServerState
 from tests.cospeech.inference.small import models, somebody
 
 LIMITS = replace(Limits(), voice_seconds=20, people=3, picture_bytes=200_000, picture_pixels=500_000)
@@ -34,10 +34,10 @@ def find(picture: bytes) -> Person:
     return somebody()
 
 
-def make_studio(limits: Limits = LIMITS, talks: int = 2, find: Callable[[bytes], Person] = find) -> Studio:
-    offered = [Offered("ann", PICTURE), Offered("bob", PICTURE)]
-    gallery, seats = Gallery(offered, find, limits), Seats(talks, limits.waiting)
-    return Studio(Speaker(models()), gallery, seats, limits, ORIGIN, 4)
+def make_state(limits: Limits = LIMITS, talks: int = 2, find: Callable[[bytes], Person] = find) -> ServerState:
+    offered = [Portrait("ann", PICTURE), Portrait("bob", PICTURE)]
+    gallery, queue = Gallery(offered, find, limits), TalkQueue(talks, limits.waiting)
+    return ServerState(Speaker(models()), gallery, queue, limits, ORIGIN, 4)
 
 
 class FakeSocket:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cospeech.serving.av_sync import Talk
-from cospeech.serving.mp4_stream import SAMPLE_RATE, Film
+from cospeech.serving.av_sync import AvSync
+from cospeech.serving.mp4_stream import SAMPLE_RATE, Mp4Stream
 from tests.cospeech.serving.test_audio_input import tone
 from tests.cospeech.serving.test_mp4_stream import decoded
 
@@ -37,9 +37,9 @@ def test_light_and_sound_together(rate: int) -> None:
     voice = np.zeros(round(2.5 * rate), np.float32)
     for start in starts:
         voice[round(start * rate) : round((start + 0.08) * rate)] = tone(0.08, rate)
-    talk = Talk(Lamp(), Film(SIZE, FPS), rate, RATE, FPS)
+    talk = AvSync(Lamp(), Mp4Stream(SIZE, FPS), rate, RATE, FPS)
     piece = rate // 50
-    film = b"".join(talk.hear(voice[start : start + piece]) for start in range(0, len(voice), piece)) + talk.finish()
+    film = b"".join(talk.push(voice[start : start + piece]) for start in range(0, len(voice), piece)) + talk.finish()
     seen, heard = decoded(film)
     assert len(seen) in (62, 63)
     bright = np.array([time for time, light in seen if light > 150])
@@ -52,21 +52,21 @@ def test_light_and_sound_together(rate: int) -> None:
 
 
 def test_a_voice_that_ends_within_a_frame_is_shown_to_its_end() -> None:
-    talk = Talk(Lamp(), Film(SIZE, FPS), RATE, RATE, FPS)
-    seen, heard = decoded(talk.hear(tone(0.31, RATE)) + talk.finish())
+    talk = AvSync(Lamp(), Mp4Stream(SIZE, FPS), RATE, RATE, FPS)
+    seen, heard = decoded(talk.push(tone(0.31, RATE)) + talk.finish())
     assert len(seen) == 8
     assert heard[-1][0] + 1024 / SAMPLE_RATE == pytest.approx(0.32, abs=0.03)
 
 
 def test_no_frame_waits_for_its_sound_nor_runs_the_sound_far_ahead() -> None:
-    talk, film, voice = Talk(Lamp(), Film(SIZE, FPS), RATE, RATE, FPS), b"", tone(2.0, RATE)
+    talk, film, voice = AvSync(Lamp(), Mp4Stream(SIZE, FPS), RATE, RATE, FPS), b"", tone(2.0, RATE)
     for start in range(0, len(voice), 320):
-        film += talk.hear(voice[start : start + 320])
+        film += talk.push(voice[start : start + 320])
         if film:
             seen, heard = decoded(film)
             assert 0 <= heard[-1][0] + 1024 / SAMPLE_RATE - (seen[-1][0] + 1 / FPS) < 0.11
 
 
 def test_nothing_said() -> None:
-    talk = Talk(Lamp(), Film(SIZE, FPS), RATE, RATE, FPS)
+    talk = AvSync(Lamp(), Mp4Stream(SIZE, FPS), RATE, RATE, FPS)
     assert talk.finish() == b""

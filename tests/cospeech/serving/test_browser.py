@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from benchmarks.browser import NONE_FOUND, WATCH, browser_path, delays, first_frame, microphone, skews
 from cospeech.serving.auth import Token
 from cospeech.serving.server import Address, make_server, open_socket
-from tests.cospeech.serving.scene import PICTURE, make_studio, png
+from tests.cospeech.serving.scene import PICTURE, make_state, png
 from tests.cospeech.serving.test_audio_input import tone, wav
 
 
@@ -25,7 +25,7 @@ def serving(secret: str | None = None, talks: int = 1) -> Iterator[str]:
     """The address of a page."""
     address = Address("127.0.0.1", 0)
     with open_socket(address) as listening:
-        server = make_server(make_studio(talks=talks), Token(secret), address)
+        server = make_server(make_state(talks=talks), Token(secret), address)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         while not server.started:
@@ -189,7 +189,7 @@ def test_what_is_wrong_is_said(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("alert").filter(has_text="Choose a sound file first").wait_for()
         page.set_input_files("#sound", tmp_path / "a.wav")
         page.get_by_role("button", name="Start").click()
-        page.get_by_role("alert").filter(has_text="cannot be read").wait_for()
+        page.get_by_role("alert").filter(has_text="sound file cannot").wait_for()
         assert page.get_by_role("button", name="Start").is_visible()
         page.close()
 

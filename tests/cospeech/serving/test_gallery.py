@@ -10,7 +10,7 @@ from cospeech.footage.consent import Revocation
 from cospeech.harness.files import file_digest
 from cospeech.media import save_png, write_video
 from cospeech.serving.gallery import Gallery
-from cospeech.serving.portraits import Offered, offered_people
+from cospeech.serving.portraits import Portrait, load_portraits
 from cospeech.serving.server import find_person_in
 from tests.cospeech.serving.scene import LIMITS, PICTURE, find, png
 
@@ -39,14 +39,14 @@ def revocation(uri: str, sha256: str = "") -> Revocation:
 
 
 def test_pictures_and_one_frame_a_speaker(folder: Path) -> None:
-    people = offered_people(folder, [])
+    people = load_portraits(folder, [])
     assert [person.name for person in people] == ["ann", "bob", "zoe"]
     assert all(person.picture.startswith(b"\x89PNG") for person in people)
 
 
 def test_consent_taken_back_is_no_offer(folder: Path) -> None:
     gone = [revocation("bob-1.mp4"), revocation("elsewhere", file_digest(folder / "zoe.png")), revocation("ann-1.mp4")]
-    assert [person.name for person in offered_people(folder, gone)] == ["ann"]  # by another clip
+    assert [person.name for person in load_portraits(folder, gone)] == ["ann"]  # by another clip
 
 
 @pytest.mark.parametrize(
@@ -55,14 +55,14 @@ def test_consent_taken_back_is_no_offer(folder: Path) -> None:
 def test_what_curation_would_refuse_is_no_offer(folder: Path, consent: str, licence: str) -> None:
     rows = ["uri,speaker,licence,consent", f"ann-1.mp4,ann,{licence},{consent}", f"zoe.png,zoe,{licence},{consent}"]
     (folder / "manifest.csv").write_text("\n".join([*rows, "bob-1.mp4,bob,CC0-1.0,yes"]))
-    assert [person.name for person in offered_people(folder, [])] == ["bob"]
+    assert [person.name for person in load_portraits(folder, [])] == ["bob"]
 
 
 def test_nobody_to_offer(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no such folder"):
-        offered_people(tmp_path / "none", [])
-    with pytest.raises(ValueError, match="nobody to offer"):
-        offered_people(tmp_path, [])
+    with pytest.raises(ValueError, match="none: "):
+        load_portraits(tmp_path / "none", [])
+    with pytest.raises(ValueError, match=r"manifest\.csv"):
+        load_portraits(tmp_path, [])
 
 
 async def test_a_person_is_looked_for_once() -> None:
@@ -72,7 +72,7 @@ async def test_a_person_is_looked_for_once() -> None:
         looked.append(picture)
         return "person"
 
-    gallery = Gallery([Offered("ann", PICTURE)], counting, LIMITS)
+    gallery = Gallery([Portrait("ann", PICTURE)], counting, LIMITS)
     assert [await gallery.person("0") for _ in range(3)] == ["person"] * 3
     key = await gallery.add(PICTURE)
     assert await gallery.person(key) == "person"
@@ -86,11 +86,11 @@ async def test_what_is_brought_is_kept_for_a_while_and_bounded() -> None:
     now[0] = 10
     others = [await gallery.add(PICTURE) for _ in range(2)]
     assert len({first, *others}) == 3
-    with pytest.raises(ValueError, match="kept for 1 minutes"):
+    with pytest.raises(ValueError, match="1 minutes"):
         await gallery.person(first)  # the oldest went
     await gallery.person(others[1])
     now[0] = 71
-    with pytest.raises(ValueError, match="choose it again"):
+    with pytest.raises(ValueError, match="1 minutes"):
         await gallery.person(others[1])
 
 
@@ -104,6 +104,6 @@ def test_what_is_wrong_with_a_picture_is_said_without_paths() -> None:
 
 
 def test_a_person_of_the_corpus_is_found(repository: Path) -> None:
-    person = find_person_in(next(each.picture for each in offered_people(repository / "data/demo", [])))
+    person = find_person_in(next(each.picture for each in load_portraits(repository / "data/demo", [])))
     assert person.picture.shape == (256, 256, 3)
     assert person.confidence.mean() > 0.5

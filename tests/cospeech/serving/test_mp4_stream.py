@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from cospeech.serving.mp4_stream import SAMPLE_RATE, Film
+from cospeech.serving.mp4_stream import SAMPLE_RATE, Mp4Stream
 
 SIZE, FPS, FRAMES = 64, 25, 50
 EACH = SAMPLE_RATE // FPS
@@ -24,7 +24,7 @@ def flashes() -> tuple[np.ndarray, np.ndarray]:
 
 
 def pieces(frames: np.ndarray, samples: np.ndarray, chunk: int) -> list[bytes]:
-    film = Film(SIZE, FPS)
+    film = Mp4Stream(SIZE, FPS)
     out = [
         film.push(frames[start : start + chunk], samples[start * EACH : (start + chunk) * EACH])
         for start in range(0, len(frames), chunk)
@@ -71,12 +71,12 @@ def test_a_frame_leaves_when_it_is_pushed() -> None:
 
 
 def test_a_browser_can_be_told_what_it_is() -> None:
-    film = Film(SIZE, FPS)
+    film = Mp4Stream(SIZE, FPS)
     assert film.mime.startswith('video/mp4; codecs="avc1.4d')
 
 
 def test_nothing_pushed_is_no_bytes_and_starts_late() -> None:
-    film = Film(SIZE, FPS)
+    film = Mp4Stream(SIZE, FPS)
     nothing = np.zeros((0, SIZE, SIZE, 3), np.uint8), np.zeros(0, np.float32)
     assert film.push(*nothing) == b""
     frames, samples = flashes()
@@ -87,7 +87,7 @@ def test_nothing_pushed_is_no_bytes_and_starts_late() -> None:
 
 def test_it_says_what_drew_it() -> None:
     frames, samples = flashes()
-    film = Film(SIZE, FPS, b"<x:xmpmeta/>")
+    film = Mp4Stream(SIZE, FPS, b"<x:xmpmeta/>")
     data = film.push(frames, samples) + film.finish()
     place = data.index(b"uuid") - 4
     assert data[4:8] == b"ftyp"

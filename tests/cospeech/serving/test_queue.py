@@ -4,7 +4,7 @@ import anyio
 import pytest
 from anyio.abc import TaskGroup
 
-from cospeech.serving.queue import Seats
+from cospeech.serving.queue import TalkQueue
 
 pytestmark = pytest.mark.anyio
 
@@ -15,8 +15,8 @@ def anyio_backend() -> str:
 
 
 class Visitor:
-    def __init__(self, seats: Seats) -> None:
-        self.seats, self.places = seats, list[int]()
+    def __init__(self, queue: TalkQueue) -> None:
+        self.queue, self.places = queue, list[int]()
         self.seated, self.leave, self.scope = anyio.Event(), anyio.Event(), anyio.CancelScope()
 
     async def tell(self, place: int) -> None:
@@ -24,7 +24,7 @@ class Visitor:
 
     async def __call__(self) -> None:
         with self.scope:
-            async with self.seats.take(self.tell):
+            async with self.queue.slot(self.tell):
                 self.seated.set()
                 await self.leave.wait()
 
@@ -37,13 +37,13 @@ async def arrive(group: TaskGroup, *visitors: Visitor) -> None:
 
 
 async def test_in_turn_with_places() -> None:
-    seats = Seats(2, waiting=5)
-    visitors = [Visitor(seats) for _ in range(5)]
+    queue = TalkQueue(2, waiting=5)
+    visitors = [Visitor(queue) for _ in range(5)]
     async with anyio.create_task_group() as group:
         await arrive(group, *visitors)
         assert [visitor.seated.is_set() for visitor in visitors] == [True, True, False, False, False]
         assert [visitor.places for visitor in visitors] == [[], [], [1], [2], [3]]
-        assert (seats.taken, seats.waiting) == (2, 3)
+        assert (queue.active, queue.waiting) == (2, 3)
         visitors[1].leave.set()
         await anyio.wait_all_tasks_blocked()
         assert [visitor.places for visitor in visitors[2:]] == [[1], [2, 1], [3, 2]]
@@ -56,13 +56,13 @@ async def test_in_turn_with_places() -> None:
         await anyio.wait_all_tasks_blocked()
         assert visitors[4].seated.is_set()
         assert not visitors[3].seated.is_set()
-    assert (seats.taken, seats.waiting) == (0, 0)
+    assert (queue.active, queue.waiting) == (0, 0)
 
 
 async def test_nobody_overtakes() -> None:
     """Whoever comes while a seat is being handed on stands behind those who wait."""
-    seats = Seats(1, waiting=5)
-    first, second, third = (Visitor(seats) for _ in range(3))
+    queue = TalkQueue(1, waiting=5)
+    first, second, third = (Visitor(queue) for _ in range(3))
     async with anyio.create_task_group() as group:
         await arrive(group, first, second)
         first.leave.set()
@@ -75,8 +75,8 @@ async def test_nobody_overtakes() -> None:
 
 
 async def test_giving_up_just_when_called_hands_the_seat_on() -> None:
-    seats = Seats(1, waiting=5)
-    first, second, third = (Visitor(seats) for _ in range(3))
+    queue = TalkQueue(1, waiting=5)
+    first, second, third = (Visitor(queue) for _ in range(3))
     async with anyio.create_task_group() as group:
         await arrive(group, first, second, third)
         first.leave.set()
@@ -85,19 +85,19 @@ async def test_giving_up_just_when_called_hands_the_seat_on() -> None:
         await anyio.wait_all_tasks_blocked()
         assert third.seated.is_set()
         third.leave.set()
-    assert (seats.taken, seats.waiting) == (0, 0)
+    assert (queue.active, queue.waiting) == (0, 0)
 
 
 async def test_a_full_line_says_so() -> None:
-    seats = Seats(1, waiting=1)
-    visitors = [Visitor(seats) for _ in range(2)]
+    queue = TalkQueue(1, waiting=1)
+    visitors = [Visitor(queue) for _ in range(2)]
     async with anyio.create_task_group() as group:
         await arrive(group, *visitors)
         with pytest.raises(ValueError, match="1 visitors are talking and 1 are waiting"):
-            await Visitor(seats)()
+            await Visitor(queue)()
         group.cancel_scope.cancel()
 
 
 def test_no_seats() -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        Seats(0, 3)
+        TalkQueue(0, 3)

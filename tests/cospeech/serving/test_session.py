@@ -13,9 +13,9 @@ import pytest
 
 from cospeech.inference.session import Session
 from cospeech.inference.speaker import Person, Speaker
-from cospeech.serving.session import Studio, read_wish, receive_visitor
+from cospeech.serving.session import ServerState, parse_request, run_session
 from tests.cospeech.inference.small import speech
-from tests.cospeech.serving.scene import LIMITS, ORIGIN, FakeSocket, make_studio
+from tests.cospeech.serving.scene import LIMITS, ORIGIN, FakeSocket, make_state
 from tests.cospeech.serving.test_audio_input import tone, wav
 
 pytestmark = pytest.mark.anyio
@@ -48,15 +48,15 @@ def times(film: list[bytes]) -> tuple[list[float], float]:
         return seen, max(time for time, each in zip(heard, packets, strict=True) if each.stream.type == "audio")
 
 
-async def visit(studio: Studio, socket: FakeSocket) -> None:
+async def visit(state: ServerState, socket: FakeSocket) -> None:
     with anyio.fail_after(60):
-        await receive_visitor(socket, studio)  # type: ignore[arg-type]
+        await run_session(socket, state)  # type: ignore[arg-type]
 
 
 async def test_a_microphone() -> None:
     socket = FakeSocket()
     async with anyio.create_task_group() as group:
-        group.start_soon(visit, make_studio(), socket)
+        group.start_soon(visit, make_state(), socket)
         greet(socket)
         await speak(socket)
         socket.say(text='{"kind": "end"}')
@@ -72,7 +72,7 @@ async def test_a_microphone() -> None:
 async def test_a_file_of_another_rate() -> None:
     socket, data = FakeSocket(), wav(tone(0.6, 44100), 44100, 2)
     async with anyio.create_task_group() as group:
-        group.start_soon(visit, make_studio(), socket)
+        group.start_soon(visit, make_state(), socket)
         greet(socket, "file")
         await socket.ready.wait()
         for start in range(0, len(data), 30000):
@@ -83,11 +83,11 @@ async def test_a_file_of_another_rate() -> None:
 
 
 async def test_turns_and_places() -> None:
-    studio = make_studio(talks=1)
+    state = make_state(talks=1)
     first, second, third = (FakeSocket() for _ in range(3))
     async with anyio.create_task_group() as group:
         for socket in (first, second, third):
-            group.start_soon(visit, studio, socket)
+            group.start_soon(visit, state, socket)
             greet(socket)
             await anyio.wait_all_tasks_blocked()
         await first.ready.wait()
@@ -101,71 +101,71 @@ async def test_turns_and_places() -> None:
         third.say(text='{"kind": "end"}')
     assert not second.film
     assert third.told[-1]["kind"] == "end"
-    assert (studio.seats.taken, studio.seats.waiting) == (0, 0)
+    assert (state.queue.active, state.queue.waiting) == (0, 0)
 
 
 async def test_a_slow_visitor_holds_up_nobody_and_is_let_go() -> None:
-    studio = make_studio(replace(LIMITS, pieces=4, stall_seconds=3.0))
+    state = make_state(replace(LIMITS, pieces=4, stall_seconds=3.0))
     slow, quick = FakeSocket(slow=1000), FakeSocket()
     async with anyio.create_task_group() as group:
-        group.start_soon(visit, studio, slow)
+        group.start_soon(visit, state, slow)
         greet(slow)
         await speak(slow, 4)
         assert len(slow.film) == 0
-        group.start_soon(visit, studio, quick)
+        group.start_soon(visit, state, quick)
         greet(quick)
         await speak(quick)
         quick.say(text='{"kind": "end"}')
         await quick.over.wait()
         assert len(times(quick.film)[0]) == pytest.approx(25, abs=1)
-    assert slow.told[-1] == {"kind": "error", "message": "nothing got through to you for 3 s"}
-    assert studio.seats.taken == 0
+    assert slow.told[-1] == {"kind": "error", "message": "your connection took no data for 3 s"}
+    assert state.queue.active == 0
 
 
 async def test_what_a_slow_visitor_does_not_take_is_bounded() -> None:
     """Neither film nor voice piles up: the voice that waits behind the film is limited in seconds."""
-    studio = make_studio(replace(LIMITS, pieces=4, behind_seconds=3.0))
+    state = make_state(replace(LIMITS, pieces=4, behind_seconds=3.0))
     socket = FakeSocket(slow=1000)
     async with anyio.create_task_group() as group:
-        group.start_soon(visit, studio, socket)
+        group.start_soon(visit, state, socket)
         greet(socket)
         await speak(socket, 8)
     assert socket.told[-1]["kind"] == "error"
-    assert "fallen 3 s behind" in socket.told[-1]["message"]
+    assert "3 s behind" in socket.told[-1]["message"]
 
 
 @pytest.mark.parametrize(
     ("limits", "seconds", "kind", "message"),
     [
-        ({"idle_seconds": 0.3}, 1, "error", "no sign of you for 0.3 s"),
-        ({"voice_seconds": 2}, 4, "end", "lasted 2 s"),
-        ({"hold_seconds": 0.3}, 1, "error", "longer than 0.3 s"),
+        ({"idle_seconds": 0.3}, 1, "error", "for 0.3 s"),
+        ({"voice_seconds": 2}, 4, "end", "2 s"),
+        ({"hold_seconds": 0.3}, 1, "error", "0.3 s"),
     ],
 )
 async def test_time_is_limited(limits: dict[str, float], seconds: int, kind: str, message: str) -> None:
-    studio, socket = make_studio(replace(LIMITS, **limits)), FakeSocket()
+    state, socket = make_state(replace(LIMITS, **limits)), FakeSocket()
     async with anyio.create_task_group() as group:
-        group.start_soon(visit, studio, socket)
+        group.start_soon(visit, state, socket)
         greet(socket)
         await speak(socket, seconds)
     assert socket.told[-1]["kind"] == kind
     assert message in socket.told[-1]["message"]
-    assert studio.seats.taken == 0
+    assert state.queue.active == 0
 
 
 async def test_waiting_is_limited() -> None:
-    studio = make_studio(replace(LIMITS, waiting=1, waiting_seconds=0.3), talks=1)
+    state = make_state(replace(LIMITS, waiting=1, waiting_seconds=0.3), talks=1)
     sockets = [FakeSocket() for _ in range(3)]
     async with anyio.create_task_group() as group:
         for socket in sockets:
-            group.start_soon(visit, studio, socket)
+            group.start_soon(visit, state, socket)
             greet(socket)
             await anyio.wait_all_tasks_blocked()
         await sockets[2].over.wait()
         await sockets[1].over.wait()
         sockets[0].leave()
-    assert "as many as this server takes" in sockets[2].told[-1]["message"]
-    assert "no turn came" in sockets[1].told[-1]["message"]
+    assert "1 visitors are talking" in sockets[2].told[-1]["message"]
+    assert "no slot was free" in sockets[1].told[-1]["message"]
 
 
 @pytest.mark.parametrize(
@@ -176,44 +176,44 @@ async def test_waiting_is_limited() -> None:
         ('{"person": "0", "voice": "telegraph"}', "microphone or file"),
         ('{"person": "0", "voice": "microphone", "rate": 1}', "8000 to 192000"),
         ('{"person": "0", "voice": "microphone", "rate": 1e999}', "8000 to 192000"),
-        ('{"person": "nobody", "voice": "file"}', "choose it again"),
+        ('{"person": "nobody", "voice": "file"}', "expired"),
     ],
 )
 async def test_odd_greetings(first: str, message: str) -> None:
     socket = FakeSocket()
     socket.say(text=first)
-    await visit(make_studio(), socket)
+    await visit(make_state(), socket)
     assert socket.told[-1]["kind"] == "error"
     assert message in socket.told[-1]["message"]
 
 
 async def test_sound_before_its_turn_and_bad_files() -> None:
-    studio = make_studio(talks=1)
+    state = make_state(talks=1)
     seated, early = FakeSocket(), FakeSocket()
     async with anyio.create_task_group() as group:
         for socket in (seated, early):
-            group.start_soon(visit, studio, socket)
+            group.start_soon(visit, state, socket)
             greet(socket, "file")
             await anyio.wait_all_tasks_blocked()
         early.say(bytes=b"12")
         await early.over.wait()
         seated.say(bytes=b"certainly not sound" * 10)
         seated.say(text='{"kind": "end"}')
-    assert "before its turn" in early.told[-1]["message"]
-    assert "cannot be read" in seated.told[-1]["message"]
+    assert "sound arrived before" in early.told[-1]["message"]
+    assert "sound file" in seated.told[-1]["message"]
 
 
 async def test_a_failure_is_said_without_its_insides(caplog: pytest.LogCaptureFixture) -> None:
-    studio, socket = make_studio(), FakeSocket()
-    object.__setattr__(studio.speaker.models, "codec", None)
+    state, socket = make_state(), FakeSocket()
+    object.__setattr__(state.speaker.models, "codec", None)
     async with anyio.create_task_group() as group:
-        group.start_soon(visit, studio, socket)
+        group.start_soon(visit, state, socket)
         greet(socket)
-    assert socket.told[-1] == {"kind": "error", "message": "the server failed; its log says why"}
+    assert socket.told[-1] == {"kind": "error", "message": "the server failed; see its log"}
     assert "Traceback" in caplog.text
 
 
-async def test_a_talk_is_drawn_in_the_chunks_of_the_studio(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_talk_is_generated_in_the_chunks_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[tuple[int, int]] = []
     start = Speaker.start
 
@@ -224,7 +224,7 @@ async def test_a_talk_is_drawn_in_the_chunks_of_the_studio(monkeypatch: pytest.M
     monkeypatch.setattr(Speaker, "start", seen)
     socket = FakeSocket()
     async with anyio.create_task_group() as group:
-        group.start_soon(visit, replace(make_studio(), chunk=2), socket)
+        group.start_soon(visit, replace(make_state(), chunk=2), socket)
         greet(socket)
         await speak(socket)
         socket.say(text='{"kind": "end"}')
@@ -233,11 +233,11 @@ async def test_a_talk_is_drawn_in_the_chunks_of_the_studio(monkeypatch: pytest.M
 
 async def test_no_threads_are_left() -> None:
     before = {thread.name for thread in threading.enumerate() if thread.name.startswith("part")}
-    studio = make_studio()
+    state = make_state()
     async with anyio.create_task_group() as group:
         for _ in range(2):
             socket = FakeSocket()
-            group.start_soon(visit, studio, socket)
+            group.start_soon(visit, state, socket)
             greet(socket)
             await speak(socket)
             socket.leave()
@@ -245,5 +245,5 @@ async def test_no_threads_are_left() -> None:
 
 
 def test_a_greeting() -> None:
-    wish = read_wish('{"person": "7", "voice": "file", "rate": 44100}')
-    assert (wish.person, wish.live, wish.rate) == ("7", False, 48000)
+    request = parse_request('{"person": "7", "voice": "file", "rate": 44100}')
+    assert (request.person, request.live, request.rate) == ("7", False, 48000)
