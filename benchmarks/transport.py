@@ -1,8 +1,8 @@
 """How long from a frame's being handed to the sender to its being on the screen: websocket and Media Source, or WebRTC?
 
-The same frames and the same sound go to headless Chromium over the page's own path (`AvSync`, `Mp4Stream`, player.js)
-and over aiortc, on loopback. A frame carries its number as blocks that the page reads back; a beep begins with the first
-of every second. A frame of a chunk is due at its place in it: with --chunk 8 the last one 280 ms after the first. delay:
+The same frames and sound go to headless Chromium over the page's own path (`AvSync`, `Mp4Stream`, player.js) and over
+aiortc, on loopback. A frame carries its number as blocks that the page reads back; a beep begins with the first of
+every second. A frame of a chunk is due at its place in it: with --chunk 8 the last one 280 ms after the first. delay:
 from due to on the screen. skew: how much later a picture is seen than the beep that belongs to it is heard. processor:
 of the sending process, seconds a second of film.
 """
