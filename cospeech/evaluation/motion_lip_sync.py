@@ -3,17 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
 from cospeech.datasets.windows import Clip, Window
 from cospeech.evaluation.clip_metrics import lip_shifts
 from cospeech.evaluation.networks_bundle import Judges
 from cospeech.evaluation.sample_videos import still
 from cospeech.evaluation.segments import REFERENCE, Stretch, Take
+from cospeech.evaluation.throughput import encode_skeletons
 from cospeech.families.base import PoseInput
 from cospeech.harness.progress import Progress
 from cospeech.metrics.sync import SyncScore, score_of
-from cospeech.pose.drawing import draw_skeletons
 from cospeech.pose.track import PoseTrack
 from cospeech.sampling.generation import Sampler, draw
 
@@ -58,8 +57,6 @@ def puppet(
     """The stretch by the student, from the clip's reference frame and the keypoints of `track`."""
     part = slice(stretch.start, stretch.stop)
     shown = PoseTrack(track, still(clip.track.confidence[REFERENCE], len(clip)), clip.track.size)
-    pictures = torch.from_numpy(draw_skeletons(shown[part])).permute(0, 3, 1, 2).float().to(student.device) / 255
-    with torch.no_grad():
-        moved = clip.moved(part, encoder.encode(pictures), shown, REFERENCE)
+    moved = clip.moved(part, encode_skeletons(encoder, shown[part], student.device), shown, REFERENCE)
     frames = draw(student, Window(moved, part.start, part.stop, REFERENCE), seed, index).frames
     return Take(name, frames, shown[part])

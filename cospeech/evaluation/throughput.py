@@ -21,6 +21,7 @@ from cospeech.metrics.speed import summarise
 from cospeech.motion.model import MotionModel
 from cospeech.motion.stream import draw_motion
 from cospeech.pose.drawing import draw_skeletons
+from cospeech.pose.track import PoseTrack
 from cospeech.sampling.generation import Drawn, now
 from cospeech.utils.device import cpu_info
 
@@ -42,7 +43,7 @@ class Around:
     def seconds(self, stretch: Stretch, frames: np.ndarray) -> dict[str, float]:
         """Of the phases before and after drawing, for a stretch of T frames; frames: pictures to encode."""
         part = slice(stretch.start, stretch.stop)
-        taken = {"pose": self._timed(lambda: self._encode_poses(stretch))}
+        taken = {"pose": self._timed(lambda: encode_skeletons(self.pose_encoder, stretch.track, self.device))}
         if self.motion is not None:
             model, mel, still = self.motion, stretch.sound.mel[part], stretch.track.keypoints[0]
             taken["motion"] = self._timed(lambda: draw_motion(model, mel, still, self.motion_steps, 0))
@@ -51,15 +52,17 @@ class Around:
             taken["encode"] = self._timed(lambda: write_video(path, frames, stretch.fps, binary=self.ffmpeg))
         return taken
 
-    @torch.no_grad()
-    def _encode_poses(self, stretch: Stretch) -> torch.Tensor:
-        pictures = torch.from_numpy(draw_skeletons(stretch.track)).permute(0, 3, 1, 2).float().to(self.device) / 255
-        return self.pose_encoder.encode(pictures)
-
     def _timed(self, work: Callable[[], object]) -> float:
         began = now(self.device)
         work()
         return now(self.device) - began
+
+
+@torch.no_grad()
+def encode_skeletons(encoder: PoseInput, track: PoseTrack, device: torch.device) -> torch.Tensor:
+    """The drawn skeletons as denoisers take them."""
+    pictures = torch.from_numpy(draw_skeletons(track)).permute(0, 3, 1, 2).float().to(device) / 255
+    return encoder.encode(pictures)
 
 
 def speed_table(

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 VISIBLE = 0.3
-"""Least confidence of a visible keypoint: what DWPose draws (arXiv 2307.15880), and a detector's guesses stay under."""
+"""Least confidence of a visible keypoint, as in the drawings of DWPose (arXiv 2307.15880): its code hides the rest."""
 CLEARLY_VISIBLE = 0.5
-"""Stricter, and to be passed, where curation decides what trains: MediaPipe calls the point visible rather than not."""
+"""Confidence above which curation counts a keypoint: stricter, for what it lets through is learned from."""
 
 
 @dataclass(frozen=True)
