@@ -1,4 +1,8 @@
-"""Copy new footage from an inbox (a folder or S3) into the project's source folder."""
+"""Copy new footage from an inbox (a folder or S3) into the project's source folder.
+
+Who fills the inbox is not trusted: only videos and .json alignments are copied, only from inside the inbox or from S3,
+and no existing file is overwritten.
+"""
 
 import csv
 import io
@@ -7,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from cospeech.footage.listing import VIDEO_SUFFIXES
 from cospeech.footage.manifest import MANIFEST_NAME, OPTIONAL, REQUIRED, ManifestRow, parse_manifest
-from cospeech.footage.storage import Storage, StorageError
-from cospeech.harness.files import atomic_path
+from cospeech.footage.storage import Storage, StorageError, is_remote
+from cospeech.harness.files import atomic_path, file_digest
 
 COLUMNS = (*REQUIRED, *OPTIONAL)
 
@@ -71,12 +76,45 @@ def _local_name(uri: str) -> str:
 
 
 def _copy(row: ManifestRow, local: str, source: str, folder: Path, storage: Storage) -> ManifestRow:
+    """Copy the files of a row; return the row with their local names.
+
+    Raises:
+        StorageError: a file has a wrong suffix, lies outside of the inbox, is absent, or would replace another file.
+    """
     alignment = _local_name(row.alignment) if row.alignment else None
+    _check_kind("video", row.uri, VIDEO_SUFFIXES)
+    if row.alignment:
+        _check_kind("alignment", row.alignment, frozenset({".json"}))
     for remote, target in ((row.alignment, alignment), (row.uri, local)):
         if remote and target:
-            with storage.fetch(storage.join(source, remote)) as path, atomic_path(folder / target) as temporary:
-                shutil.copyfile(path, temporary)
+            with storage.fetch(_inside(remote, source, storage)) as path:
+                _copy_file(path, folder / target)
     return ManifestRow(row.line, local, row.speaker, row.licence, row.consent, row.split, row.transcript, alignment)
+
+
+def _check_kind(what: str, uri: str, suffixes: frozenset[str]) -> None:
+    if PurePosixPath(uri).suffix.lower() not in suffixes:
+        raise StorageError(f"{uri}: not copied as {what}: its name must end in {', '.join(sorted(suffixes))}")
+
+
+def _inside(uri: str, source: str, storage: Storage) -> str:
+    """Return where `uri` of the inbox `source` lies: on S3, or in the inbox itself, links followed."""
+    place = storage.join(source, uri)
+    if is_remote(place):
+        return place
+    path = (Path(source).expanduser() / uri).resolve()
+    if Path(uri).is_absolute() or not path.is_relative_to(Path(source).expanduser().resolve()):
+        raise StorageError(f"{uri}: lies outside of the inbox {source}; put the file into it")
+    return str(path)
+
+
+def _copy_file(path: Path, target: Path) -> None:
+    if target.exists():
+        if target.is_file() and file_digest(target) == file_digest(path):
+            return  # a pull was interrupted, or rows share the file
+        raise StorageError(f"{target}: another file of that name is here already; rename the one in the inbox")
+    with atomic_path(target) as temporary:
+        shutil.copyfile(path, temporary)
 
 
 def _write(path: Path, rows: Sequence[ManifestRow]) -> None:

@@ -70,16 +70,59 @@ def test_what_cannot_be_fetched_is_told_and_tried_again(inbox: tuple[Path, str, 
     assert pull(address, own, storage).new == ["june/a.mp4"]
 
 
-def test_an_inbox_cannot_write_outside_the_folder(tmp_path: Path) -> None:
-    (tmp_path / "secret.mp4").write_text("x")
-    inbox = tmp_path / "inbox"
-    inbox.mkdir()
-    uris = ("../secret.mp4", str(tmp_path / "secret.mp4"))
-    (inbox / "manifest.csv").write_text(HEADER + "".join(f"{uri},ann,l,c,\n" for uri in uris))
-    own = tmp_path / "deep/footage"
-    pull(str(inbox), own, Storage(None))
-    assert {path.name for path in tmp_path.iterdir()} == {"secret.mp4", "inbox", "deep"}
-    assert all((own / row.uri).resolve().is_relative_to(own) for row in rows(own))
+def offer(inbox: Path, *pairs: tuple[str, str]) -> None:
+    """A manifest of (uri, alignment)."""
+    inbox.mkdir(exist_ok=True)
+    (inbox / "manifest.csv").write_text(HEADER + "".join(f"{uri},ann,l,c,{words}\n" for uri, words in pairs))
+
+
+def test_nothing_from_outside_the_inbox_comes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    secret, inbox, own = tmp_path / "secret.mp4", tmp_path / "inbox", tmp_path / "deep/footage"
+    secret.write_text("x")
+    (tmp_path / "secret.json").write_text("{}")
+    fill(inbox, "june/a.mp4")
+    (inbox / "link.mp4").symlink_to(secret)
+    uris = ["../secret.mp4", "june/../../secret.mp4", str(secret), "~/secret.mp4", "link.mp4"]
+    offer(inbox, *((uri, "") for uri in uris), ("june/a.mp4", str(tmp_path / "secret.json")))
+    assert list(pull(str(inbox), own, Storage(None)).failed) == [*uris, "june/a.mp4"]
+    monkeypatch.chdir(inbox)
+    assert list(pull("manifest.csv", own, Storage(None)).failed) == [*uris, "june/a.mp4"]
+    assert not own.exists()
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("june/a.mp4", "ann.mp4"),
+        ("june/a.mp4", "manifest.csv"),
+        ("june/a.mp4", "notes.json"),
+        ("june/a.mp4", "june"),
+        ("manifest.csv", ""),
+        ("params.yaml", ""),
+        ("ann.mp4", ""),
+    ],
+)
+def test_nothing_of_the_project_is_overwritten(tmp_path: Path, uri: str, words: str) -> None:
+    inbox, own = tmp_path / "inbox", tmp_path / "footage"
+    fill(own, "june/ann.mp4")
+    for name in ("ann.mp4", "params.yaml", "notes.json"):
+        (own / name).write_text("mine")
+    fill(inbox, "june/a.mp4", "ann.mp4", "params.yaml")
+    (inbox / "notes.json").write_text("theirs")
+    offer(inbox, (uri, words))
+    before = {path: path.read_text() for path in own.rglob("*.*") if path.is_file()}
+    assert list(pull(str(inbox), own, Storage(None)).failed) == [uri]
+    assert {path: path.read_text() for path in own.rglob("*.*") if path.is_file()} == before
+
+
+def test_an_interrupted_pull_is_continued(tmp_path: Path) -> None:
+    inbox, own = tmp_path / "inbox", tmp_path / "footage"
+    fill(inbox, "june/a.mp4", "june/b.mp4")
+    offer(inbox, ("june/a.mp4", "words.json"), ("june/b.mp4", "words.json"))
+    (own / "june").mkdir(parents=True)
+    (own / "june/a.mp4").write_text("video june/a.mp4")
+    assert pull(str(inbox), own, Storage(None)).new == ["june/a.mp4", "june/b.mp4"]
 
 
 def test_no_manifest_changes_nothing(tmp_path: Path) -> None:
