@@ -50,15 +50,10 @@ def plain_loop(videos: list[Path]) -> list[dict[str, np.ndarray]]:
     results = []
     for video in videos:
         rows: dict[str, list[np.ndarray]] = {"pose": [], "face": [], "left": [], "right": []}
-        capture = cv2.VideoCapture(str(video))
         with mp.solutions.holistic.Holistic() as holistic:
-            while True:
-                more, frame = capture.read()
-                if not more:
-                    break
+            for frame in iter_frames(video):
                 height, width = frame.shape[:2]
-                picture = cv2.cvtColor(cv2.resize(frame, (OPTIONS.size, OPTIONS.size)), cv2.COLOR_BGR2RGB)
-                found = holistic.process(picture)
+                found = holistic.process(cv2.resize(frame, (OPTIONS.size, OPTIONS.size)))
                 for name, landmarks, count in (
                     ("pose", found.pose_landmarks, 33),
                     ("face", found.face_landmarks, 468),

@@ -25,12 +25,14 @@ def write_clip(path: Path, clip: Clip, crf: int, speech_rate: str) -> None:
         _write_wave(speech, clip.speech.samples)
         command = [
             *(find_ffmpeg().path, "-loglevel", "error", "-y"),
-            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FPS), "-i", "-"),
-            *("-i", str(speech), "-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact"),
+            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FPS)),
+            *("-protocol_whitelist", "pipe", "-i", "pipe:"),
+            *("-f", "wav", "-protocol_whitelist", "file", "-i", f"file:{speech}"),
+            *("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact"),
             *("-vf", "scale=out_color_matrix=bt709:out_range=tv", "-colorspace", "bt709", "-color_primaries", "bt709"),
             *("-color_trc", "bt709", "-c:v", "libx264", "-preset", "slow", "-crf", str(crf), "-pix_fmt", "yuv420p"),
             *("-threads", "1", "-c:a", "aac", "-b:a", speech_rate, "-flags:a", "+bitexact"),
-            *("-movflags", "+faststart", str(temporary)),
+            *("-movflags", "+faststart", f"file:{temporary}"),
         ]
         subprocess.run(command, input=clip.frames.tobytes(), check=True)
 

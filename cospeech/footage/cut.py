@@ -17,6 +17,7 @@ from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.files import code_digest, file_digest, value_digest, write_json
 from cospeech.media import (
     MediaError,
+    container,
     decode_speech,
     iter_constant_rate,
     probe,
@@ -53,7 +54,7 @@ class CutSettings:
 
 def salt(settings: CutSettings) -> str:
     """Return a digest of all that determines a clip, except the source and the ffmpeg."""
-    code = code_digest(sys.modules[__name__], crop, sound, track, video)
+    code = code_digest(sys.modules[__name__], container, crop, sound, track, video)
     return value_digest({"settings": asdict(settings), "code": code})
 
 

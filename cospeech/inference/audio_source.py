@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cospeech.inference.errors import InputError
+from cospeech.media import MediaError, open_media, sound_frames
 
 _SILENT = 1e-3
 """Root mean square, of full scale, that the loudest stretch of the sound must pass: -60 dB."""
@@ -71,12 +72,14 @@ def read_voice(path: Path, rate: int, folder: Path) -> Voice:
         raise InputError(f"{path}: the file is empty (0 bytes)")
     voice, sound = folder / "voice.wav", folder / "sound.wav"
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             if not container.streams.audio:
                 raise InputError(f"{path}: there is no sound in it")
             stream = container.streams.audio[0]
             own, channels = stream.rate, stream.codec_context.channels
             samples, loudest = _decode(container, stream, (voice, rate), (sound, own))
+    except MediaError as error:
+        raise InputError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
     except (av.error.FFmpegError, UnicodeDecodeError) as error:
         what = getattr(error, "strerror", None) or error
         raise InputError(
@@ -109,7 +112,7 @@ def _decode(container: Any, stream: Any, voice: tuple[Path, int], sound: tuple[P
     ]
     meter = _Meter(round(_STRETCH * voice[1]))
     with _wav(*voice, 1) as low, _wav(*sound, channels) as full:
-        for frame in _flushed(container.decode(stream)):
+        for frame in _flushed(sound_frames(container)):
             for part in ways[0].resample(frame):
                 pcm = part.to_ndarray().reshape(-1)
                 low.writeframes(pcm.astype("<i2").tobytes())

@@ -1,5 +1,6 @@
 """Read and write video, sound and images. Frames are (T, H, W, 3) uint8 RGB, speech is float32 in -1..1."""
 
+from cospeech.media.container import open_media, sound_frames
 from cospeech.media.images import contact_sheet, save_png
 from cospeech.media.sound import decode_speech, read_speech, write_speech
 from cospeech.media.video import (
@@ -22,11 +23,13 @@ __all__ = [
     "iter_constant_rate",
     "iter_frames",
     "iter_timed_frames",
+    "open_media",
     "probe",
     "read_frames",
     "read_speech",
     "sample_frames",
     "save_png",
+    "sound_frames",
     "write_speech",
     "write_video",
 ]

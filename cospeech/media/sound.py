@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cospeech.harness.files import atomic_path
+from cospeech.media.container import open_media, sound_frames
 from cospeech.utils.ffmpeg import MediaError
 
 
@@ -47,17 +48,16 @@ def decode_speech(path: Path, sample_rate: int, start: float, seconds: float) ->
         (round(seconds * sample_rate),) float32 in -1..1.
 
     Raises:
-        MediaError: the audio stream is damaged.
+        MediaError: the audio stream is damaged, or of a rate that cannot be read.
     """
     import av
 
     track = np.zeros(round(seconds * sample_rate), np.float32)
-    with av.open(str(path)) as container:
-        stream = container.streams.audio[0]
+    with open_media(path) as container:
         resampler = av.AudioResampler(format="fltp", layout="mono", rate=sample_rate)
         place: int | None = None
         try:
-            for frame in container.decode(stream):
+            for frame in sound_frames(container):
                 if place is None:
                     first = start if frame.time is None else frame.time
                     place = round((first - start) * sample_rate)

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from cospeech.harness.files import atomic_path
+from cospeech.media.container import open_media
 from cospeech.media.sound import write_speech
 from cospeech.utils.ffmpeg import MediaError, find_ffmpeg
 
@@ -44,7 +45,7 @@ def probe(path: Path) -> SourceInfo:
     if path.stat().st_size == 0:
         raise MediaError(f"{path}: the file is empty (0 bytes)")
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             if not container.streams.video:
                 kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
                 raise MediaError(f"{path}: no video stream (it holds {kinds})")
@@ -92,7 +93,7 @@ def iter_timed_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
     import av
 
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "SLICE"
             for index, frame in enumerate(container.decode(stream)):
@@ -111,7 +112,7 @@ def sample_frames(path: Path, count: int) -> list[np.ndarray]:
 
     frames: list[np.ndarray] = []
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             stream = container.streams.video[0]
             length, start = _seconds(stream, container), None
             for frame in container.decode(stream):  # decode every frame: a seek would land on one of few key frames
@@ -157,7 +158,7 @@ def write_video(
 
     Args:
         frames: (H, W, 3) uint8 each, all of one size, with even sides.
-        speech: (S,) float in -1..1 at `sample_rate`, or a sound file, which has its own rate.
+        speech: (S,) float in -1..1 at `sample_rate`, or a WAV file, which has its own rate.
         binary: an ffmpeg to use instead of the pinned one.
 
     Raises:
@@ -171,17 +172,17 @@ def write_video(
         raise MediaError(f"{path}: no frames to write")
     height, width = first.shape[:2]
     with TemporaryDirectory() as folder, atomic_path(path) as temporary:
-        picture = ffmpeg.input("pipe:", format="rawvideo", pix_fmt="rgb24", s=f"{width}x{height}", r=fps)
-        streams = [picture]
+        raw = {"format": "rawvideo", "pix_fmt": "rgb24", "s": f"{width}x{height}", "r": fps}
+        streams = [ffmpeg.input("pipe:", protocol_whitelist="pipe", **raw)]
         settings = {"vcodec": "libx264", "pix_fmt": "yuv420p", "crf": 16, "preset": "medium", "threads": 1}
         if speech is not None:
             if isinstance(speech, np.ndarray):
                 write_speech(Path(folder) / "speech.wav", speech, sample_rate)
                 speech = Path(folder) / "speech.wav"
-            streams.append(ffmpeg.input(str(speech)))
+            streams.append(ffmpeg.input(f"file:{speech}", format="wav", protocol_whitelist="file"))
             settings |= {"acodec": "aac", "b:a": "96k"}
         quiet = {"fflags": "+bitexact", "flags": "+bitexact", "map_metadata": -1, "movflags": "+faststart"}
-        job = ffmpeg.output(*streams, str(temporary), loglevel="error", **settings, **quiet)
+        job = ffmpeg.output(*streams, f"file:{temporary}", loglevel="error", **settings, **quiet)
         program = find_ffmpeg(binary).path
         process = ffmpeg.run_async(job, cmd=program, pipe_stdin=True, pipe_stderr=True, overwrite_output=True)
         _feed(process, path, first, frames)

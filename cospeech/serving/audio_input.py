@@ -6,11 +6,12 @@ S samples.
 import queue
 import threading
 from collections.abc import Iterator
-from io import BytesIO
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cospeech.media import open_media, sound_frames
 from cospeech.serving.limits import Limits
 
 if TYPE_CHECKING:
@@ -140,17 +141,15 @@ def decode_voice(data: bytes, rate: int, max_seconds: float) -> Iterator[np.ndar
         ValueError: the file is not sound, is damaged or silent, or is longer than `max_seconds`.
     """
     loudest, count = 0.0, 0
-    for piece in _decoded(data, rate):
+    for piece in _decoded(data, rate, max_seconds):
         loudest, count = max(loudest, float(np.abs(piece).max(initial=0))), count + len(piece)
-        if count > max_seconds * rate:
-            raise ValueError(f"the sound is longer than {max_seconds:g} s, the limit")
     if loudest < _SILENCE_LEVEL:
         raise ValueError(
             f"the sound file is silent: its peak over {count / rate:.1f} s is {loudest:.4f} of full scale, under "
             f"{_SILENCE_LEVEL}"
         )
     waiting = np.zeros(0, np.float32)
-    for piece in _decoded(data, rate):
+    for piece in _decoded(data, rate, max_seconds):
         waiting = np.concatenate([waiting, piece])
         while len(waiting) >= rate // 10:
             yield waiting[: rate // 10]
@@ -158,17 +157,21 @@ def decode_voice(data: bytes, rate: int, max_seconds: float) -> Iterator[np.ndar
     yield waiting
 
 
-def _decoded(data: bytes, rate: int) -> Iterator[np.ndarray]:
+def _decoded(data: bytes, rate: int, max_seconds: float) -> Iterator[np.ndarray]:
     import av
 
     if not data:
         raise ValueError("the sound file is empty (0 bytes)")
     try:
-        with av.open(BytesIO(data), "r") as container:
+        with open_media(data) as container:
             if not container.streams.audio:
                 raise ValueError("the file has no audio stream")
             resampler = av.AudioResampler("fltp", rate=rate)  # keep the channels: its own mixdown would be louder
-            for frame in container.decode(audio=0):
+            seconds = Fraction(0)
+            for frame in sound_frames(container):
+                seconds += Fraction(frame.samples, frame.sample_rate)
+                if seconds > max_seconds:
+                    raise ValueError(f"the sound is longer than {max_seconds:g} s, the limit")
                 frame.pts = None  # close gaps
                 yield _joined(resampler.resample(frame))
             yield _joined(resampler.resample(None))
