@@ -29,6 +29,7 @@ LEDGER_COLUMNS = {
     "crop_size": "Int64",
     "frames": "Int64",
     "samples": "Int64",
+    "notes": "str",
     "ffmpeg": "str",
 }
 CURATED_COLUMNS = {**LEDGER_COLUMNS, "kept": "bool", "reasons": "str", "av_offset": "Float64"}

@@ -75,6 +75,8 @@ def show_ledger(options: argparse.Namespace) -> int:
         print(f"{clip.clip:<{width}}  {clip.state:<11}  {clip.split or '-':<5}  {reused}".rstrip())
         for reason in clip.reasons:
             print(f"    {clip.uri}: {reason}" if clip.status == "refused" else f"    {reason}")
+        if clip.notes:
+            print(f"    note: {clip.notes}")
     counts = Counter(clip.state for clip in clips)
     print(f"{len(clips)} clips: " + ", ".join(f"{count} {state}" for state, count in counts.most_common()))
     for version, count in Counter(clip.ffmpeg for clip in clips if clip.ffmpeg).items():

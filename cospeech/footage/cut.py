@@ -19,6 +19,7 @@ from cospeech.media import (
     MediaError,
     container,
     decode_speech,
+    downmix,
     iter_constant_rate,
     probe,
     sample_frames,
@@ -34,7 +35,7 @@ from cospeech.utils.ffmpeg import find_ffmpeg
 VIDEO, SPEECH, FACTS = "video.mp4", "speech.wav", "facts.json"
 CUT_FACTS = (
     *("sha256", "width", "height", "fps", "seconds", "crop_x", "crop_y", "crop_size"),
-    *("frames", "samples", "ffmpeg"),
+    *("frames", "samples", "notes", "ffmpeg"),
 )
 _SAMPLED_FRAMES = 12
 _DECODED_SHARE = 0.9
@@ -54,7 +55,7 @@ class CutSettings:
 
 def salt(settings: CutSettings) -> str:
     """Return a digest of all that determines a clip, except the source and the ffmpeg."""
-    code = code_digest(sys.modules[__name__], container, crop, sound, track, video)
+    code = code_digest(sys.modules[__name__], container, crop, downmix, sound, track, video)
     return value_digest({"settings": asdict(settings), "code": code})
 
 
@@ -126,7 +127,7 @@ def _cut(source: Path, settings: CutSettings, files: dict[str, Path], binary: Pa
     if seconds < _DECODED_SHARE * info.seconds:
         raise MediaError(f"damaged or truncated: only {seconds:.2f} s of {info.seconds:.2f} s could be decoded")
     speech = decode_speech(source, settings.sample_rate, info.start, seconds)
-    write_speech(files[SPEECH], speech, settings.sample_rate)
+    write_speech(files[SPEECH], speech.samples, settings.sample_rate)
     return {
         "width": info.width,
         "height": info.height,
@@ -136,8 +137,9 @@ def _cut(source: Path, settings: CutSettings, files: dict[str, Path], binary: Pa
         "crop_y": square.y,
         "crop_size": square.size,
         "frames": frames,
-        "samples": len(speech),
+        "samples": len(speech.samples),
         "sample_rate": settings.sample_rate,
+        "notes": "; ".join(speech.notes) or None,
     }
 
 

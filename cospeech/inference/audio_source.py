@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cospeech.inference.errors import InputError
-from cospeech.media import MediaError, open_media, sound_frames
+from cospeech.media import Downmix, MediaError, open_media, sound_frames, sound_streams
 
 _SILENT = 1e-3
 """Root mean square, of full scale, that the loudest stretch of the sound must pass: -60 dB."""
@@ -59,7 +59,7 @@ class Voice:
 
 
 def read_voice(path: Path, rate: int, folder: Path) -> Voice:
-    """Decode the first sound track of a file into `folder`. Several channels are mixed down, other rates resampled.
+    """Decode the default sound track of a file into `folder`. Several channels are mixed down, other rates resampled.
 
     Raises:
         InputError: absent, empty, no sound in it, damaged, shorter than a frame, or silent.
@@ -75,7 +75,7 @@ def read_voice(path: Path, rate: int, folder: Path) -> Voice:
         with open_media(path) as container:
             if not container.streams.audio:
                 raise InputError(f"{path}: there is no sound in it")
-            stream = container.streams.audio[0]
+            stream = sound_streams(container)[0]
             own, channels = stream.rate, stream.codec_context.channels
             samples, loudest = _decode(container, stream, (voice, rate), (sound, own))
     except MediaError as error:
@@ -110,10 +110,11 @@ def _decode(container: Any, stream: Any, voice: tuple[Path, int], sound: tuple[P
         av.AudioResampler(format="s16", layout=layout, rate=rate)
         for layout, (_, rate) in zip(layouts, (voice, sound), strict=True)
     ]
+    downmix = Downmix()
     meter = _Meter(round(_STRETCH * voice[1]))
     with _wav(*voice, 1) as low, _wav(*sound, channels) as full:
-        for frame in _flushed(sound_frames(container)):
-            for part in ways[0].resample(frame):
+        for frame in _flushed(sound_frames(container, stream)):
+            for part in ways[0].resample(frame and downmix.mix(frame)):
                 pcm = part.to_ndarray().reshape(-1)
                 low.writeframes(pcm.astype("<i2").tobytes())
                 meter.add(pcm)

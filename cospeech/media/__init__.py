@@ -1,8 +1,9 @@
 """Read and write video, sound and images. Frames are (T, H, W, 3) uint8 RGB, speech is float32 in -1..1."""
 
-from cospeech.media.container import open_media, sound_frames
+from cospeech.media.container import open_media, sound_frames, sound_streams
+from cospeech.media.downmix import Downmix
 from cospeech.media.images import contact_sheet, save_png
-from cospeech.media.sound import decode_speech, read_speech, write_speech
+from cospeech.media.sound import DecodedSpeech, decode_speech, read_speech, write_speech
 from cospeech.media.video import (
     SourceInfo,
     iter_constant_rate,
@@ -16,6 +17,8 @@ from cospeech.media.video import (
 from cospeech.utils.ffmpeg import MediaError
 
 __all__ = [
+    "DecodedSpeech",
+    "Downmix",
     "MediaError",
     "SourceInfo",
     "contact_sheet",
@@ -30,6 +33,7 @@ __all__ = [
     "sample_frames",
     "save_png",
     "sound_frames",
+    "sound_streams",
     "write_speech",
     "write_video",
 ]

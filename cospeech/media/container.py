@@ -49,13 +49,20 @@ def open_media(source: Path | bytes) -> "Iterator[InputContainer]":
             yield container
 
 
-def sound_frames(container: "InputContainer") -> "Iterator[av.AudioFrame]":
-    """Decode the first audio stream.
+def sound_streams(container: "InputContainer") -> "list[av.AudioStream]":
+    """Those that the file calls default first, else in its order."""
+    from av.stream import Disposition
+
+    return sorted(container.streams.audio, key=lambda stream: not stream.disposition & Disposition.default)
+
+
+def sound_frames(container: "InputContainer", stream: "av.AudioStream | None" = None) -> "Iterator[av.AudioFrame]":
+    """Decode an audio stream; None: the first of `sound_streams`.
 
     Raises:
         MediaError: its rate is under `LEAST_RATE`, or a frame lasts longer than a second.
     """
-    for frame in container.decode(audio=0):
+    for frame in container.decode(stream or sound_streams(container)[0]):
         if frame.sample_rate < LEAST_RATE:
             raise MediaError(f"sound of {frame.sample_rate} Hz; {LEAST_RATE} Hz or more can be read")
         if frame.samples > _LONGEST_FRAME * frame.sample_rate:

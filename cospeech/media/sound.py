@@ -1,13 +1,19 @@
 """Read and write speech as 16-bit PCM WAV; decode sound from any file."""
 
 import wave
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cospeech.harness.files import atomic_path
-from cospeech.media.container import open_media, sound_frames
+from cospeech.media.container import open_media, sound_frames, sound_streams
+from cospeech.media.downmix import Downmix
 from cospeech.utils.ffmpeg import MediaError
+
+if TYPE_CHECKING:
+    import av
 
 
 def read_speech(path: Path) -> tuple[np.ndarray, int]:
@@ -37,45 +43,133 @@ def write_speech(path: Path, samples: np.ndarray, sample_rate: int) -> None:
         stream.writeframes(pcm.tobytes())
 
 
-def decode_speech(path: Path, sample_rate: int, start: float, seconds: float) -> np.ndarray:
-    """Decode the first audio stream as mono, aligned to the video by its time stamps.
+@dataclass(frozen=True)
+class DecodedSpeech:
+    """A voice in step with its video. samples: (S,) float32 in -1..1. gaps: (from, to), seconds of the video between
+    whose ends the stream has no sound. stream: which of the file's `streams` sound tracks it is, from 1."""
+
+    samples: np.ndarray
+    gaps: list[tuple[float, float]]
+    stream: int
+    streams: int
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of it."""
+        notes = [f"sound track {self.stream} of {self.streams}"] if self.streams > 1 else []
+        told = [(begin, end) for begin, end in self.gaps if end - begin >= _TOLD_GAP]
+        notes += [f"no sound from {begin:.2f} s to {end:.2f} s" for begin, end in told[:_TOLD_GAPS]]
+        if len(told) > _TOLD_GAPS:
+            notes.append(f"{len(told) - _TOLD_GAPS} more gaps in the sound")
+        if small := [end - begin for begin, end in self.gaps if end - begin < _TOLD_GAP]:
+            notes.append(f"{len(small)} short gaps in the sound, {sum(small):.2f} s in all")
+        return notes
+
+
+_TOLD_GAP = 0.04
+"""Seconds; a frame of video."""
+_TOLD_GAPS = 5
+_JITTER = 0.006
+"""Seconds by which a time stamp may be off where sound goes on: files round theirs to 1 ms."""
+_JUMP = 1.0
+"""Seconds back in time that are no overlap but another recording."""
+_FAINT = 1e-3
+"""-60 dB of full scale: a track without anything louder is silent."""
+
+
+def decode_speech(path: Path, sample_rate: int, start: float, seconds: float) -> DecodedSpeech:
+    """Decode the default sound track as mono, or the next one if it is silent, each piece at its time stamp.
 
     Args:
         start: presentation time of sample 0 (the first video frame), seconds. Earlier sound is cut; silence fills the
-            gap where the stream starts later or ends early.
+            gap where the stream starts later, has a gap or ends early; of an overlap the earlier piece is kept.
 
     Returns:
-        (round(seconds * sample_rate),) float32 in -1..1.
+        `samples` are (round(seconds * sample_rate),).
 
     Raises:
-        MediaError: the audio stream is damaged, or of a rate that cannot be read.
+        MediaError: the sound is damaged, of a rate that cannot be read, or its time stamps start again.
     """
+    with open_media(path) as container:
+        order = [stream.index for stream in sound_streams(container)]
+        numbers = {stream.index: number for number, stream in enumerate(container.streams.audio, start=1)}
+    tracks: list[DecodedSpeech] = []
+    for index in order:
+        track = _decode_stream(path, index, _Track(sample_rate, start, seconds))
+        tracks.append(DecodedSpeech(track.samples, track.gaps, numbers[index], len(order)))
+        if np.abs(track.samples).max(initial=0) > _FAINT:
+            return tracks[-1]
+    return tracks[0]
+
+
+def _decode_stream(path: Path, index: int, track: "_Track") -> "_Track":
     import av
 
-    track = np.zeros(round(seconds * sample_rate), np.float32)
     with open_media(path) as container:
-        resampler = av.AudioResampler(format="fltp", layout="mono", rate=sample_rate)
-        place: int | None = None
         try:
-            for frame in sound_frames(container):
-                if place is None:
-                    first = start if frame.time is None else frame.time
-                    place = round((first - start) * sample_rate)
-                place = _put(track, resampler.resample(frame), place)
-                if place >= len(track):
+            for frame in sound_frames(container, container.streams[index]):
+                track.add(frame)
+                if track.whole:
                     return track
         except av.error.FFmpegError as error:
-            reached = max(place or 0, 0) / sample_rate
-            raise MediaError(f"{path}: the audio stream is damaged {reached:.2f} s into the video") from error
-        _put(track, resampler.resample(None), place or 0)
+            raise MediaError(f"{path}: the audio stream is damaged {track.reached:.2f} s into the video") from error
+        track.flush()
     return track
 
 
-def _put(track: np.ndarray, frames: list, place: int) -> int:
-    for frame in frames:
-        samples = frame.to_ndarray()[0]
-        begin, end = max(place, 0), min(place + len(samples), len(track))
-        if begin < end:
-            track[begin:end] = samples[begin - place : end - place]
-        place += len(samples)
-    return place
+class _Track:
+    """Pieces of sound, each put where its time stamp says; those that follow one another are resampled as one."""
+
+    def __init__(self, rate: int, start: float, seconds: float) -> None:
+        self.samples = np.zeros(round(seconds * rate), np.float32)
+        self.gaps: list[tuple[float, float]] = []
+        self._rate, self._start = rate, start
+        self._downmix = Downmix()
+        self._resampler: av.AudioResampler | None = None
+        self._own_rate, self._ends = 0, start  # of the stream: Hz; presentation time
+        self._place = self._filled = 0
+
+    @property
+    def whole(self) -> bool:
+        return self._place >= len(self.samples)
+
+    @property
+    def reached(self) -> float:
+        """Seconds into the video."""
+        return max(self._place, 0) / self._rate
+
+    def add(self, frame: "av.AudioFrame") -> None:
+        time = self._ends if frame.time is None else frame.time
+        if self._resampler is None or abs(time - self._ends) > _JITTER or frame.sample_rate != self._own_rate:
+            self._begin(time, frame.sample_rate)
+        self._ends += frame.samples / frame.sample_rate
+        self._put(self._resampler.resample(self._downmix.mix(frame)))
+
+    def flush(self) -> None:
+        if self._resampler is not None:
+            self._put(self._resampler.resample(None))
+
+    def _begin(self, time: float, own_rate: int) -> None:
+        import av
+
+        if self._resampler is not None:
+            self.flush()
+            if time < self._ends - _JUMP:
+                raise MediaError(
+                    f"the time stamps of the sound start again {self._ends - self._start:.2f} s into the video: two "
+                    "recordings in one file? Split it there"
+                )
+            if time > self._ends:
+                self.gaps.append((self._ends - self._start, time - self._start))
+        self._resampler = av.AudioResampler(format="fltp", layout="mono", rate=self._rate)
+        self._own_rate, self._ends = own_rate, time
+        self._place = round((time - self._start) * self._rate)
+
+    def _put(self, frames: "list[av.AudioFrame]") -> None:
+        for frame in frames:
+            samples = frame.to_ndarray()[0]
+            begin, end = max(self._place, self._filled), min(self._place + len(samples), len(self.samples))
+            if begin < end:
+                self.samples[begin:end] = samples[begin - self._place : end - self._place]
+                self._filled = end
+            self._place += len(samples)

@@ -18,8 +18,8 @@ NOT_CURATED = "not curated"
 class ClipState:
     """The status of one clip.
 
-    status: of ingest (ok, refused). state: kept, refused or `not curated`. ffmpeg: version that encoded the clip.
-    reused, made: stages whose last run took the clip from the store, or computed it.
+    status: of ingest (ok, refused). state: kept, refused or `not curated`. notes: what ingest mended or chose. ffmpeg:
+    version that encoded the clip. reused, made: stages whose last run took the clip from the store, or computed it.
     """
 
     clip: str
@@ -29,6 +29,7 @@ class ClipState:
     state: str
     split: str | None
     reasons: list[str]
+    notes: str | None
     ffmpeg: str | None
     reused: list[str]
     made: list[str]
@@ -58,6 +59,7 @@ def clip_states(workspace: Workspace) -> list[ClipState]:
                 state,
                 split if isinstance(split, str) else None,
                 reasons,
+                row["notes"] if isinstance(row["notes"], str) else None,
                 row["ffmpeg"] if isinstance(row["ffmpeg"], str) else None,
                 reused=[stage for stage, record in records.items() if record.get(clip) is True],
                 made=[stage for stage, record in records.items() if record.get(clip) is False],

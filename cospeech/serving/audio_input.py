@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cospeech.media import open_media, sound_frames
+from cospeech.media import Downmix, open_media, sound_frames
 from cospeech.serving.limits import Limits
 
 if TYPE_CHECKING:
@@ -166,19 +166,20 @@ def _decoded(data: bytes, rate: int, max_seconds: float) -> Iterator[np.ndarray]
         with open_media(data) as container:
             if not container.streams.audio:
                 raise ValueError("the file has no audio stream")
-            resampler = av.AudioResampler("fltp", rate=rate)  # keep the channels: its own mixdown would be louder
+            downmix, resampler = Downmix(), av.AudioResampler("fltp", "mono", rate)
             seconds = Fraction(0)
             for frame in sound_frames(container):
                 seconds += Fraction(frame.samples, frame.sample_rate)
                 if seconds > max_seconds:
                     raise ValueError(f"the sound is longer than {max_seconds:g} s, the limit")
-                frame.pts = None  # close gaps
-                yield _joined(resampler.resample(frame))
+                mono = downmix.mix(frame)
+                mono.pts = None  # close gaps
+                yield _joined(resampler.resample(mono))
             yield _joined(resampler.resample(None))
     except av.error.FFmpegError as error:
         raise ValueError(f"the sound file cannot be decoded ({error.strerror}); is it complete?") from error
 
 
 def _joined(frames: "list[av.AudioFrame]") -> np.ndarray:
-    """Return the mean of all channels, (S,) float32."""
-    return np.concatenate([np.zeros(0, np.float32), *(frame.to_ndarray().mean(0) for frame in frames)])
+    """Join mono pieces, (S,) float32."""
+    return np.concatenate([np.zeros(0, np.float32), *(frame.to_ndarray()[0] for frame in frames)])

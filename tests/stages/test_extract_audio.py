@@ -28,7 +28,7 @@ def params(repository: Path) -> Params:
 
 @pytest.fixture(scope="module")
 def speech(repository: Path) -> np.ndarray:
-    return decode_speech(sorted((repository / "data/demo/clips").glob("*.mp4"))[0], 16000, 0.0, 3.0)
+    return decode_speech(sorted((repository / "data/demo/clips").glob("*.mp4"))[0], 16000, 0.0, 3.0).samples
 
 
 @pytest.fixture

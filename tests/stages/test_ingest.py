@@ -183,6 +183,17 @@ def test_all_kinds_of_good_sources_become_the_same_kind_of_clip(footage: Footage
     assert abs(flash - 1.2) <= 1 / 25
 
 
+def test_what_was_mended_is_in_the_ledger(footage: Footage) -> None:
+    whole, gap = make_video(footage.folder / "whole.mkv", seconds=2), footage.folder / "gap.mkv"
+    run_ffmpeg("-i", str(whole), "-c:v", "copy", "-af", "aselect='not(between(t,0.5,1.5))'", "-c:a", "flac", str(gap))
+    footage.manifest("whole.mkv", "gap.mkv")
+    footage.run()
+    assert footage.ledger["status"].tolist() == ["ok", "ok"]
+    notes = footage.ledger.set_index("uri")["notes"]
+    assert pd.isna(notes["whole.mkv"])
+    assert notes["gap.mkv"].startswith("no sound from 0.")
+
+
 def test_one_clip_more_costs_one_clip_and_two_runs_give_the_same_bytes(footage: Footage) -> None:
     for index in range(3):
         make_video(footage.folder / f"{index}.mp4", seconds=0.4 + 0.2 * index)

@@ -13,7 +13,7 @@ from cospeech.media import decode_speech
 def speech(repository: Path) -> np.ndarray:
     """(64000,) float32 at 16 kHz: 4 s of the embedded corpus."""
     clip = sorted((repository / "data/demo/clips").glob("*.mp4"))[0]
-    return decode_speech(clip, 16000, 0.0, 4.0)
+    return decode_speech(clip, 16000, 0.0, 4.0).samples
 
 
 def test_speech_is_voice_and_silence_is_not(speech: np.ndarray) -> None:

@@ -20,7 +20,9 @@ def test_same_probability_as_whisperx(repository: Path, monkeypatch: pytest.Monk
 
         pipeline = load_vad_model("cpu")
         clips = sorted((repository / "data/demo/clips").glob("*.mp4"))[:2]
-        speech = np.concatenate([decode_speech(clip, 16000, 0.0, 4.0) for clip in clips])[: int(seconds * 16000)]
+        speech = np.concatenate([decode_speech(clip, 16000, 0.0, 4.0).samples for clip in clips])[
+            : int(seconds * 16000)
+        ]
         theirs = pipeline({"waveform": torch.from_numpy(speech)[None], "sample_rate": 16000})
     ours, times = speech_probability(load_segmentation(), speech, 16000)
     count = min(len(ours), len(theirs.data))

@@ -14,7 +14,7 @@ import pytest
 
 from cospeech.inference.audio_source import read_voice
 from cospeech.media import MediaError, decode_speech, open_media, probe, read_frames, sample_frames
-from cospeech.serving.audio_input import read_file
+from cospeech.serving.audio_input import decode_voice
 from tests.helpers.footage import make_video, run_ffmpeg
 
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nprivate.mp4\n#EXT-X-ENDLIST\n"
@@ -37,7 +37,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "frames": read_frames,
     "sound": lambda path: decode_speech(path, 16000, 0, 1),
     "serve, a speaker": lambda path: sample_frames(path, 1),
-    "serve, an upload": lambda path: next(read_file(path.read_bytes(), 48000, 60)),
+    "serve, an upload": lambda path: next(decode_voice(path.read_bytes(), 48000, 60)),
     "generate": voice_of,
 }
 
@@ -71,7 +71,7 @@ def test_what_people_have_can_be_read(tmp_path: Path, name: str) -> None:
     sine = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=1"]
     picture = ["-f", "lavfi", "-i", "testsrc2=s=128x128:r=25:d=1"] if name == "a.mxf" else []
     run_ffmpeg(*picture, *sine, *(["-c:a", "aac"] if name == "a.3gp" else []), str(tmp_path / name))
-    assert np.abs(decode_speech(tmp_path / name, 16000, 0, 3)).max() > 0.05  # mpegts begins at 1.4 s
+    assert np.abs(decode_speech(tmp_path / name, 16000, 0, 3).samples).max() > 0.05  # mpegts begins at 1.4 s
 
 
 def sound(samples: int, rate: int, name: str = "matroska") -> bytes:
@@ -111,7 +111,7 @@ def test_absurd_sound_is_refused_before_it_is_resampled(
 
 
 def test_sound_of_telephones_is_read() -> None:
-    assert len(np.concatenate(list(read_file(sound(8000, 8000), 16000, 10)))) == pytest.approx(16000, abs=40)
+    assert len(np.concatenate(list(decode_voice(sound(8000, 8000), 16000, 10)))) == pytest.approx(16000, abs=40)
 
 
 def test_other_formats_are_named(tmp_path: Path) -> None:

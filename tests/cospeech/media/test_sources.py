@@ -98,7 +98,7 @@ def test_flash_and_beep_stay_together(
     path = make_flash_and_beep(tmp_path / f"clip{suffix}", rate, 1.2, video_late, audio_late, drop)
     frames = np.stack(list(iter_constant_rate(path, 25)))
     info = probe(path)
-    speech = decode_speech(path, 16000, info.start, len(frames) / 25)
+    speech = decode_speech(path, 16000, info.start, len(frames) / 25).samples
     assert len(speech) == len(frames) * 640
     flash = int(np.argmax(frames.mean((1, 2, 3)) > 128)) / 25
     beep = int(np.argmax(np.abs(speech) > 0.2)) / 16000
@@ -109,7 +109,7 @@ def test_flash_and_beep_stay_together(
 
 def test_sound_is_silent_where_there_is_none(tmp_path: Path) -> None:
     path = make_flash_and_beep(tmp_path / "clip.mkv", at=1.2, audio_late=0.5)
-    speech = decode_speech(path, 16000, probe(path).start, 5.0)
+    speech = decode_speech(path, 16000, probe(path).start, 5.0).samples
     assert len(speech) == 80000
     assert not speech[: int(0.45 * 16000)].any()
     assert not speech[int(3.6 * 16000) :].any()

@@ -105,7 +105,7 @@ def test_a_second_of_footage_goes_all_the_way(params: Params, repository: Path, 
     rows = ["uri,speaker,licence,consent,split"]
     for clip, split in (("adam-1", "train"), ("ines-1", "test")):
         source = repository / f"data/demo/clips/{clip}.mp4"
-        speech = decode_speech(source, 16000, 0.0, 1.0)
+        speech = decode_speech(source, 16000, 0.0, 1.0).samples
         (tmp_path / "footage").mkdir(exist_ok=True)
         write_video(tmp_path / f"footage/{clip}.mp4", read_frames(source)[:25], 25, speech, 16000)
         rows.append(f"{clip}.mp4,{clip[:4]},CC0-1.0,synthetic,{split}")
