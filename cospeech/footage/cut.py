@@ -21,6 +21,7 @@ from cospeech.media import (
     decode_speech,
     downmix,
     iter_constant_rate,
+    picture,
     probe,
     sample_frames,
     sound,
@@ -55,7 +56,7 @@ class CutSettings:
 
 def salt(settings: CutSettings) -> str:
     """Return a digest of all that determines a clip, except the source and the ffmpeg."""
-    code = code_digest(sys.modules[__name__], container, crop, downmix, sound, track, video)
+    code = code_digest(sys.modules[__name__], container, crop, downmix, picture, sound, track, video)
     return value_digest({"settings": asdict(settings), "code": code})
 
 

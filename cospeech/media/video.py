@@ -12,6 +12,7 @@ import numpy as np
 
 from cospeech.harness.files import atomic_path
 from cospeech.media.container import open_media
+from cospeech.media.picture import shown, video_frames
 from cospeech.media.sound import write_speech
 from cospeech.utils.ffmpeg import MediaError, find_ffmpeg
 
@@ -50,27 +51,15 @@ def probe(path: Path) -> SourceInfo:
                 kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
                 raise MediaError(f"{path}: no video stream (it holds {kinds})")
             stream = container.streams.video[0]
-            frame = next(container.decode(stream), None)
+            frame = next(video_frames(container), None)
             if frame is None:
                 raise MediaError(f"{path}: no frame could be decoded")
-            height, width = upright(frame).shape[:2]
-            start, length = frame.time or 0.0, _seconds(stream, container)
+            height, width = shown(frame, stream.sample_aspect_ratio).shape[:2]
+            start, length = frame.time or 0.0, _seconds(path, stream)
             rate = float(stream.average_rate or stream.guessed_rate or 0)
             return SourceInfo(width, height, rate, length, start, bool(container.streams.audio))
     except (av.error.FFmpegError, UnicodeDecodeError) as error:
         raise MediaError(f"{path}: not a readable video ({_plain(error)}); is it damaged or cut off?") from error
-
-
-def upright(frame) -> np.ndarray:  # type: ignore[no-untyped-def]  # av.VideoFrame; av is imported late
-    """Return the frame as displayed, (H, W, 3): rotated by the display matrix, with square pixels."""
-    picture = frame.to_ndarray(format="rgb24")
-    aspect = frame.sample_aspect_ratio if hasattr(frame, "sample_aspect_ratio") else None
-    if aspect and aspect not in (0, 1):
-        import cv2
-
-        picture = cv2.resize(picture, (round(picture.shape[1] * float(aspect)), picture.shape[0]))
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
 
 
 def iter_frames(path: Path) -> Iterator[np.ndarray]:
@@ -96,8 +85,9 @@ def iter_timed_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
         with open_media(path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "SLICE"
-            for index, frame in enumerate(container.decode(stream)):
-                yield index / 25 if frame.time is None else frame.time, upright(frame)
+            for index, frame in enumerate(video_frames(container)):
+                time = index / 25 if frame.time is None else frame.time
+                yield time, shown(frame, stream.sample_aspect_ratio)
     except (av.error.FFmpegError, IndexError) as error:
         raise MediaError(f"{path}: decoding stopped ({_plain(error)}); is the file damaged or cut off?") from error
 
@@ -114,11 +104,11 @@ def sample_frames(path: Path, count: int) -> list[np.ndarray]:
     try:
         with open_media(path) as container:
             stream = container.streams.video[0]
-            length, start = _seconds(stream, container), None
-            for frame in container.decode(stream):  # decode every frame: a seek would land on one of few key frames
+            length, start = _seconds(path, stream), None
+            for frame in video_frames(container):  # decode every frame: a seek would land on one of few key frames
                 start = frame.time if start is None else start
                 if (frame.time or 0) - (start or 0) >= length * (len(frames) + 0.5) / count:
-                    frames.append(upright(frame))
+                    frames.append(shown(frame, stream.sample_aspect_ratio))
     except (av.error.FFmpegError, IndexError) as error:
         if not frames:
             raise MediaError(f"{path}: decoding stopped ({_plain(error)}); is the file damaged or cut off?") from error
@@ -206,11 +196,35 @@ def _feed(process, path: Path, first: np.ndarray, frames: Iterator[np.ndarray]) 
         raise MediaError(f"{path}: ffmpeg failed: {message.decode(errors='replace').strip()[-300:]}")
 
 
-def _seconds(stream, container) -> float:  # type: ignore[no-untyped-def]
-    """Return the length of a stream in seconds; of the file where the stream has none."""
+def _seconds(path: Path, stream) -> float:  # type: ignore[no-untyped-def]
+    """Return the length of a video stream, from its packets where the file has none (Matroska, WebM, FLV).
+
+    Raises:
+        MediaError: the packets end long before the file's own length.
+    """
     if stream.duration and stream.time_base:
         return float(stream.duration * stream.time_base)
-    return float(container.duration or 0) / 1_000_000
+    import av
+
+    first, last, reached = float("inf"), 0.0, 0.0
+    with open_media(path) as container:
+        try:
+            for packet in container.demux():
+                if packet.pts is not None:
+                    begins = float(packet.pts * packet.time_base)
+                    ends = begins + float((packet.duration or 0) * packet.time_base)
+                    reached = max(reached, ends)
+                    if packet.stream.index == stream.index:
+                        first, last = min(first, begins), max(last, ends)
+        except av.error.FFmpegError:
+            pass  # cut off
+        said = (container.duration or 0) / 1_000_000
+    if reached < _LEAST_READ * said:
+        raise MediaError(f"{path}: damaged or truncated: {reached:.2f} s of {said:.2f} s can be read")
+    return max(last - first, 0.0)
+
+
+_LEAST_READ = 0.9
 
 
 def _plain(error: Exception) -> str:
