@@ -53,6 +53,8 @@ def write_manifest(options: argparse.Namespace) -> int:
 
     listing = list_footage(options.folder)
     print(f"{listing.path}: {len(listing.added)} videos added, {listing.kept} rows unchanged")
+    for name in listing.skipped:
+        print(f"skipped {name}: its name is not UTF-8; rename it")
     if listing.added:
         print(
             f"Open it, check each speaker, and replace {UNKNOWN!r} in the columns licence and consent: the stage "

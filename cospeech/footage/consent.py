@@ -83,17 +83,19 @@ def load_revocations(path: Path) -> list[Revocation]:
     """
     if not path.is_file():
         return []
-    reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")), strict=True)
-    if tuple(reader.fieldnames or ()) != COLUMNS:
-        raise ValueError(f"{path}: columns are {reader.fieldnames}; they must be {','.join(COLUMNS)}")
-    revocations = []
-    for row in reader:
-        try:
+    revocations, line = [], 1
+    try:
+        reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")), strict=True)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise ValueError(f"columns are {reader.fieldnames}; they must be {','.join(COLUMNS)}")
+        line = reader.line_num + 1
+        for row in reader:
             if None in row or None in row.values():
                 raise ValueError(f"incomplete row; the columns are {','.join(COLUMNS)}")
             revocations.append(Revocation(**row))
-        except ValueError as error:
-            raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
+            line = reader.line_num + 1
+    except (csv.Error, ValueError) as error:
+        raise ValueError(f"{path}, line {line}: {error}") from error
     return revocations
 
 

@@ -17,6 +17,7 @@ from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.files import code_digest, file_digest, value_digest, write_json
 from cospeech.media import (
     MediaError,
+    SourceInfo,
     container,
     decode_speech,
     downmix,
@@ -39,6 +40,8 @@ CUT_FACTS = (
     *("frames", "samples", "notes", "ffmpeg"),
 )
 _SAMPLED_FRAMES = 12
+_BLACK = 24
+"""Of 255: compression leaves a black picture darker."""
 _DECODED_SHARE = 0.9
 """Least share of the source's length that must be decodable."""
 _SPEAKER_SHARE = 0.25
@@ -114,19 +117,26 @@ def _cut(source: Path, settings: CutSettings, files: dict[str, Path], binary: Pa
     info = probe(source)
     if not info.audio:
         raise MediaError("no audio stream: a clip needs the speaker's voice")
-    square = _speaker(source, info.width, info.height)
-    frames = 0
+    square = _speaker(source, info)
+    frames = brightest = 0
 
     def cropped() -> Iterator[np.ndarray]:
-        nonlocal frames
+        nonlocal frames, brightest
         for frame in iter_constant_rate(source, settings.fps):
             frames += 1
-            yield _resize(square.cut(frame), settings.size)
+            small = _resize(square.cut(frame), settings.size)
+            brightest = max(brightest, int(small.max()))
+            yield small
 
     write_video(files[VIDEO], cropped(), settings.fps, binary=binary)
     seconds = frames / settings.fps
     if seconds < _DECODED_SHARE * info.seconds:
-        raise MediaError(f"damaged or truncated: only {seconds:.2f} s of {info.seconds:.2f} s could be decoded")
+        raise MediaError(
+            f"damaged or truncated: no picture for {info.seconds - seconds:.2f} s; only {seconds:.2f} s of "
+            f"{info.seconds:.2f} s could be decoded"
+        )
+    if brightest < _BLACK:
+        raise MediaError(f"black: nothing is visible in any of its {frames} frames")
     speech = decode_speech(source, settings.sample_rate, info.start, seconds)
     write_speech(files[SPEECH], speech.samples, settings.sample_rate)
     return {
@@ -144,16 +154,21 @@ def _cut(source: Path, settings: CutSettings, files: dict[str, Path], binary: Pa
     }
 
 
-def _speaker(source: Path, width: int, height: int) -> Crop:
+def _speaker(source: Path, info: SourceInfo) -> Crop:
     """Find the speaker's square; a square video counts as framed already."""
-    if width == height:
-        return Crop(0, 0, width)
-    found = [_detector().detect_image(frame) for frame in sample_frames(source, _SAMPLED_FRAMES)]
+    if info.width == info.height:
+        return Crop(0, 0, info.width)
+    sampled = sample_frames(source, _SAMPLED_FRAMES)
+    if not sampled:
+        raise MediaError(f"no picture for {info.seconds:.2f} s: nothing follows the first frame")
+    if max(int(frame.max()) for frame in sampled) < _BLACK:
+        raise MediaError(f"black: nothing is visible in {len(sampled)} sampled frames")
+    found = [_detector().detect_image(frame) for frame in sampled]
     people = [person for person in found if person is not None and shows_face(person)[0]]
     if len(people) < max(1, _SPEAKER_SHARE * len(found)):
         raise MediaError(
             f"no speaker: a person with a face is visible in {len(people)} of {len(found)} sampled frames of "
-            f"{width} x {height} pixels; at least {_SPEAKER_SHARE:.0%} must show one"
+            f"{info.width} x {info.height} pixels; at least {_SPEAKER_SHARE:.0%} must show one"
         )
     return find_crop(join_tracks(people))
 

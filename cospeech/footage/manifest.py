@@ -10,6 +10,9 @@ OPTIONAL = ("split", "transcript", "alignment")
 SPLITS = ("train", "test")
 MANIFEST_NAME = "manifest.csv"
 
+_OTHER_SEPARATORS = ";\t|"
+"""What programs put where this file has commas."""
+
 
 class ManifestError(ValueError):
     """The manifest cannot be used. A single bad video never raises this."""
@@ -36,13 +39,17 @@ def parse_manifest(text: str, name: str) -> list[ManifestRow]:
         ManifestError: no rows, missing or unknown columns, a row without uri or speaker, or an unknown split.
     """
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True)
-    columns = [column.strip() for column in reader.fieldnames or []]
-    _check_columns(columns, name)
-    reader.fieldnames = columns
+    rows, line = [], 1  # where a row begins: a quote that is not closed reaches to the end of the file
     try:
-        rows = [_row(reader.line_num, values, name) for values in reader]
+        columns = [column.strip() for column in reader.fieldnames or []]
+        _check_columns(columns, name)
+        reader.fieldnames = columns
+        line = reader.line_num + 1
+        for values in reader:
+            rows.append(_row(reader.line_num, values, name))
+            line = reader.line_num + 1
     except csv.Error as error:
-        raise ManifestError(f"{name}, line {reader.line_num}: not CSV: {error}") from error
+        raise ManifestError(f"{name}, line {line}: not CSV: {error}; is a quote not closed?") from error
     if not rows:
         raise ManifestError(f"{name}: no rows under the header; add one per video ({', '.join(REQUIRED)})")
     return rows
@@ -51,6 +58,10 @@ def parse_manifest(text: str, name: str) -> list[ManifestRow]:
 def _check_columns(columns: list[str], name: str) -> None:
     if not columns:
         raise ManifestError(f"{name}: the file is empty; its first line must be: {','.join(REQUIRED)}")
+    if len(columns) == 1 and any(other in columns[0] for other in _OTHER_SEPARATORS):
+        raise ManifestError(
+            f"{name}: its first line is {columns[0]!r}; use commas between the fields: {','.join(REQUIRED)}"
+        )
     known = (*REQUIRED, *OPTIONAL)
     problems = [f"column {column} is missing" for column in REQUIRED if column not in columns]
     for column in columns:

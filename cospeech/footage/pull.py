@@ -49,7 +49,7 @@ def pull(inbox: str, folder: Path, storage: Storage) -> PullResult:
     name = inbox if inbox.endswith(".csv") else storage.join(inbox, MANIFEST_NAME)
     offered = parse_manifest(storage.read_text(name), name)
     own = folder / MANIFEST_NAME
-    rows = parse_manifest(own.read_text(encoding="utf-8-sig"), str(own)) if own.is_file() else []
+    rows = parse_manifest(Storage(None).read_text(str(own)), str(own)) if own.is_file() else []
     present = {row.uri for row in rows}
     pulled = PullResult([], [], {})
     for row in offered:

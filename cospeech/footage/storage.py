@@ -52,10 +52,15 @@ class Storage:
             StorageError: it is absent, or is not UTF-8.
         """
         with self.fetch(uri) as path:
-            try:
-                return path.read_text(encoding="utf-8")
-            except UnicodeDecodeError as error:
-                raise StorageError(f"{uri}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+            data = path.read_bytes()
+        try:
+            text = data.decode()
+            why = "it holds zero bytes, as UTF-16 does" if "\0" in text else ""
+        except UnicodeDecodeError as error:
+            why = f"{error.reason} at byte {error.start}"
+        if why:
+            raise StorageError(f"{uri}: not UTF-8 text ({why}); write it as UTF-8 with commas")
+        return text
 
     def fingerprint(self, uri: str) -> str:
         """Return a value that changes with the content: SHA-256 of a local file; tag, size and time of an S3 object."""

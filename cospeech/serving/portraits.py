@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cospeech.footage.consent import Revocation, consent_reasons, find_revocation
 from cospeech.footage.manifest import MANIFEST_NAME, ManifestRow, parse_manifest
+from cospeech.footage.storage import Storage
 from cospeech.harness.files import file_digest
 from cospeech.inference.errors import InputError
 from cospeech.media import sample_frames
@@ -32,7 +33,7 @@ def load_portraits(folder: Path, revocations: Sequence[Revocation]) -> list[Port
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; --people needs one with pictures or clips")
     listed = folder / MANIFEST_NAME
-    rows = parse_manifest(listed.read_text(encoding="utf-8"), str(listed)) if listed.is_file() else []
+    rows = parse_manifest(Storage(None).read_text(str(listed)), str(listed)) if listed.is_file() else []
     people = [*_pictures(folder, rows, revocations), *_speakers(folder, rows, revocations)]
     if not people:
         raise InputError(

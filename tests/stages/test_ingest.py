@@ -115,6 +115,21 @@ def test_one_bad_source_never_loses_the_others(footage: Footage) -> None:
     assert len(list(footage.workspace.clips.iterdir())) == 4
 
 
+def test_no_picture_is_no_speaker(footage: Footage) -> None:
+    """A wide picture is searched for somebody, a square one is not."""
+    for name, size in (("wide", "160x96"), ("square", "96x96")):
+        sound = ["-f", "lavfi", "-i", "sine=duration=2"]
+        black = ["-f", "lavfi", "-i", f"color=black:s={size}:r=25:d=2"]
+        run_ffmpeg(*black, *sound, "-pix_fmt", "yuv420p", str(footage.folder / f"black {name}.mp4"))
+        still = ["-f", "lavfi", "-i", f"testsrc2=s={size}:r=1:d=1"]
+        run_ffmpeg(*still, *sound, "-pix_fmt", "yuv420p", "-frames:v", "1", str(footage.folder / f"one {name}.mkv"))
+    footage.manifest("black wide.mp4", "black square.mp4", "one wide.mkv")
+    footage.run()
+    assert footage.reason("black wide.mp4").startswith("black: ")
+    assert footage.reason("black square.mp4").startswith("black: ")
+    assert footage.reason("one wide.mkv").startswith("no picture for 1.00 s")
+
+
 def test_a_revoked_source_is_not_even_opened(footage: Footage) -> None:
     make_video(footage.folder / "a.mp4")
     make_video(footage.folder / "b.mp4", seconds=0.6)
@@ -270,7 +285,7 @@ def test_alignment_comes_along_and_is_checked(footage: Footage) -> None:
         ("", "the file is empty"),
         ("uri,speaker,licence,consent\n", "no rows"),
         ("file,speaker,license,consent\na.mp4,a,b,c\n", "column uri is missing.*did you mean licence.*Found: file"),
-        ("uri;speaker;licence;consent\na.mp4;a;b;c\n", "column uri is missing.*Found: uri;speaker;licence;consent"),
+        ("uri;speaker;licence;consent\na.mp4;a;b;c\n", "use commas"),
         ("uri,speaker,licence,consent\na.mp4,a,b,c,d\n", "line 2"),
         ("uri,speaker,licence,consent\nZo\udceb.mp4,a,b,c\n", "not UTF-8 text"),  # Latin-1
         ("uri,speaker,licence,consent,split\na.mp4,a,b,c,dev\n", "'dev'"),

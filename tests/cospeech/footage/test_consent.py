@@ -36,7 +36,15 @@ def test_a_hash_that_is_none_is_an_error(tmp_path, digest: str) -> None:  # type
 def test_a_damaged_table_is_an_error_never_consent(tmp_path, text: str) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "revoked.csv"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"revoked.csv"):
+    with pytest.raises(ValueError, match=r"revoked.csv, line \d"):
+        load_revocations(path)
+
+
+@pytest.mark.parametrize("data", [b'clip,uri,sha256,day,reason\na,b,,c,d\na,"b,,c,d\n', b"clip\xff"])
+def test_a_broken_table_is_named(tmp_path, data: bytes) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "revoked.csv"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"revoked.csv, line [13]: "):
         load_revocations(path)
 
 
