@@ -1,8 +1,8 @@
 """Decoded frames as they are meant to be seen: whole pictures instead of half ones, square pixels, turned."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
@@ -56,7 +56,7 @@ class _Deinterlacer:
 
 def shown(frame: "av.VideoFrame", aspect: Fraction | None) -> np.ndarray:
     """The picture (H, W, 3) as a player shows it. aspect: width to height of the stream's pixels; None: square."""
-    picture = frame.to_ndarray(format="rgb24")
+    picture: np.ndarray = frame.to_ndarray(format="rgb24")
     if aspect and aspect != 1:  # enlarged, so that nothing is lost
         height, width = picture.shape[:2]
         size = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
@@ -66,12 +66,11 @@ def shown(frame: "av.VideoFrame", aspect: Fraction | None) -> np.ndarray:
 
 def _turned(picture: np.ndarray, frame: "av.VideoFrame") -> np.ndarray:
     """By the display matrix, in right angles and mirrored, as ffmpeg does it."""
-    from av.sidedata.sidedata import Type
-
-    data = frame.side_data.get(Type.DISPLAYMATRIX)
-    if data is None:
+    side_data = cast("Mapping[str, bytes]", frame.side_data)  # PyAV's own type names motion vectors alone
+    if "DISPLAYMATRIX" not in side_data:
         return picture
-    right_right, right_down, _, down_right, down_down = np.frombuffer(data, "<i4")[:5].tolist()
+    matrix = np.frombuffer(bytes(side_data["DISPLAYMATRIX"]), "<i4")
+    right_right, right_down, down_right, down_down = matrix[[0, 1, 3, 4]].tolist()
     if abs(right_right) < abs(right_down):  # what runs right in the file runs down or up on the screen
         picture = picture.swapaxes(0, 1)
         across, along = down_right, right_down

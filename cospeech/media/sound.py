@@ -91,12 +91,11 @@ def decode_speech(path: Path, sample_rate: int, start: float, seconds: float) ->
         MediaError: the sound is damaged, of a rate that cannot be read, or its time stamps start again.
     """
     with open_media(path) as container:
-        order = [stream.index for stream in sound_streams(container)]
-        numbers = {stream.index: number for number, stream in enumerate(container.streams.audio, start=1)}
+        order = [container.streams.audio.index(stream) for stream in sound_streams(container)]
     tracks: list[DecodedSpeech] = []
     for index in order:
         track = _decode_stream(path, index, _Track(sample_rate, start, seconds))
-        tracks.append(DecodedSpeech(track.samples, track.gaps, numbers[index], len(order)))
+        tracks.append(DecodedSpeech(track.samples, track.gaps, index + 1, len(order)))
         if np.abs(track.samples).max(initial=0) > _FAINT:
             return tracks[-1]
     return tracks[0]
@@ -107,7 +106,7 @@ def _decode_stream(path: Path, index: int, track: "_Track") -> "_Track":
 
     with open_media(path) as container:
         try:
-            for frame in sound_frames(container, container.streams[index]):
+            for frame in sound_frames(container, container.streams.audio[index]):
                 track.add(frame)
                 if track.whole:
                     return track
@@ -140,16 +139,17 @@ class _Track:
 
     def add(self, frame: "av.AudioFrame") -> None:
         time = self._ends if frame.time is None else frame.time
-        if self._resampler is None or abs(time - self._ends) > _JITTER or frame.sample_rate != self._own_rate:
-            self._begin(time, frame.sample_rate)
+        resampler = self._resampler
+        if resampler is None or abs(time - self._ends) > _JITTER or frame.sample_rate != self._own_rate:
+            resampler = self._begin(time, frame.sample_rate)
         self._ends += frame.samples / frame.sample_rate
-        self._put(self._resampler.resample(self._downmix.mix(frame)))
+        self._put(resampler.resample(self._downmix.mix(frame)))
 
     def flush(self) -> None:
         if self._resampler is not None:
             self._put(self._resampler.resample(None))
 
-    def _begin(self, time: float, own_rate: int) -> None:
+    def _begin(self, time: float, own_rate: int) -> "av.AudioResampler":
         import av
 
         if self._resampler is not None:
@@ -164,6 +164,7 @@ class _Track:
         self._resampler = av.AudioResampler(format="fltp", layout="mono", rate=self._rate)
         self._own_rate, self._ends = own_rate, time
         self._place = round((time - self._start) * self._rate)
+        return self._resampler
 
     def _put(self, frames: "list[av.AudioFrame]") -> None:
         for frame in frames:

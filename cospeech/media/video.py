@@ -85,8 +85,16 @@ def iter_timed_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
         with open_media(path) as container:
             stream = container.streams.video[0]
             stream.thread_type = "SLICE"
+            first = last = None
             for index, frame in enumerate(video_frames(container)):
                 time = index / 25 if frame.time is None else frame.time
+                first = time if first is None else first
+                if last is not None and time < last - _JUMP:
+                    raise MediaError(
+                        f"{path}: the time stamps of the picture start again {last - first:.2f} s into the video: two "
+                        "recordings in one file? Split it there"
+                    )
+                last = time
                 yield time, shown(frame, stream.sample_aspect_ratio)
     except (av.error.FFmpegError, IndexError) as error:
         raise MediaError(f"{path}: decoding stopped ({_plain(error)}); is the file damaged or cut off?") from error
@@ -225,6 +233,8 @@ def _seconds(path: Path, stream) -> float:  # type: ignore[no-untyped-def]
 
 
 _LEAST_READ = 0.9
+_JUMP = 1.0
+"""Seconds back in time that are no disorder of frames but another recording."""
 
 
 def _plain(error: Exception) -> str:

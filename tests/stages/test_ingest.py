@@ -115,6 +115,15 @@ def test_one_bad_source_never_loses_the_others(footage: Footage) -> None:
     assert len(list(footage.workspace.clips.iterdir())) == 4
 
 
+def test_two_recordings_in_one_file_are_refused_with_the_time_of_the_break(footage: Footage) -> None:
+    one, two = (make_video(footage.folder / f"{n}.ts", seconds=n).read_bytes() for n in (2, 3))
+    (footage.folder / "joined.mts").write_bytes(one + two)
+    footage.manifest("joined.mts", "2.ts")
+    footage.run()
+    assert "start again 1.96 s into" in footage.reason("joined.mts")
+    assert footage.ledger["status"].tolist() == ["refused", "ok"]
+
+
 def test_no_picture_is_no_speaker(footage: Footage) -> None:
     """A wide picture is searched for somebody, a square one is not."""
     for name, size in (("wide", "160x96"), ("square", "96x96")):
