@@ -1,1 +1,1 @@
-"""The generator of the embedded corpus (data/demo): synthetic people who speak. Needs the optional extra `corpus`."""
+"""Generate the embedded corpus (data/demo): synthetic people who speak. Needs the optional extra `corpus`."""

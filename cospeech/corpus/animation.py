@@ -1,4 +1,4 @@
-"""How a speaker moves: hands between keys, beats on the voice, head, gaze and blinks. Numpy only, seeded.
+"""Animate a speaker: hands between keys, beats on the voice, head, gaze and blinks. Numpy only, seeded.
 
 T frames. Lengths of the arm and of the shoulders scale the gestures to the person.
 """
@@ -14,22 +14,22 @@ Key = Callable[[], np.ndarray]
 
 
 def minimum_jerk(u: np.ndarray) -> np.ndarray:
-    """0..1 -> 0..1, the course of a natural reach (Flash and Hogan 1985)."""
+    """Map 0..1 to 0..1 along a minimum-jerk curve, as in a natural reach (Flash and Hogan 1985)."""
     return u**3 * (10 - 15 * u + 6 * u**2)
 
 
 def keyed(
     rng: np.random.Generator, times: np.ndarray, key: Key, shortest: float, longest: float, dwell: float = 0.25
 ) -> np.ndarray:
-    """Move from key to key, each drawn by `key()`.
+    """Interpolate from key to key; `key()` samples each.
 
     Args:
         times: (T,) seconds, ascending.
         shortest, longest: seconds from one key to the next.
-        dwell: share of that time spent holding still first.
+        dwell: share of that time in which the key is held first.
 
     Returns:
-        (T, ...) the key's shape.
+        (T, ...), with the shape of a key.
     """
     starts, keys = [0.0], [key()]
     while starts[-1] < times[-1] + longest:
@@ -44,7 +44,7 @@ def keyed(
 
 
 def loudness(samples: np.ndarray, rate: int, times: np.ndarray) -> np.ndarray:
-    """(T,) root mean square over 50 ms at `times`, 1 at the clip's 95th percentile."""
+    """Return the loudness at `times`, (T,): root mean square over 50 ms, 1 at the clip's 95th percentile."""
     from scipy.ndimage import gaussian_filter1d
 
     power = np.sqrt(gaussian_filter1d(samples**2, 0.05 * rate))
@@ -53,7 +53,7 @@ def loudness(samples: np.ndarray, rate: int, times: np.ndarray) -> np.ndarray:
 
 
 def blinks(rng: np.random.Generator, times: np.ndarray, open_lid: float = 0.09) -> np.ndarray:
-    """(T,) how far the lids are closed: `open_lid` when open, 1 in a blink of about 0.2 s."""
+    """Return how far the lids are closed, (T,): `open_lid` when open, 1 in a blink of about 0.2 s."""
     closed = np.full(len(times), open_lid)
     at = rng.uniform(0.5, 2.0)
     while at < times[-1]:
@@ -63,7 +63,7 @@ def blinks(rng: np.random.Generator, times: np.ndarray, open_lid: float = 0.09) 
 
 
 def gaze(rng: np.random.Generator, times: np.ndarray) -> np.ndarray:
-    """(T, 2) turn and tilt of the eyes, radians: mostly into the camera."""
+    """Return turn and tilt of the eyes, (T, 2) in radians, mostly towards the camera."""
 
     def key() -> np.ndarray:
         spread = 0.02 if rng.random() < 0.6 else 0.09
@@ -74,8 +74,7 @@ def gaze(rng: np.random.Generator, times: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Frame:
-    """Measures of the person that gestures are laid out in, metres: half the shoulders' width, the arm's length,
-    height of the neck, and depth of the chest (y)."""
+    """Measures that scale gestures to a person, metres: half the shoulder width, arm, neck height, chest depth (y)."""
 
     shoulder: float
     reach: float
@@ -89,13 +88,13 @@ _PALMS = (
     (-0.45, -0.60, 0.75),  # offered up
     (-0.70, -0.60, -0.35),  # half down
 )
-"""Out of the left palm; the right is its mirror image."""
+"""Normals of the left palm; those of the right are mirrored."""
 
 
 def gesture_track(rng: np.random.Generator, times: np.ndarray, frame: Frame, symmetric: bool) -> np.ndarray:
-    """(T, 2, 15) for left and right: wrist (3), pointing (3), palm (3), curl (5), spread (1).
+    """Return gestures (T, 2, 15) of left and right hand: wrist (3), pointing (3), palm (3), curl (5), spread (1).
 
-    Hands stay in front of the body and clear of their own forearms, or no detector would find them.
+    Hands stay in front of the body and clear of their own forearms, so that detectors find them.
     """
     unit = frame.reach / 0.52
 
@@ -112,7 +111,7 @@ def gesture_track(rng: np.random.Generator, times: np.ndarray, frame: Frame, sym
 
 
 def _hand_key(rng: np.random.Generator, frame: Frame, unit: float, resting: bool) -> np.ndarray:
-    """(15,) one key of the left hand."""
+    """Sample one key of the left hand, (15,)."""
     if resting:
         height, depth, up = rng.uniform(-0.31, -0.28), 0.24, rng.uniform(0.65, 0.85)
         palm, base = _PALMS[1], rng.uniform(0.12, 0.26)
@@ -126,10 +125,10 @@ def _hand_key(rng: np.random.Generator, frame: Frame, unit: float, resting: bool
 
 
 def poses(rng: np.random.Generator, times: np.ndarray, voice: np.ndarray, frame: Frame) -> list[Pose]:
-    """One pose a frame.
+    """Return one pose per frame.
 
     Args:
-        voice: (T,) loudness: hands beat down and the head nods with it.
+        voice: (T,) loudness, with which hands beat down and the head nods.
     """
     from scipy.ndimage import gaussian_filter1d
 

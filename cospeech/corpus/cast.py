@@ -13,7 +13,7 @@ Room = Literal["studio", "wall", "bookshelf", "window", "curtain", "lamp", "kitc
 
 @dataclass(frozen=True)
 class Body:
-    """Phenotype of the body model, each 0..1. sex: 0 male, 1 female; age: .5 about 25, 1 about 90 years."""
+    """Phenotype of the body model, each 0..1. sex: 0 male, 1 female. age: 0.5 is about 25 years, 1 about 90."""
 
     sex: float
     age: float
@@ -27,15 +27,17 @@ class Body:
 
 @dataclass(frozen=True)
 class Hair:
+    """Hair and beard."""
+
     style: HairStyle
     colour: Colour
     beard: float = 0.0
-    """0 none, .5 stubble, 1 full."""
+    """0 none, 0.5 stubble, 1 full."""
 
 
 @dataclass(frozen=True)
 class Clothes:
-    """sleeve: covered share of the arm from shoulder to wrist. neck: depth of the neckline, metres."""
+    """Clothes. sleeve: covered share of the arm from shoulder to wrist. neck: depth of the neckline, metres."""
 
     colour: Colour
     second: Colour
@@ -46,6 +48,8 @@ class Clothes:
 
 @dataclass(frozen=True)
 class Backdrop:
+    """The room behind the speaker, with the colour of its wall and an accent."""
+
     room: Room
     wall: Colour
     accent: Colour
@@ -53,7 +57,7 @@ class Backdrop:
 
 @dataclass(frozen=True)
 class Voice:
-    """An eSpeak NG voice; pitch 0..100, rate in words a minute."""
+    """An eSpeak NG voice. pitch: 0..100. rate: words per minute."""
 
     name: str
     pitch: int
@@ -62,6 +66,8 @@ class Voice:
 
 @dataclass(frozen=True)
 class Person:
+    """One person of the corpus."""
+
     name: str
     body: Body
     skin: Colour

@@ -1,4 +1,4 @@
-"""One clip: speech, what body and face do with it, and its pictures."""
+"""Make one clip: speech, motion of body and face, rendered frames."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,14 @@ _SAMPLES_A_FRAME = SAMPLE_RATE // FPS
 
 @dataclass(frozen=True)
 class Clip:
-    """frames: (T, H, W, 3) uint8; speech is exactly T frames long; its phones cover it."""
+    """A rendered clip. frames: (T, H, W, 3) uint8. speech: exactly T frames long, covered by its phones."""
 
     frames: np.ndarray
     speech: Speech
 
 
 def say(line: Line, person: Person) -> Speech:
-    """The line in the person's voice, padded with silence to whole frames."""
+    """Synthesise a line in the person's voice, padded with silence to whole frames."""
     voice = person.voice
     speech = speak(line.text, voice.name, voice.pitch, voice.rate)
     missing = -len(speech.samples) % _SAMPLES_A_FRAME
@@ -35,7 +35,7 @@ def say(line: Line, person: Person) -> Speech:
 def face_tracks(
     rng: np.random.Generator, speech: Speech, times: np.ndarray, voice: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Blendshapes (T,) by ARKit name: mouth, blinks, brows that rise on stress, the trace of a smile."""
+    """Return ARKit blendshape -> (T,) weights: mouth, blinks, brows raised on stress, a slight smile."""
     from scipy.ndimage import gaussian_filter1d
 
     face = mouth_tracks(speech.phones, times)
@@ -54,7 +54,7 @@ def face_tracks(
 def perform(
     line: Line, person: Person, actor: Actor, rng: np.random.Generator
 ) -> tuple[Speech, np.ndarray, np.ndarray]:
-    """What is said, the body's vertices (T, V, 3) and the gaze (T, 2) while it is said."""
+    """Return the speech of a line, the body's vertices (T, V, 3) and the gaze (T, 2)."""
     speech = say(line, person)
     times = (np.arange(len(speech.samples) // _SAMPLES_A_FRAME) + 0.5) / FPS
     voice = loudness(speech.samples, SAMPLE_RATE, times)
@@ -70,7 +70,7 @@ def perform(
 
 
 def make_clip(line: Line, person: Person, actor: Actor, scene: Scene) -> Clip:
-    """Render one line; the same bytes on every run on one machine."""
+    """Render one line; every run on one machine gives the same bytes."""
     rng = np.random.default_rng(line.seed)
     speech, meshes, eyes = perform(line, person, actor, rng)
     frames = []

@@ -1,6 +1,6 @@
-"""Any number of further people, drawn at random, for pretraining: each says one short phrase and gestures briskly.
+"""Sample any number of random people for pretraining: each says one short phrase and gestures briskly.
 
-Who comes n-th depends on the seed and on n alone, so a crowd can grow without drawing anybody anew.
+Person n depends only on the seed and on n, so a crowd can grow without changing earlier people.
 """
 
 from typing import cast, get_args
@@ -11,7 +11,7 @@ from cospeech.corpus.cast import Backdrop, Body, Clothes, Colour, Hair, HairStyl
 from cospeech.corpus.script import Line, Split
 
 _SKIN = np.array([(0.74, 0.55, 0.45), (0.64, 0.44, 0.34), (0.52, 0.34, 0.23), (0.38, 0.22, 0.14), (0.16, 0.09, 0.055)])
-"""Linear reflectances from light to dark."""
+"""Linear reflectances, from light to dark."""
 _LIGHTEST_TO_DARKEST = {"african": (2.6, 4.0), "asian": (0.4, 2.4), "caucasian": (0.0, 2.0)}
 _HAIR = np.array(
     [
@@ -48,7 +48,7 @@ _HELD_OUT = 25
 
 
 def crowd(count: int, seed: int) -> list[tuple[Person, Line]]:
-    """People crowd-0000 and on, with what each says; one in `_HELD_OUT` is for testing."""
+    """Return people named crowd-0000 and on, with their lines; one in `_HELD_OUT` is for testing."""
     return [_draw(index, np.random.default_rng([seed, index])) for index in range(count)]
 
 
@@ -80,7 +80,7 @@ def _draw(index: int, rng: np.random.Generator) -> tuple[Person, Line]:
 
 
 def _body(rng: np.random.Generator) -> tuple[Body, Colour]:
-    """A body, mostly of one origin, and a skin that goes with it."""
+    """Sample a body, mostly of one origin, and a matching skin."""
     origins = ("african", "asian", "caucasian")
     share = rng.dirichlet((0.35, 0.35, 0.35))
     shade = sum(part * rng.uniform(*_LIGHTEST_TO_DARKEST[origin]) for part, origin in zip(share, origins, strict=True))
@@ -109,7 +109,7 @@ def _hair(rng: np.random.Generator, body: Body, woman: bool) -> Hair:
 
 
 def _dye(rng: np.random.Generator, darkest: float = 0.03, lightest: float = 0.75) -> Colour:
-    """A colour of any hue, more often muted than bright."""
+    """Sample a colour of any hue, more often muted than bright."""
     value = darkest * (lightest / darkest) ** rng.random()
     tint = 1 + rng.beta(1.2, 2.5) * (rng.dirichlet((0.6, 0.6, 0.6)) * 3 - 1)
     return _colour(value * tint / tint.max())

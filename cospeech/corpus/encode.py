@@ -1,4 +1,4 @@
-"""A clip as one mp4: H.264 and AAC, without dates, so that equal clips give equal bytes."""
+"""Encode a clip as mp4 (H.264 and AAC) without dates, so that equal clips give equal bytes."""
 
 import subprocess
 import tempfile
@@ -14,10 +14,10 @@ from cospeech.utils.ffmpeg import find_ffmpeg
 
 
 def write_clip(path: Path, clip: Clip, crf: int, speech_rate: str) -> None:
-    """Encode pictures at constant quality `crf` and speech at `speech_rate` bits a second.
+    """Write an mp4 with frames at constant quality `crf` and speech at `speech_rate` bits per second.
 
     Raises:
-        subprocess.CalledProcessError: ffmpeg refused.
+        subprocess.CalledProcessError: ffmpeg failed.
     """
     height, width = clip.frames.shape[1:3]
     with tempfile.TemporaryDirectory() as folder, atomic_path(path) as temporary:

@@ -1,4 +1,4 @@
-"""Many clips on all cores, a person at a time."""
+"""Render many clips in parallel, one task per person."""
 
 from collections.abc import Sequence
 from concurrent.futures import as_completed
@@ -13,9 +13,11 @@ _CRF, _SPEECH_RATE = 17, "48k"
 
 
 def generate(folder: Path, roles: Sequence[tuple[Person, Line]], workers: int) -> None:
-    """Render each line by its person into folder/clips; lines of one person follow each other.
+    """Render each line by its person into folder/clips.
 
-    workers: processes, each of 1 GB; 0: one a core.
+    Args:
+        roles: pairs of person and line; the lines of one person are consecutive.
+        workers: processes, 1 GB of memory each; 0: one per core.
     """
     from tqdm import tqdm
 
@@ -29,7 +31,7 @@ def generate(folder: Path, roles: Sequence[tuple[Person, Line]], workers: int) -
 
 
 def _perform(folder: Path, person: Person, lines: Sequence[Line]) -> int:
-    """The clips of one person; how many."""
+    """Render the clips of one person; return their number."""
     from cospeech.corpus.body import Actor, data_folder
     from cospeech.corpus.clip import FPS, make_clip
     from cospeech.corpus.encode import write_clip
@@ -57,4 +59,5 @@ def _alignment(folder: Path, line: Line) -> Path:
 
 
 def is_made(folder: Path, line: Line) -> bool:
+    """Return whether a line's clip and alignment exist."""
     return _video(folder, line).is_file() and _alignment(folder, line).is_file()

@@ -1,4 +1,4 @@
-"""Hair and glasses: a shell over the scalp, and pieces that hang from the head.
+"""Model hair and glasses: a shell over the scalp, and pieces attached to the head.
 
 Lengths are metres on a face of scale 1; `q` are positions relative to the point between the eyes, divided by the
 face's scale: x to the person's left, y backwards, z up.
@@ -13,12 +13,12 @@ from cospeech.corpus.mesh import smoothstep
 from cospeech.corpus.raster import HAIR, PLAIN, noise_at
 
 _HEAD_MIDDLE = 0.085
-"""y of the middle of the skull."""
+"""y of the centre of the skull."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A mesh of its own. opacity: (v,) see `raster`; grip: (v,) 1 moves with the head, 0 with the chest."""
+    """A separate mesh. opacity: (v,), see `raster`. grip: (v,), 1 moves with the head, 0 with the chest."""
 
     vertices: np.ndarray
     triangles: np.ndarray
@@ -28,7 +28,7 @@ class Piece:
 
 
 def hairline(q: np.ndarray, person: Person) -> np.ndarray:
-    """Height (V,) above the local hairline, metres: positive where hair grows."""
+    """Return the height above the local hairline, (V,) metres; positive where hair grows."""
     front = np.clip(-(q[:, 1] - _HEAD_MIDDLE) / 0.1, -1, 1)
     aside = np.minimum(np.abs(q[:, 0]), 0.07)
     if person.hair.style == "bob":  # a fringe
@@ -44,13 +44,13 @@ def hairline(q: np.ndarray, person: Person) -> np.ndarray:
 
 
 def scalp(q: np.ndarray, person: Person, ears: np.ndarray) -> np.ndarray:
-    """(V,) 0..1, where hair grows; the border is 12 mm wide."""
+    """Return where hair grows, (V,) 0..1; the border is 12 mm wide."""
     cover = smoothstep(-0.003, 0.009, hairline(q, person)) * (1 - np.clip(2 * ears, 0, 1))
     return cover * float(person.hair.style != "bald")
 
 
 def thickness(q: np.ndarray, rest: np.ndarray, person: Person) -> np.ndarray:
-    """(V,) how far the shell of hair stands off the scalp, nil at the hairline."""
+    """Return the distance of the hair shell from the scalp, (V,) metres; 0 at the hairline."""
     rise = smoothstep(0.0, 0.012 if person.hair.style == "bob" else 0.030, hairline(q, person))
     top = smoothstep(0.035, 0.095, q[:, 2])
     seed = float(person.seed)
@@ -70,7 +70,7 @@ def thickness(q: np.ndarray, rest: np.ndarray, person: Person) -> np.ndarray:
 
 
 def pieces(person: Person, head: np.ndarray, centre: np.ndarray, scale: float) -> list[Piece]:
-    """What hangs from the head.
+    """Return the pieces attached to the head: hanging hair and glasses.
 
     Args:
         head: (h, 3) vertices of skull and ears at rest; centre, scale: of the face.
@@ -92,7 +92,7 @@ def pieces(person: Person, head: np.ndarray, centre: np.ndarray, scale: float) -
 
 
 def _curtain(q: np.ndarray, bottom: float, opening: float, flare: float) -> Piece:
-    """Hair that falls from the crown around the back to both cheeks; `opening`: half angle left free in front, / pi."""
+    """Return hair that falls from the crown around the back to both cheeks. opening: half the free angle, over pi."""
     from scipy.ndimage import gaussian_filter
 
     columns, rows = 49, 26
@@ -125,7 +125,7 @@ def _curtain(q: np.ndarray, bottom: float, opening: float, flare: float) -> Piec
 
 
 def _grid(rows: int, columns: int, closed: bool = False) -> np.ndarray:
-    """Triangles (F, 3) of a grid of rows x columns vertices; `closed` joins the last column to the first."""
+    """Return the triangles (F, 3) of a grid of rows x columns vertices; `closed` joins the last column to the first."""
     i, j = np.meshgrid(np.arange(rows - 1), np.arange(columns if closed else columns - 1), indexing="ij")
     right = (j + 1) % columns
     a, b, c, d = i * columns + j, i * columns + right, (i + 1) * columns + j, (i + 1) * columns + right
@@ -143,7 +143,7 @@ def _ellipsoid(middle: tuple[float, float, float], radii: tuple[float, float, fl
 
 
 def _glasses() -> Piece:
-    """Two rims, a bridge and two temples, in front of eyes that stand at x = +-0.031, y = z = 0."""
+    """Return glasses: two rims, a bridge and two temples, in front of eyes at x = +-0.031, y = z = 0."""
     turn = np.linspace(0, 2 * np.pi, 29)
     forward, half_width, half_height = -0.027, 0.0245, 0.0185
     tubes = []
@@ -168,7 +168,7 @@ def _glasses() -> Piece:
 
 
 def _tube(line: np.ndarray, radius: float, sides: int = 6) -> np.ndarray:
-    """(n, sides, 3) rings around a polyline (n, 3)."""
+    """Return rings (n, sides, 3) around a polyline (n, 3)."""
     along = np.gradient(line, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     first = np.cross(along, [0.1, 1.0, 0.2])

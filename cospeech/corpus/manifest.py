@@ -1,4 +1,4 @@
-"""data/demo/manifest.csv and the alignment of each clip."""
+"""Write manifest.csv and the alignment of each clip."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ CONSENT = "not needed: synthetic person, portrays nobody"
 
 
 def write_manifest(path: Path, lines: Iterable[Line]) -> None:
-    """One row a clip, in the order of `lines`; uris and alignments are relative to the manifest's folder."""
+    """Write one row per clip, in the order of `lines`; paths are relative to the manifest's folder."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -24,7 +24,7 @@ def write_manifest(path: Path, lines: Iterable[Line]) -> None:
 
 
 def write_alignment(path: Path, words: Sequence[Interval], phones: Sequence[Interval], seconds: float) -> None:
-    """Words and phones in seconds of the clip; the last phone (silence) is drawn out to the clip's end."""
+    """Write words and phones in seconds; the last phone (silence) is extended to the clip's end."""
     last = phones[-1]
     covering = [*phones[:-1], Interval(last.text, last.start, seconds)]
     write_json(path, {"words": _rows(words), "phones": _rows(covering)})

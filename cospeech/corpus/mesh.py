@@ -1,4 +1,4 @@
-"""The base mesh of MakeHuman (CC0): its parts, its texture coordinates, and masks painted on them."""
+"""Read the base mesh of MakeHuman (CC0): parts, texture coordinates, and masks painted on them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,26 +8,26 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Part:
-    """triangles: (F, 3) vertex indices; corners: (F, 3) texture coordinate indices."""
+    """A part of a mesh. triangles: (F, 3) vertex indices. corners: (F, 3) texture coordinate indices."""
 
     triangles: np.ndarray
     corners: np.ndarray
 
     def where(self, keep: np.ndarray) -> "Part":
-        """The triangles for which `keep` (F,) is true."""
+        """Return the triangles for which `keep` (F,) is true."""
         return Part(self.triangles[keep], self.corners[keep])
 
 
 @dataclass(frozen=True)
 class BaseMesh:
-    """coordinates: (U, 2) in 0..1, v up."""
+    """The base mesh. coordinates: (U, 2) texture coordinates in 0..1, v up."""
 
     coordinates: np.ndarray
     parts: dict[str, Part]
 
 
 def read_base_mesh(data: Path) -> BaseMesh:
-    """Read base.obj; polygons become fans of triangles."""
+    """Read base.obj, splitting polygons into triangle fans."""
     coordinates: list[list[float]] = []
     polygons: dict[str, list[list[list[int]]]] = {}
     group = ""
@@ -52,7 +52,7 @@ def read_base_mesh(data: Path) -> BaseMesh:
 
 
 def read_mask(data: Path, name: str, size: int) -> np.ndarray:
-    """(size, size) 0..1, a region painted on the texture: "lips", "eyelids", "ears", ..."""
+    """Read a region that is painted on the texture ("lips", "eyelids", "ears", ...), (size, size) in 0..1."""
     from PIL import Image
 
     image = Image.open(data / "textures" / f"mpfb_{name}.jpg").convert("L")
@@ -60,7 +60,7 @@ def read_mask(data: Path, name: str, size: int) -> np.ndarray:
 
 
 def mask_on_vertices(mask: np.ndarray, part: Part, coordinates: np.ndarray, vertices: int) -> np.ndarray:
-    """(vertices,) the greatest value of `mask` at any texture coordinate of each vertex."""
+    """Return the maximum of `mask` over the texture coordinates of each vertex, (vertices,)."""
     size = len(mask)
     u, v = coordinates[part.corners.ravel()].T
     rows = np.clip(((1 - v) * size).astype(int), 0, size - 1)
@@ -71,6 +71,6 @@ def mask_on_vertices(mask: np.ndarray, part: Part, coordinates: np.ndarray, vert
 
 
 def smoothstep(start: float, end: float, x: np.ndarray) -> np.ndarray:
-    """0 at `start`, 1 at `end` (which may be the lesser), smooth between."""
+    """Rise smoothly from 0 at `start` to 1 at `end`, which may be the smaller."""
     t = np.clip((x - start) / (end - start), 0, 1)
     return t * t * (3 - 2 * t)

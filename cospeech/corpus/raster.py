@@ -1,4 +1,4 @@
-"""A small z-buffer rasteriser with deferred shading, compiled by numba: no display, no GL.
+"""Rasterise triangles with a z-buffer for deferred shading, compiled by numba: no display, no GL.
 
 Axes: V vertices, F triangles, H x W pixels (supersampled). World axes: x to the person's left, y away from the camera,
 z up; metres. A point on screen is (x, y, distance along the view).
@@ -14,7 +14,7 @@ PLAINLY, STRIPES, PLACKET, CHECK, DOTS = range(5)
 
 _CUT_SKIN, _CUT = 0.55, 0.3
 _BIAS = 0.010
-"""Metres by which a surface may lie behind the shadow map and still be lit."""
+"""Distance that a surface may lie behind the shadow map and still be lit, metres."""
 
 
 @nb.njit(cache=True)
@@ -26,7 +26,7 @@ def _hash(x: int, y: int, z: int) -> float:
 
 @nb.njit(cache=True)
 def value_noise(x: float, y: float, z: float) -> float:
-    """Smooth noise in 0..1 with features of size 1."""
+    """Return smooth noise in 0..1 with features of size 1."""
     ix, iy, iz = int(np.floor(x)), int(np.floor(y)), int(np.floor(z))
     fx, fy, fz = x - ix, y - iy, z - iz
     fx, fy, fz = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy), fz * fz * (3 - 2 * fz)
@@ -41,7 +41,7 @@ def value_noise(x: float, y: float, z: float) -> float:
 
 @nb.njit(cache=True)
 def noise_at(points: np.ndarray, frequency: float, octaves: int, offset: float) -> np.ndarray:
-    """Fractal noise in 0..1 at (V, 3) points."""
+    """Return fractal noise in 0..1 at points (V, 3)."""
     result = np.empty(points.shape[0])
     for i in range(points.shape[0]):
         total, norm, scale = 0.0, 0.0, frequency
@@ -58,7 +58,7 @@ def noise_at(points: np.ndarray, frequency: float, octaves: int, offset: float) 
 
 @nb.njit(cache=True)
 def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(V, 3) unit normals, each the area-weighted mean of its triangles' normals."""
+    """Return unit normals (V, 3), area-weighted means of the triangles' normals."""
     normals = np.zeros((vertices.shape[0], 3))
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -85,7 +85,7 @@ def vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
 
 @nb.njit(cache=True)
 def _is_cut(material: int, opacity: float, x: float, y: float, z: float) -> bool:
-    """Skin ends under cloth; cloth ends at its hem; hair ends in strands."""
+    """Return whether the surface ends here: skin under cloth, cloth at its hem, hair in strands."""
     if material == SKIN:
         return opacity > _CUT_SKIN
     if material == CLOTH:
@@ -104,7 +104,7 @@ def rasterize(
     rest: np.ndarray,
     size: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Find what each pixel sees.
+    """Find the triangle that each pixel shows.
 
     Args:
         points: (V, 3) on screen.
@@ -156,7 +156,7 @@ def rasterize(
 
 @nb.njit(cache=True, fastmath=True)
 def depth_map(points: np.ndarray, triangles: np.ndarray, size: int) -> np.ndarray:
-    """(H, W) least depth under orthographic projection: what the light sees; infinity where nothing."""
+    """Return the shadow map (H, W): least depth in orthographic projection from the light, infinity where empty."""
     depth = np.full((size, size), np.inf)
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
@@ -180,7 +180,7 @@ def depth_map(points: np.ndarray, triangles: np.ndarray, size: int) -> np.ndarra
 
 @nb.njit(cache=True, fastmath=True)
 def light_reaching(depth: np.ndarray, x: float, y: float, z: float, spread: float) -> float:
-    """Share 0..1 of a soft 5 x 5 neighbourhood of the shadow map that lies behind the point."""
+    """Return the lit share, 0..1: how much of a 5 x 5 neighbourhood of the shadow map lies behind the point."""
     size = depth.shape[0]
     lit = 0
     for dy in range(-2, 3):

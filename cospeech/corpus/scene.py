@@ -1,4 +1,4 @@
-"""One person in front of one backdrop: from posed vertices to a picture.
+"""Render one person in front of one backdrop, from posed vertices to a frame.
 
 Vertices are those of the body mesh, then the same again lifted off as a shell of hair, then the pieces (glasses,
 hanging hair).
@@ -40,16 +40,16 @@ _PATTERNS: dict[Pattern, int] = {
 }
 _WET_PARTS = ("helper-upper-teeth", "helper-lower-teeth", "helper-l-eye", "helper-r-eye")
 _DISTANCE, _WIDTH, _TOP = 2.4, 0.80, 0.335
-"""Metres for a face of scale 1: camera to neck, width of the picture there, top of the head above its middle."""
+"""For a face of scale 1, metres: camera to neck, width of the picture there, top of the head above the centre."""
 _SHADOW_SIZE, _SHADOW_WIDTH = 384, 0.62
 _GRAIN = 0.005
 
 
 class Scene:
-    """Everything of one person that stays the same from frame to frame.
+    """The parts of a person's rendering that are constant over frames.
 
     Args:
-        size: of the square pictures; each pixel is the mean of supersampling x supersampling.
+        size: side of the frames, pixels; each pixel is the mean of supersampling x supersampling samples.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Scene:
         hanging: list[Piece],
         hips: float,
     ) -> None:
-        """Gather triangles, materials and what of each vertex does not move."""
+        """Collect triangles, materials and per-vertex constants."""
         body, tights = mesh.parts["body"], mesh.parts["helper-tights"]
         worn = (covered[tights.triangles] > -0.035).all(1) & (rest[tights.triangles][:, :, 2] > hips - 0.25).all(1)
         shown = ~(covered[body.triangles] > 0.03).all(1)
@@ -130,7 +130,7 @@ class Scene:
         self._lights = unit(np.array([[-0.42, -0.85, 0.52], [0.8, -0.6, 0.1]]))
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """World (N, 3) to (x, y in pixels of the picture, distance) (N, 3)."""
+        """Project world points (N, 3) to (x, y in pixels, distance), (N, 3)."""
         distance = points[:, 1] - self._camera[1]
         middle = self._size / 2
         focal = self._focal / self._supersampling
@@ -139,14 +139,14 @@ class Scene:
         return np.stack([x, y, distance], 1)
 
     def look(self, vertices: np.ndarray, turn: float, tilt: float) -> None:
-        """Turn both eyes in place: `turn` to the person's left and `tilt` up, radians."""
+        """Rotate both eyes in place: `turn` to the person's left and `tilt` up, radians."""
         gaze = rotation((0, 0, 1), turn) @ rotation((1, 0, 0), tilt)
         for eye in (LEFT_EYE, RIGHT_EYE):
             centre = vertices[eye].mean(0)
             vertices[eye] = (vertices[eye] - centre) @ gaze.T + centre
 
     def render(self, body: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """(size, size, 3) uint8 sRGB of posed vertices (V, 3); `rng` gives the sensor's noise."""
+        """Render posed vertices (V, 3) to (size, size, 3) uint8 sRGB; `rng` gives the sensor noise."""
         vertices, normals = self._pose(body)
         points = self.project(vertices) * [self._supersampling, self._supersampling, 1]
         size = self._size * self._supersampling
@@ -176,7 +176,7 @@ class Scene:
         return self._develop(image * self._occlusion(nearness)[..., None], rng)
 
     def _pose(self, body: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """All vertices and their normals: body, shell of hair, pieces."""
+        """Return all vertices and their normals: body, hair shell, pieces."""
         body_normals = vertex_normals(body, self._all_triangles)
         shell = body + body_normals * self._lift[:, None]
         head_turn, head_shift = rigid_fit(self._rest_body[self._skull], body[self._skull])
@@ -190,7 +190,7 @@ class Scene:
         return vertices, normals
 
     def _from_light(self, vertices: np.ndarray) -> np.ndarray:
-        """(N, 3) in the shadow map: column, row, depth."""
+        """Project points to the shadow map, (N, 3): column, row, depth."""
         light = self._lights[0]
         right = unit(np.cross(light, [0.0, 0.0, 1.0]))
         offset = vertices - self._middle
@@ -199,7 +199,7 @@ class Scene:
         return np.stack([(across / 2 + 0.5) * _SHADOW_SIZE, (up / 2 + 0.5) * _SHADOW_SIZE, -(offset @ light)], 1)
 
     def _occlusion(self, nearness: np.ndarray) -> np.ndarray:
-        """(H, W) 0..1: darker where the neighbourhood lies in front (screen-space ambient occlusion)."""
+        """Return screen-space ambient occlusion (H, W) in 0..1: darker where the neighbourhood lies in front."""
         import cv2
 
         seen = nearness > 0
@@ -210,7 +210,7 @@ class Scene:
         return np.where(seen, on_body, 1 - 0.12 * np.clip(behind / 0.3, 0, 1))
 
     def _develop(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Average the supersamples, compress highlights, encode as sRGB-like gamma, add grain."""
+        """Average the supersamples, compress highlights, apply an sRGB-like gamma, add grain."""
         import cv2
 
         small = cv2.resize(image.astype(np.float32), (self._size, self._size), interpolation=cv2.INTER_AREA)

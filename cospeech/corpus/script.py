@@ -1,4 +1,4 @@
-"""What is said, by whom, and which clips are kept from training."""
+"""The script: who says what, and which clips are held out from training."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class Line:
-    """One clip: `name` is its file name without suffix; tempo: how much faster than usual the speaker moves."""
+    """One clip. name: file name without suffix. tempo: factor by which the speaker moves faster than usual."""
 
     name: str
     speaker: str
@@ -86,7 +86,7 @@ _HELD_OUT_PEOPLE = {
 }
 
 _TAKES = {"amara-1": 3, "noor-2": 1}
-"""Clips whose first take was no good (a hand hidden from the detector), and which later one is kept."""
+"""Clips whose first take was bad (a hand hidden from the detector), and the take that is used."""
 
 
 def _lines() -> tuple[Line, ...]:

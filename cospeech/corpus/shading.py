@@ -1,4 +1,4 @@
-"""Colour of what each pixel sees: skin and eyes from a texture, cloth and hair from noise, one soft key light."""
+"""Shade pixels: skin and eyes from a texture, cloth and hair from noise, one soft key light."""
 
 import numba as nb
 import numpy as np
@@ -33,7 +33,7 @@ def _dot(one: Triple, other: Triple) -> float:
 
 @nb.njit(cache=True, fastmath=True)
 def _texel(texture: np.ndarray, u: float, v: float) -> Triple:
-    """Bilinear; v runs up."""
+    """Sample a texture bilinearly; v runs up."""
     height, width = texture.shape[0], texture.shape[1]
     x, y = u * width - 0.5, (1 - v) * height - 0.5
     i, j = max(0, min(height - 2, int(y))), max(0, min(width - 2, int(x)))
@@ -57,7 +57,7 @@ def _texel(texture: np.ndarray, u: float, v: float) -> Triple:
 
 @nb.njit(cache=True, fastmath=True)
 def _pattern(kind: int, x: float, z: float, hem: float) -> float:
-    """0 first colour, 1 second, at a rest position on the garment; `hem` grows from 0.3 at its edge."""
+    """Return the share of the second colour at a rest position on the garment; `hem` grows from 0.3 at its edge."""
     if kind == STRIPES:
         return 1.0 if (z * 26.0) % 1.0 < 0.36 else 0.0
     if kind == PLACKET:
@@ -73,7 +73,7 @@ def _pattern(kind: int, x: float, z: float, hem: float) -> float:
 
 @nb.njit(cache=True, fastmath=True)
 def _cloth(palette: np.ndarray, pattern: int, hem: float, rest: Triple, normal: Triple) -> tuple[Triple, Triple]:
-    """Colour and normal of woven cloth with folds; darker at the hem."""
+    """Return colour and normal of woven cloth with folds, darker at the hem."""
     x, y, z = rest
     fold = value_noise(x * 13, y * 13, z * 8) - 0.5
     crease = value_noise(x * 38 + 7, y * 38, z * 20) - 0.5
@@ -90,7 +90,7 @@ def _cloth(palette: np.ndarray, pattern: int, hem: float, rest: Triple, normal: 
 
 @nb.njit(cache=True, fastmath=True)
 def _hair(palette: np.ndarray, rest: Triple, normal: Triple) -> tuple[Triple, Triple]:
-    """Colour and normal of strands gathered in locks."""
+    """Return colour and normal of hair strands in locks."""
     x, y, z = rest
     fine = value_noise(x * 420, y * 420, z * 32)
     lock = value_noise(x * 95 + 3, y * 95, z * 14)
@@ -102,7 +102,7 @@ def _hair(palette: np.ndarray, rest: Triple, normal: Triple) -> tuple[Triple, Tr
 
 @nb.njit(cache=True, fastmath=True)
 def _surface(material: int) -> Triple:
-    """Strength and hardness of the highlight, and how far light wraps around."""
+    """Return strength and hardness of the highlight, and how far light wraps around."""
     if material == SKIN:
         return 0.085, 13.0, 0.3
     if material == WET:
@@ -116,12 +116,12 @@ def _surface(material: int) -> Triple:
 
 @nb.njit(cache=True, fastmath=True)
 def _lit(colour: Triple, normal: Triple, view: Triple, surface: Triple, lit: float, lights: np.ndarray) -> Triple:
-    """Light that leaves towards the camera; `lit` 0..1 of the key light arrives."""
+    """Return the light that leaves towards the camera; a share `lit` of the key light arrives."""
     gloss, hardness, wrap = surface
     key_light, fill_light = (lights[0, 0], lights[0, 1], lights[0, 2]), (lights[1, 0], lights[1, 1], lights[1, 2])
     key = _dot(normal, key_light)
     direct, around = max(0.0, key) * lit, max(0.0, (_dot(normal, fill_light) + 0.35) / 1.35)
-    # light that enters skin comes out redder and past the edge of the shadow
+    # subsurface scattering: light leaves skin redder, and past the shadow's edge
     bled = direct + wrap * max(0.0, (key + 0.4) / 1.4) * (0.25 + 0.75 * lit) * 0.5
     half = _unit(key_light[0] + view[0], key_light[1] + view[1], key_light[2] + view[2])
     shine = gloss * lit * max(0.0, _dot(normal, half)) ** hardness + 0.025 * (1 - max(0.0, _dot(normal, view))) ** 3

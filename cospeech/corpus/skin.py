@@ -1,4 +1,4 @@
-"""The texture of one person: skin, lips, brows, beard, teeth and eyes, painted at the surface's rest positions.
+"""Paint the texture of one person (skin, lips, brows, beard, teeth, eyes) at the surface's rest positions.
 
 P texels. `q` are positions relative to the point between the eyes, in units of `scale` (a face with eyes 62 mm apart
 has scale 1), so that one description fits all faces.
@@ -28,7 +28,7 @@ _REDDENED = np.array([1.0, 0.72, 0.70])
 
 @dataclass(frozen=True)
 class Face:
-    """Where the face is at rest: centres of the eyes (3,), the point between them, and its scale."""
+    """The face at rest: centres of the eyes (3,), the point between them, and the scale."""
 
     left_eye: np.ndarray
     right_eye: np.ndarray
@@ -44,7 +44,7 @@ class Face:
 
 @dataclass(frozen=True)
 class _Texels:
-    """The covered texels: `on` (size, size) bool, then (P, ...) part, q, normal, distance to the nearer eye."""
+    """The covered texels. on: (size, size) bool. Others (P, ...): part, q, normal, distance to the nearer eye."""
 
     on: np.ndarray
     part: np.ndarray
@@ -62,14 +62,14 @@ class _Texels:
         return smoothstep(0.06, 0.02, self.q[:, 1])
 
     def blob(self, x: float, z: float, width: float, height: float) -> np.ndarray:
-        """Gaussian on both sides of the face's front."""
+        """Return a Gaussian on both sides of the face's front."""
         return np.exp(-(((self.aside - x) / width) ** 2) - ((self.q[:, 2] - z) / height) ** 2) * self.front
 
 
 def paint(
     person: Person, mesh: BaseMesh, data: Path, rest: np.ndarray, normals: np.ndarray, scalp: np.ndarray, face: Face
 ) -> np.ndarray:
-    """(1024, 1024, 3) linear RGB.
+    """Paint a texture, (1024, 1024, 3) linear RGB.
 
     Args:
         rest, normals: (V, 3); scalp: (V,) 0..1 where hair grows.
@@ -122,7 +122,7 @@ def _mix(colour: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray
 
 
 def _flush(colour: np.ndarray, texels: _Texels, masks: dict[str, np.ndarray]) -> np.ndarray:
-    """Cheeks, nose and ears are redder, sockets and nostrils darker."""
+    """Redden cheeks, nose and ears; darken eye sockets and nostrils."""
     red = 0.5 * texels.blob(0.040, -0.040, 0.018, 0.020) + 0.4 * texels.blob(0, -0.045, 0.014, 0.014)
     colour = colour * (1 - (red + 0.45 * masks["ears"])[:, None] * (1 - _REDDENED))
     colour = colour * (1 - masks["eyelids"][:, None] * np.array([0.16, 0.24, 0.24]))
@@ -132,7 +132,7 @@ def _flush(colour: np.ndarray, texels: _Texels, masks: dict[str, np.ndarray]) ->
 
 
 def _age_lines(colour: np.ndarray, texels: _Texels, age: float) -> np.ndarray:
-    """Folds from the nose to the mouth's corners and across the forehead, from about 45 years on."""
+    """Add folds from the nose to the mouth's corners and across the forehead, from about 45 years on."""
     strength = float(np.clip((age - 0.6) / 0.3, 0, 1))
     x, z = texels.aside, texels.q[:, 2]
     fold = np.exp(-(((x - (0.016 - 0.42 * (z + 0.045))) / 0.003) ** 2)) * (z > -0.075) * (z < -0.042)
@@ -173,7 +173,7 @@ def _scalp_cover(person: Person) -> float:
 
 
 def _eyelids(colour: np.ndarray, texels: _Texels, face: Face, hair: np.ndarray) -> np.ndarray:
-    """A dark edge where the upper lid meets the eyeball: the root of the lashes; a fainter one below."""
+    """Darken the edge where the upper lid meets the eyeball (the root of the lashes), and less the lower one."""
     for eye in (face.left_eye, face.right_eye):
         offset = texels.position - eye
         radius = np.linalg.norm(offset, axis=1) / face.scale

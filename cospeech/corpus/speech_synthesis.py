@@ -1,4 +1,4 @@
-"""Speech with exact phone and word times, from eSpeak NG. Only its audio leaves the build (it is GPL-3.0-or-later)."""
+"""Synthesise speech with exact phone and word times by eSpeak NG (GPL-3.0-or-later, of which only audio is shipped)."""
 
 import ctypes
 from concurrent.futures import ProcessPoolExecutor
@@ -17,7 +17,7 @@ _END_OF_LIST, _WORD, _PHONEME = 0, 1, 7
 
 @dataclass(frozen=True)
 class Interval:
-    """A word or a phone (IPA; empty text: silence), seconds."""
+    """A word or a phone (IPA; empty text: silence) with start and end in seconds."""
 
     text: str
     start: float
@@ -26,7 +26,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Speech:
-    """samples: (S,) float64 in -1..1 at SAMPLE_RATE. Phones cover all of it without gaps, words only speech."""
+    """Speech. samples: (S,) float64 in -1..1 at SAMPLE_RATE. phones: cover it without gaps. words: of speech only."""
 
     samples: np.ndarray
     phones: tuple[Interval, ...]
@@ -67,7 +67,7 @@ class _RawEvent:
 
 
 class _Synthesizer:
-    """The eSpeak NG library, loaded anew: what it says depends a little on what it has said before."""
+    """A fresh instance of the eSpeak NG library, whose output depends slightly on what it said before."""
 
     def __init__(self) -> None:
         import espeakng_loader
@@ -78,7 +78,7 @@ class _Synthesizer:
         )
         self._pieces: list[np.ndarray] = []
         self._events: list[_RawEvent] = []
-        self._callback = _Callback(self._collect)  # kept: the library holds only its address
+        self._callback = _Callback(self._collect)  # keep a reference: the library holds only the address
         self._library.espeak_SetSynthCallback(self._callback)
 
     def _collect(self, wave: Any, count: int, events: Any) -> int:
@@ -116,7 +116,7 @@ class _Synthesizer:
 
 
 def speak(text: str, voice: str, pitch: int, rate: int, lead: float = 0.2, tail: float = 0.3) -> Speech:
-    """Say `text` with `lead` and `tail` seconds of silence around it, in a process of its own: the same every time.
+    """Say `text` with `lead` and `tail` seconds of silence, in a new process, so that the result is always the same.
 
     Raises:
         ValueError: eSpeak NG has no such voice.
@@ -130,7 +130,7 @@ def _speak(text: str, voice: str, pitch: int, rate: int, lead: float, tail: floa
 
 
 def _phones(events: list[_RawEvent], seconds: float) -> list[Interval]:
-    """Each phone lasts until the next begins; marks of pause become silence."""
+    """Return the phones; each lasts until the next begins, and pause marks become silence."""
     starts = [event for event in events if event.kind == _PHONEME]
     ends = [event.seconds for event in starts[1:]] + [seconds]
     return [
@@ -141,19 +141,19 @@ def _phones(events: list[_RawEvent], seconds: float) -> list[Interval]:
 
 
 def _clean(phone: str) -> str:
-    """IPA without stress, length and pause marks."""
+    """Remove stress, length and pause marks from IPA."""
     return "".join(sign for sign in phone if sign not in "ˈˌː_|:; '\u200d")
 
 
 def _words(events: list[_RawEvent], phones: list[Interval], text: str) -> list[Interval]:
-    """A word ends with its last phone: before the next word begins."""
+    """Return the words; a word ends with its last phone before the next word begins."""
     starts = [event for event in events if event.kind == _WORD]
     words = []
     for index, event in enumerate(starts):
         following = starts[index + 1] if index + 1 < len(starts) else None
         end = following.seconds if following else float("inf")
         own = [phone for phone in phones if phone.text and event.seconds - 1e-6 <= phone.start < end - 1e-6]
-        if own:  # "of the" may come as one event: take the text up to the next
+        if own:  # "of the" may be one event: take the text up to the next
             spelled = text[event.position - 1 : following.position - 1 if following else None]
             words.append(Interval(spelled.strip(" ,.:;?!"), own[0].start, own[-1].end))
     return words

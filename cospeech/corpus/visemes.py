@@ -1,4 +1,4 @@
-"""Phones to mouth shapes: what the face does while something is said."""
+"""Map phones to mouth shapes: what the face does during speech."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ import numpy as np
 from cospeech.corpus.speech_synthesis import Interval
 
 Shape = dict[str, float]
-"""Weights of ARKit blendshapes, 0..1. A name without Left or Right stands for both sides."""
+"""Weights of ARKit blendshapes, 0..1. A name without Left or Right means both sides."""
 
 _SIDED = ("mouthPress", "mouthLowerDown", "mouthUpperUp", "mouthStretch", "mouthSmile")
 
@@ -46,13 +46,13 @@ _PHONES = {
 }
 _OF_SIGN = {sign: viseme for signs, viseme in _PHONES.items() for sign in signs}
 _RATE = 200
-"""Hz at which mouth shapes are laid out before they are smoothed and read at the frame times."""
+"""Rate of the mouth track before smoothing and sampling at frame times, Hz."""
 _SMOOTHING, _CLOSING = 0.026, 0.022
-"""Seconds: coarticulation (standard deviation), and how long before a bilabial's onset the lips are closed."""
+"""Seconds: standard deviation of coarticulation, and how long before a bilabial's onset the lips close."""
 
 
 def viseme_sequence(phone: str) -> tuple[str, ...]:
-    """The mouth shapes of one IPA phone: two for a diphthong, "rest" for silence.
+    """Return the mouth shapes of one IPA phone: two for a diphthong, "rest" for silence.
 
     >>> viseme_sequence("oʊ"), viseme_sequence("tʃ"), viseme_sequence("")
     (('oh', 'uu'), ('sh',), ('rest',))
@@ -68,11 +68,12 @@ def viseme_sequence(phone: str) -> tuple[str, ...]:
 
 
 def blendshape_names() -> tuple[str, ...]:
+    """Return the ARKit names of all blendshapes that mouth shapes use, sorted."""
     return tuple(sorted({side for shape in VISEMES.values() for name in shape for side in _sides(name)}))
 
 
 def mouth_tracks(phones: Sequence[Interval], times: np.ndarray) -> dict[str, np.ndarray]:
-    """Blendshape weights at `times`.
+    """Return blendshape weights at `times`.
 
     Args:
         phones: in order, covering the clip.
@@ -102,7 +103,7 @@ def mouth_tracks(phones: Sequence[Interval], times: np.ndarray) -> dict[str, np.
 
 
 def _close_lips(track: np.ndarray, names: tuple[str, ...], closed: np.ndarray) -> None:
-    """Smoothing opens short bilabials; at their centre the lips must meet whatever the neighbours do."""
+    """Close the lips at the centre of bilabials, which smoothing opens when they are short."""
     target = _weights("pbm", names)
     weight = np.clip(closed * 1.3, 0, 1)[:, None]
     track[:] = track * (1 - weight) + target * weight

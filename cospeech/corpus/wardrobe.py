@@ -1,4 +1,4 @@
-"""Which part of the body a garment covers."""
+"""Determine which part of the body a garment covers."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from cospeech.corpus.mesh import smoothstep
 
 
 def coverage(actor: Actor, clothes: Clothes, scale: float) -> np.ndarray:
-    """(V,) metres from each rest vertex inwards from the garment's nearest edge; negative outside."""
+    """Return the distance of each rest vertex inside the garment's nearest edge, (V,) metres; negative outside."""
     rest, heads = actor.rest, actor.heads
     along, away = np.zeros(len(rest)), np.full(len(rest), np.inf)
     length = 1.0
