@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..audio.mel import SILENCE
+from ..utils.euler import euler_step
 from .blinks import Blinker
 from .model import SPAN, MotionModel
 from .representation import LIDS, POSTURE, describe, pose
@@ -86,7 +87,7 @@ class MotionStream:
         x = config.liveliness * torch.randn(1, config.chunk_components, generator=self._generator)
         for now, after in itertools.pairwise(self._times):
             clean = self._model(x, torch.full((1, 1), now), state_1H)
-            x = clean + (x - clean) * (after / now)
+            x = euler_step(x, clean, now, after)
         return x
 
 

@@ -11,6 +11,7 @@ import torch
 
 from ..attention.plan import AttentionPlan
 from ..models.common.protocols import DenoisingNet
+from ..utils.euler import euler_step
 
 OnState = Callable[[int, torch.Tensor], None]
 WindowAttention = Callable[[int, int], AttentionPlan | None]
@@ -107,7 +108,7 @@ def _integrate(
     for index, (now, after) in enumerate(pairwise(times), start=1):
         timestep_B = x_BCThw.new_full((len(x_BCThw),), now)
         x0 = _fused(denoiser, x_BCThw, timestep_B, condition, spans, plans)
-        x_BCThw = x0 + (x_BCThw - x0) * (after / now)
+        x_BCThw = euler_step(x_BCThw, x0, now, after)
         if on_state is not None:
             on_state(index, x_BCThw)
     return x_BCThw

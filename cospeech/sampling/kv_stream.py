@@ -18,6 +18,7 @@ from ..models.common.protocols import DenoisingNet, StreamingNet
 from ..models.transformers.denoiser import Denoiser
 from ..models.transformers.wan import WanStreaming, WanStudent
 from ..pose.track import PoseTrack
+from ..utils.euler import euler_step
 from ..utils.latent_frames import latent_groups
 from .folded_student import LeanStudent
 from .quantization import Arithmetic
@@ -81,7 +82,7 @@ class StudentStream:
         step = self._steps[index]
         step.plan = plan
         x0 = self._student.steps[index](x_1CThw, condition, step)
-        return x0 + (x_1CThw - x0) * (after / now)
+        return euler_step(x_1CThw, x0, now, after)
 
     def draw(self, noise_1CThw: torch.Tensor, condition: Any, track: PoseTrack) -> torch.Tensor:
         """Latents (1, C, T, h, w) of the next T frames: `plan`, then every `step`. condition: of these frames."""

@@ -11,6 +11,7 @@ import torch
 
 from ..attention.plan import AttentionPlan
 from ..models.common.protocols import DenoisingNet
+from ..utils.euler import euler_step
 from .euler import timesteps, window_ramp, window_spans
 
 Look = Callable[[int, int], tuple[Any, AttentionPlan | None]]
@@ -106,7 +107,7 @@ class _Step:
         assert self._x is not None
         count = until - self._begun
         x0 = self._sum[:, :, :count] / self._weight[:count, None, None]
-        done = x0 + (self._x[:, :, :count] - x0) * (self._after / self._now)
+        done = euler_step(self._x[:, :, :count], x0, self._now, self._after)
         self._x, self._sum, self._weight = self._x[:, :, count:], self._sum[:, :, count:], self._weight[count:]
         self._begun = until
         return done

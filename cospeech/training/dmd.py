@@ -15,6 +15,7 @@ import torch
 from ..attention.plan import AttentionPlan
 from ..models.common.protocols import DenoisingNet
 from ..sampling.euler import timesteps
+from ..utils.euler import euler_step
 from .losses import add_noise
 
 _TIMES = (0.02, 0.98)
@@ -40,7 +41,7 @@ def draw_few_steps(
     with torch.no_grad():
         for now, after in list(pairwise(times))[:last]:
             x0 = student(x_BCThw, x_BCThw.new_full((len(x_BCThw),), now), condition, attention)
-            x_BCThw = x0 + (x_BCThw - x0) * (after / now)
+            x_BCThw = euler_step(x_BCThw, x0, now, after)
     return student(x_BCThw, x_BCThw.new_full((len(x_BCThw),), times[last]), condition, attention)
 
 
