@@ -24,7 +24,6 @@ import torch
 
 from benchmarks.wan_random import save_random_pipelines
 from cospeech.artifacts import Curated
-from cospeech.attention.plan import MaskConfig
 from cospeech.config import Params, dumped, load_params
 from cospeech.datasets.loss_weights import CellWeights
 from cospeech.datasets.windows import Window, middle_window
@@ -33,7 +32,9 @@ from cospeech.harness.context import Context
 from cospeech.harness.files import write_json
 from cospeech.harness.process_pool import process_pool
 from cospeech.harness.workspace import Workspace
+from cospeech.sampling.config import SamplingConfig
 from cospeech.sampling.generation import Sampler, draw, now
+from cospeech.sampling.sections import student_sampling
 
 STAGES = ("train_codec", "encode_latents", "train_teacher", "adapt_teacher", "teacher_targets", "distill_student")
 FEW = 4
@@ -121,21 +122,21 @@ def measure_speed(given: Params, params: Params, workspace: Workspace, takes: in
     family = pick_family(dumped(params.wan), params.teacher.precision, params.seed)
     codec, weights = family.codec(workspace, device), CellWeights(**params.teacher.weights.model_dump())
     window = middle_window(family.clips(workspace, curated, "test", weights)[0], params.targets.frames)
-    mask = MaskConfig(params.attention.mask, params.attention.past_frames)
     frames, found = params.targets.frames, {}
+    sparse = replace(student_sampling(params.student, params.teacher, params.attention, frames), stream=None)
+    dense = replace(sparse, mask=())
 
-    def sampler(model: str, steps: int, mask: MaskConfig | None) -> Sampler:
-        net = family.load(workspace, model, device, guided=True)
-        path, precision = (steps, params.teacher.shift, params.teacher.temperature), params.teacher.precision
-        return Sampler(net, codec, *path, frames, 0, mask, precision)
+    def sampler(model: str, config: SamplingConfig) -> Sampler:
+        return Sampler(family.load(workspace, model, device, guided=True), codec, config)
 
     for name, model, steps, run, how in (
-        ("teacher", "teacher", given.teacher.steps, FEW, None),
-        ("adapted teacher", "adapted_teacher", given.teacher.steps, FEW, mask),
-        ("student, dense", "student", params.student.steps, params.student.steps, None),
-        ("student", "student", params.student.steps, params.student.steps, mask),
+        ("teacher", "teacher", given.teacher.steps, FEW, dense),
+        ("adapted teacher", "adapted_teacher", given.teacher.steps, FEW, sparse),
+        ("student, dense", "student", params.student.steps, params.student.steps, dense),
+        ("student", "student", params.student.steps, params.student.steps, sparse),
     ):
-        found[name] = timed(sampler(model, run, how), window, takes if model == "student" else 1, steps / run)
+        made = sampler(model, replace(how, steps=run))
+        found[name] = timed(made, window, takes if model == "student" else 1, steps / run)
         torch.cuda.empty_cache()
     skeletons = torch.zeros(frames, 3, params.media.size, params.media.size, device=device)
     pose_input, seconds = family.pose_input(workspace, device), []
@@ -151,7 +152,7 @@ def measure_speed(given: Params, params: Params, workspace: Workspace, takes: in
 
 def timed(sampler: Sampler, window: Window, takes: int, longer: float) -> dict[str, float]:
     """Medians over `takes` after one that does not count; denoising is `longer` than what is run."""
-    draw(replace(sampler, steps=min(sampler.steps, 2)), window, 0, 0)
+    draw(replace(sampler, config=replace(sampler.config, steps=min(sampler.config.steps, 2))), window, 0, 0)
     drawn = [draw(sampler, window, 0, index) for index in range(takes)]
     denoise = median(each.seconds["denoise"] for each in drawn) * longer
     decode = median(each.seconds["decode"] for each in drawn)

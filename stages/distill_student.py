@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cospeech.artifacts import Curated, Targets
-from cospeech.attention.plan import AttentionPlan, MaskConfig, kept_share
+from cospeech.attention.plan import AttentionPlan, kept_share
 from cospeech.attention.visualize import attention_sheet
 from cospeech.config import Params, dumped
 from cospeech.datasets.attention_plans import plan_windows, token_grid
@@ -28,7 +28,9 @@ from cospeech.models.perception.lpips import load_lpips
 from cospeech.plots.contact_sheet import save_sheet
 from cospeech.plots.loss_curve import save_loss_curve
 from cospeech.pose.regions import REGION_NAMES
+from cospeech.sampling.config import SamplingConfig
 from cospeech.sampling.generation import Drawn, Sampler, draw
+from cospeech.sampling.sections import student_sampling
 from cospeech.training.checkpoint import Checkpoint, run_digest
 from cospeech.training.distillation import Few, Matching, Regression
 from cospeech.training.region_loss import Judges
@@ -102,22 +104,15 @@ def _digest(params: Params, workspace: Workspace, clips: Sequence[Clip]) -> str:
     return run_digest(STAGE, values, inputs)
 
 
-def _mask(params: Params) -> MaskConfig:
-    return MaskConfig(params.attention.mask, params.attention.past_frames)
+def _sampling(params: Params) -> SamplingConfig:
+    """Of windows of the targets' length, each drawn at once."""
+    config = student_sampling(params.student, params.teacher, params.attention, params.targets.frames)
+    return replace(config, stream=None)
 
 
 def _few(params: Params, context: Context, codec: VideoCodec) -> Few:
-    return Few(
-        steps=params.student.steps,
-        shift=params.teacher.shift,
-        temperature=params.teacher.temperature,
-        batch=params.student.batch,
-        frames=params.targets.frames,
-        mask=_mask(params),
-        codec=codec,
-        precision=params.student.precision,
-        process_group=context.process_group,
-    )
+    sampling = replace(_sampling(params), precision=params.student.precision)
+    return Few(sampling, params.student.batch, params.targets.frames, codec, context.process_group)
 
 
 def _regress(
@@ -207,8 +202,7 @@ def _test(
     teacher = family.load(workspace, "adapted_teacher", codec.sensitivity.device, guided=True)
 
     def sampler(model: DenoisingNet, steps: int) -> Sampler:
-        path, precision = (steps, params.teacher.shift, params.teacher.temperature), params.teacher.precision
-        return Sampler(model, codec, *path, frames, 0, _mask(params), precision)
+        return Sampler(model, codec, replace(_sampling(params), steps=steps))
 
     tested = []
     with context.progress("test student", len(clips)) as bar:
@@ -236,7 +230,7 @@ def _report(
     patch: int,
 ) -> StageReport:
     section = params.student
-    plans = [plan_windows([each.window], patch, _mask(params)) for each in tested]
+    plans = [plan_windows([each.window], patch, _sampling(params).attention) for each in tested]
     figures: dict[str, Figure] = {f"loss_{name}": float(np.mean(each[-50:])) for name, each in losses.items()}
     figures |= {f"features_{where.replace(' ', '_')}": name for where, name in judges.names.items()}
     for steps in sorted({*_STEPS, section.steps}):

@@ -7,7 +7,6 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from cospeech.artifacts import Curated
-from cospeech.attention.plan import MaskConfig
 from cospeech.config import Params, dumped
 from cospeech.datasets.loss_weights import CellWeights
 from cospeech.datasets.motion_clips import load_moving
@@ -36,8 +35,8 @@ from cospeech.provenance.identity import load_identity
 from cospeech.provenance.samples import STUDENT, sign_samples
 from cospeech.report import gather, write_report
 from cospeech.sampling.generation import Sampler, draw
-from cospeech.sampling.kv_stream import Chunks
 from cospeech.sampling.quantization import load_ranges, pick_arithmetic
+from cospeech.sampling.sections import student_sampling, teacher_sampling
 from cospeech.utils.device import pick_device
 
 STAGE = "evaluate"
@@ -103,30 +102,12 @@ def family_of(params: Params) -> Family:
 def load_samplers(params: Params, workspace: Workspace) -> dict[str, Sampler]:
     """Teacher (dense, all its steps) and student (sparse, its steps, as its export draws), over one codec."""
     device, family = pick_device(params.compute.device), family_of(params)
-    mask = MaskConfig(params.attention.mask, params.attention.past_frames)
-    teacher = Sampler(
-        denoiser=family.load(workspace, "teacher", device, guided=True),
-        codec=family.codec(workspace, device),
-        steps=params.teacher.steps,
-        shift=params.teacher.shift,
-        temperature=params.teacher.temperature,
-        window=params.evaluate.window,
-        overlap=params.evaluate.overlap,
-        mask=None,
-        precision=params.teacher.precision,
-    )
-    student = replace(
-        teacher,
-        denoiser=family.load(workspace, "student", device),
-        steps=params.student.steps,
-        mask=mask,
-        chunks=Chunks.of(
-            dumped(params.attention.streamed),
-            params.attention.past_frames,
-            params.teacher.window,
-            teacher.codec.stride,
-        ),
-    )
+    window, overlap = params.evaluate.window, params.evaluate.overlap
+    slow = replace(teacher_sampling(params.teacher), window=window, overlap=overlap)
+    quick = student_sampling(params.student, params.teacher, params.attention, window, overlap)
+    codec = family.codec(workspace, device)
+    teacher = Sampler(family.load(workspace, "teacher", device, guided=True), codec, slow)
+    student = Sampler(family.load(workspace, "student", device), codec, quick)
     arithmetic = pick_arithmetic(device, params.teacher.precision, load_ranges(workspace.ranges))
     return {"teacher": teacher, "student": student.drawing_in(arithmetic)}
 

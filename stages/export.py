@@ -25,6 +25,7 @@ from cospeech.pose.track_file import load_track
 from cospeech.provenance.bundle import sign_bundle
 from cospeech.provenance.identity import load_identity
 from cospeech.provenance.lineage import record_export, retirement_lines
+from cospeech.sampling.sections import student_sampling
 
 STAGE = "export"
 RUNTIME = "cospeech_runtime"
@@ -106,23 +107,15 @@ def most_typical(poses: Sequence[PoseTrack], size: int) -> np.ndarray:
 
 
 def _settings(params: Params, poses: Sequence[PoseTrack]) -> speaker.Settings:
+    window, overlap = params.evaluate.window, params.evaluate.overlap
     return speaker.Settings(
-        steps=params.student.steps,
-        shift=params.teacher.shift,
-        window=params.evaluate.window,
-        overlap=params.evaluate.overlap,
-        mask=params.attention.mask,
-        past_frames=params.attention.past_frames,
-        stream=dumped(params.attention.streamed),
-        longest=params.teacher.window,
-        precision=params.teacher.precision,
+        **vars(student_sampling(params.student, params.teacher, params.attention, window, overlap)),
         size=params.media.size,
         fps=params.media.fps,
         motion_steps=params.motion.sampling_steps,
         sample_rate=params.media.sample_rate,
         unseen=rarely_seen(poses),
         rest=most_typical(poses, params.media.size).round(2).astype(float).tolist(),
-        temperature=params.teacher.temperature,
     )
 
 

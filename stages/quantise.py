@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from cospeech.artifacts import Curated
-from cospeech.attention.plan import MaskConfig
 from cospeech.config import Params, dumped
 from cospeech.datasets.loss_weights import CellWeights
 from cospeech.datasets.windows import Window, middle_window
@@ -19,8 +18,8 @@ from cospeech.media import read_frames
 from cospeech.metrics.image import psnr
 from cospeech.plots.contact_sheet import save_sheet
 from cospeech.sampling.generation import Drawn, Sampler, draw
-from cospeech.sampling.kv_stream import Chunks
 from cospeech.sampling.quantization import Measuring, pick_arithmetic
+from cospeech.sampling.sections import student_sampling
 from cospeech.utils.device import pick_device
 
 STAGE = "quantise"
@@ -31,20 +30,19 @@ _COMPARED = 4
 def run(params: Params, context: Context) -> StageReport:
     """Writes models/ranges.json; it is empty where nothing is to be drawn in whole numbers."""
     workspace = context.workspace
-    chunks = Chunks.of(dumped(params.attention.streamed), params.attention.past_frames, params.teacher.window)
-    if params.quantise.windows == 0 or params.wan is not None or chunks is None:
+    if params.quantise.windows == 0 or params.wan is not None or params.attention.streamed is None:
         write_json(workspace.ranges, {})
         why = "quantise.windows is 0" if params.quantise.windows == 0 else "only embedded students that stream are"
         report = StageReport(STAGE, f"nothing is drawn in 8 bits: {why}", {"layers": 0})
     else:
-        report = _quantise(params, context, chunks)
+        report = _quantise(params, context)
     report.save(workspace.stage_report(STAGE))
     return report
 
 
-def _quantise(params: Params, context: Context, chunks: Chunks) -> StageReport:
+def _quantise(params: Params, context: Context) -> StageReport:
     workspace = context.workspace
-    sampler = _sampler(params, workspace, chunks)
+    sampler = _sampler(params, workspace)
     training, held_out = _windows(params, workspace)
     measuring = Measuring()
     measured = sampler.drawing_in(measuring)
@@ -64,21 +62,11 @@ def _quantise(params: Params, context: Context, chunks: Chunks) -> StageReport:
     return _compare(params, context, {"float": exact, "int8": rounded}, held_out, figures)
 
 
-def _sampler(params: Params, workspace: Workspace, chunks: Chunks) -> Sampler:
+def _sampler(params: Params, workspace: Workspace) -> Sampler:
     device = pick_device(params.compute.device)
     family = pick_family(dumped(params.wan), params.teacher.precision, params.seed)
-    return Sampler(
-        denoiser=family.load(workspace, "student", device),
-        codec=family.codec(workspace, device),
-        steps=params.student.steps,
-        shift=params.teacher.shift,
-        temperature=params.teacher.temperature,
-        window=params.teacher.window,
-        overlap=0,
-        mask=MaskConfig(params.attention.mask, params.attention.past_frames),
-        precision=params.teacher.precision,
-        chunks=chunks,
-    )
+    config = student_sampling(params.student, params.teacher, params.attention, params.teacher.window)
+    return Sampler(family.load(workspace, "student", device), family.codec(workspace, device), config)
 
 
 def _windows(params: Params, workspace: Workspace) -> tuple[list[Window], list[Window]]:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -24,7 +24,9 @@ from cospeech.harness.workspace import Workspace
 from cospeech.media import read_frames
 from cospeech.metrics.image import psnr
 from cospeech.plots.contact_sheet import save_sheet
-from cospeech.sampling.euler import OnState, first_noise, sample, timesteps
+from cospeech.sampling.config import SamplingConfig
+from cospeech.sampling.euler import OnState, first_noise, sample
+from cospeech.sampling.sections import teacher_sampling
 from cospeech.training.checkpoint import run_digest
 from cospeech.utils.device import pick_device
 from cospeech.utils.images import to_images
@@ -140,41 +142,44 @@ class _Drawer:
 
     def draw(self, window: Window, index: int) -> Targets:
         """The teacher's path over one window; every k-th state of its steps is kept, the first and the last too."""
-        teacher = self.params.teacher
-        every = teacher.steps // self.params.targets.states
+        config = teacher_sampling(self.params.teacher)
+        every = config.steps // self.params.targets.states
         kept: list[torch.Tensor] = []
         shape = collate([window]).latents_BCThw.shape
         generator = step_generator(self.params.seed, 1 + index)
-        noise = first_noise(shape, teacher.temperature, generator).half()  # as it is stored
+        noise = first_noise(shape, config.temperature, generator).half()  # as it is stored
 
         def keep(step: int, state: torch.Tensor) -> None:
             if step % every == 0:
                 kept.append(state[0].half().cpu())
 
-        self._sample(window, noise.float(), teacher.steps, keep)
+        self._sample(window, noise.float(), config, keep)
         return Targets(
             clip=window.clip.clip,
             frames=np.arange(window.start, window.stop),
             reference=window.reference,
-            timesteps=np.array(timesteps(teacher.steps, teacher.shift)[::every], np.float32),
+            timesteps=np.array(config.times[::every], np.float32),
             states=torch.stack(kept).numpy(),
         )
 
     def one_step(self, targets: Targets, window: Window) -> torch.Tensor:
         """The teacher's result (C, T, h, w) in a single step from the same noise."""
-        return self._sample(window, torch.from_numpy(targets.states[:1]).float(), 1)[0]
+        config = replace(teacher_sampling(self.params.teacher), steps=1)
+        return self._sample(window, torch.from_numpy(targets.states[:1]).float(), config)[0]
 
     def decode(self, latents_CThw: torch.Tensor) -> np.ndarray:
         """(T, H, W, 3) uint8."""
         with torch.no_grad(), autocast(self.device, self.params.teacher.precision):
             return to_images(self.codec.decode_video(latents_CThw.to(self.device).float()))
 
-    def _sample(self, window: Window, noise: torch.Tensor, steps: int, on_state: OnState | None = None) -> torch.Tensor:
-        teacher, condition = self.params.teacher, collate([window]).condition.to(self.device)
+    def _sample(
+        self, window: Window, noise: torch.Tensor, config: SamplingConfig, on_state: OnState | None = None
+    ) -> torch.Tensor:
+        condition = collate([window]).condition.to(self.device)
         mask = MaskConfig(self.params.attention.mask, self.params.attention.past_frames)
         plan = plan_windows([window], self.teacher.patch, mask, self.device)
-        with autocast(self.device, teacher.precision):
-            return sample(self.teacher, noise.to(self.device), condition, steps, teacher.shift, plan, on_state)
+        with autocast(self.device, config.precision):
+            return sample(self.teacher, noise.to(self.device), condition, config, plan, on_state)
 
 
 @lru_cache(maxsize=1)

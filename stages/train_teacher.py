@@ -24,6 +24,7 @@ from cospeech.models.transformers.denoiser import Denoiser
 from cospeech.plots.contact_sheet import save_sheet
 from cospeech.plots.loss_curve import save_loss_curve
 from cospeech.sampling.euler import first_noise, sample
+from cospeech.sampling.sections import teacher_sampling
 from cospeech.training.checkpoint import Checkpoint, run_digest
 from cospeech.training.losses import channel_weights, denoising_loss
 from cospeech.training.trainer import Optimisation, Trained, seeded, train
@@ -178,5 +179,5 @@ def _draw(params: Params, window: Window, index: int, teacher: DenoisingNet, cod
     generator = torch.Generator().manual_seed(params.seed + index)
     noise = first_noise(batch.latents_BCThw.shape, section.temperature, generator)
     with autocast(device, section.precision):
-        latents = sample(teacher, noise.to(device), batch.condition.to(device), section.steps, section.shift)
+        latents = sample(teacher, noise.to(device), batch.condition.to(device), teacher_sampling(section))
         return to_images(codec.decode_video(latents[0]))

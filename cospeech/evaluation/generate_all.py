@@ -52,7 +52,8 @@ def _warm_up(clip: Clip, stretch: Stretch, samplers: Mapping[str, Sampler], arou
     prepares its networks."""
     window = Window(clip, stretch.start, stretch.stop, REFERENCE)
     for sampler in samplers.values():
-        quick = sampler if sampler.chunks is not None else replace(sampler, steps=1)
+        streams = sampler.config.stream is not None
+        quick = sampler if streams else replace(sampler, config=replace(sampler.config, steps=1))
         frames = draw(quick, window, seed, 0).frames
     around.seconds(stretch, frames)
 

@@ -1,8 +1,8 @@
 """The networks of an export and how they are run."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,7 +10,6 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from ..attention.plan import MaskPart
 from ..models.autoencoders.codec import Codec
 from ..models.autoencoders.pose_encoder import PoseEncoder
 from ..models.autoencoders.wan_vae import PROMPTS, WanCodec
@@ -20,8 +19,8 @@ from ..models.transformers.denoiser import Denoiser
 from ..models.transformers.wan import WanStudent, load_student
 from ..models.warping.deformer import Deformer
 from ..motion.model import MotionModel
-from ..sampling.euler import timesteps
-from ..sampling.kv_stream import Chunks, ready_to_stream
+from ..sampling.config import SamplingConfig, StreamConfig
+from ..sampling.kv_stream import ready_to_stream
 from ..sampling.quantization import Floating, in_arithmetic, load_ranges, pick_arithmetic
 from ..utils.precision import Precision, resolve_precision
 
@@ -31,38 +30,26 @@ Network = TypeVar("Network", bound=Model)
 Loaded = TypeVar("Loaded")
 
 
-@dataclass(frozen=True)
-class Settings:
+@dataclass(frozen=True, kw_only=True)
+class Settings(SamplingConfig):
     """How the student is run: sampling.json of the export. size: pixels a side; fps: of the footage it learned from.
 
-    stream: chunk, frames, recent (see `sampling.kv_stream`); None: in overlapping windows. longest: frames of the
-    windows that it was trained on. motion_steps: sampling steps of voice to motion. sample_rate: of the voice, Hz.
-    unseen: keypoints that the training footage did not show, such as hips below its lower edge; where a picture shows
-    them the student would not know what they mean. rest: (133, 2), pixels, the pose of a person of the training footage
-    that is most like all; the voice moves this body, and its motion is fitted to the person in the picture.
-    temperature: size of the noise that drawing begins with; exports that do not say it began at 1.
+    motion_steps: sampling steps of voice to motion. sample_rate: of the voice, Hz. unseen: keypoints that the training
+    footage did not show, such as hips below its lower edge; where a picture shows them the student would not know what
+    they mean. rest: (133, 2), pixels, the pose of a person of the training footage that is most like all; the voice
+    moves this body, and its motion is fitted to the person in the picture.
     """
 
-    steps: int
-    shift: float
-    window: int
-    overlap: int
-    mask: Sequence[MaskPart]
-    past_frames: int
-    stream: Mapping[str, int] | None
-    longest: int
-    precision: Precision
     size: int
     fps: int
     motion_steps: int
     sample_rate: int
     unseen: Sequence[int]
     rest: Sequence[Sequence[float]]
-    temperature: float = 1.0
 
-    def chunks(self, stride: int = 1) -> Chunks | None:
-        """stride: video frames of a latent frame."""
-        return Chunks.of(self.stream, self.past_frames, self.longest, stride)
+
+_LATER = {"temperature"}
+"""Settings that older exports do not have: they have the default."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +103,7 @@ def load_models(
     arithmetic = pick_arithmetic(where, settings.precision, load_ranges(folder / RANGES))
     return Models(
         student,
-        ready_to_stream(student, timesteps(settings.steps, settings.shift), arithmetic),
+        ready_to_stream(student, settings.times, arithmetic),
         in_arithmetic(codec, "codec", arithmetic),
         _network(Deformer, folder / "deformer", where) if (folder / "deformer").is_dir() else None,
         _network(PoseEncoder, folder / "pose_encoder", where),
@@ -132,7 +119,7 @@ def _load_wan(folder: Path, settings: Settings, device: torch.device) -> WanMode
     student.requires_grad_(False)
     codec = _loaded("Wan codec", folder / "codec", lambda path: WanCodec.from_pretrained(path).to(device))
     prompts = _loaded("prompt", folder / PROMPTS, load_file)
-    stream = ready_to_stream(student, timesteps(settings.steps, settings.shift), Floating(dtype))
+    stream = ready_to_stream(student, settings.times, Floating(dtype))
     return WanModels(student, stream, codec, prompts["positive"][None].to(device), _motion(folder), settings, device)
 
 
@@ -161,10 +148,9 @@ def read_settings(path: Path) -> Settings:
         ValueError: it is of another version.
     """
     read = json.loads(path.read_text(encoding="utf-8"))
-    try:
-        return Settings(**read)
-    except TypeError:
-        differing = sorted(set(read) ^ set(Settings.__dataclass_fields__))
+    if differing := sorted((set(read) ^ {each.name for each in fields(Settings)}) - _LATER):
         raise ValueError(
             f"{path}: settings of another version of cospeech ({', '.join(differing)}); export the model anew"
-        ) from None
+        )
+    stream = None if read["stream"] is None else StreamConfig(**read["stream"])
+    return Settings(**{**read, "mask": tuple(read["mask"]), "stream": stream})

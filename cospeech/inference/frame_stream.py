@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..attention.kv_cache import ChunkPlan
-from ..attention.plan import AttentionPlan, MaskConfig
+from ..attention.plan import AttentionPlan
 from ..models.transformers.denoiser import Condition
 from ..pose.track import PoseTrack, join_tracks
 from ..sampling.euler import first_noise, sample_windows
@@ -45,19 +45,18 @@ class Animation:
             ValueError: the export does not draw as a stream, or a chunk has no frames.
         """
         settings = scene.models.settings
-        chunks = settings.chunks()
-        if chunks is None:
+        if settings.stream is None:
             raise ValueError(
                 f"this export cannot stream: it draws in overlapping windows, since its attention.mask is "
                 f"{list(settings.mask)} or attention.stream null; export one with both parts of the mask"
             )
-        self._size = chunks.size if chunk is None else chunk
+        self._size = settings.stream.chunk if chunk is None else chunk
         self._now = self._size if first is None else first
         if self._size < 1 or self._now < 1:
             raise ValueError(f"chunks of {self._now} and {self._size} frames: each must have 1 or more")
         self._scene, self._noise = scene, torch.Generator().manual_seed(seed)
         _, height, width = scene.latent_shape
-        self._stream = StudentStream(scene.models.stream, (height, width), chunks.memory)
+        self._stream = StudentStream(scene.models.stream, (height, width), settings.memory())
         self._waiting = scene.person.pose[:0]
         half = settings.steps // 2
         self._pipeline = Pipeline(
@@ -141,21 +140,12 @@ def draw_windows(scene: Scene, track: PoseTrack, seed: int) -> np.ndarray:
     condition = scene.condition(track)
     noise = frame_noise(scene, len(track), torch.Generator().manual_seed(seed))
     patch, (_, height, width) = models.student.config.patch, scene.latent_shape
-    mask, grid = MaskConfig(tuple(settings.mask), settings.past_frames), (height // patch, width // patch)
+    mask, grid = settings.attention, (height // patch, width // patch)
 
     def attention(start: int, stop: int) -> AttentionPlan | None:
         plan = mask.plan(track[start:stop], grid)
         return None if plan is None else plan.to(models.device)
 
     with autocast(models.device, settings.precision):
-        latents = sample_windows(
-            models.student,
-            noise,
-            condition,
-            settings.steps,
-            settings.shift,
-            settings.window,
-            settings.overlap,
-            attention,
-        )
+        latents = sample_windows(models.student, noise, condition, settings, attention)
     return scene.decode(latents)

@@ -52,14 +52,14 @@ class WanAnimation:
             ValueError: the export draws in windows, which have a size of their own; or a chunk has no frames.
         """
         models = scene.models
-        chunks = models.settings.chunks(models.codec.stride)
+        stream = models.settings.stream
         self._scene, self._noise = scene, torch.Generator().manual_seed(seed)
-        if chunks is None and (chunk is not None or first is not None):
+        if stream is None and (chunk is not None or first is not None):
             raise ValueError("this export draws in windows, not in chunks of a size that can be chosen")
-        way = InWindows if chunks is None else InStream
+        way = InWindows if stream is None else InStream
         height, width = scene.reference_Chw.shape[1:]
         self._drawer: Drawer = way(models, scene.condition, (height, width))
-        self._size = 1 if chunks is None else chunks.size if chunk is None else chunk
+        self._size = 1 if stream is None else stream.chunk if chunk is None else chunk
         latents = self._size if first is None else first
         if self._size < 1 or latents < 1:
             raise ValueError(f"chunks of {latents} and {self._size} latent frames: each must have 1 or more")

@@ -9,12 +9,11 @@ from typing import Protocol
 
 import torch
 
-from ..attention.plan import AttentionPlan, MaskConfig
+from ..attention.plan import AttentionPlan
 from ..models.transformers.wan import WanCondition
 from ..pose.track import PoseTrack, join_tracks
 from ..sampling.kv_stream import StudentStream
 from ..sampling.window_stream import WindowStream
-from ..utils.latent_frames import latent_groups
 from .bundle import WanModels
 
 MakeCondition = Callable[[torch.Tensor], WanCondition]
@@ -44,9 +43,8 @@ class InStream:
     """Each frame once, looking back at what is kept of past ones (`streaming.StudentStream`)."""
 
     def __init__(self, models: WanModels, condition: MakeCondition, cells: tuple[int, int]) -> None:
-        chunks, stride = models.settings.chunks(models.codec.stride), models.codec.stride
-        assert chunks is not None
-        self._condition, self._stream = condition, StudentStream(models.stream, cells, chunks.memory, stride)
+        memory, stride = models.settings.memory(models.codec.stride), models.codec.stride
+        self._condition, self._stream = condition, StudentStream(models.stream, cells, memory, stride)
         self._none = torch.zeros(0)
 
     def push(self, seen: Sequence[Seen], noise_1CThw: torch.Tensor) -> torch.Tensor:
@@ -67,14 +65,9 @@ class InWindows:
     def __init__(self, models: WanModels, condition: MakeCondition, cells: tuple[int, int]) -> None:
         settings, self._stride, patch = models.settings, models.codec.stride, models.student.patch
         self._condition, self._device = condition, models.device
-        self._mask, self._grid = (
-            MaskConfig(tuple(settings.mask), settings.past_frames),
-            (cells[0] // patch, cells[1] // patch),
-        )
+        self._mask, self._grid = settings.attention, (cells[0] // patch, cells[1] // patch)
         self._begun, self._seen = 0, list[Seen]()
-        window = len(latent_groups(settings.window, self._stride))
-        how = settings.steps, settings.shift, window, settings.overlap // self._stride
-        self._stream = WindowStream(models.student, *how, self._look)
+        self._stream = WindowStream(models.student, settings, self._look, self._stride)
 
     def push(self, seen: Sequence[Seen], noise_1CThw: torch.Tensor) -> torch.Tensor:
         self._seen += seen

@@ -12,17 +12,10 @@ import torch
 from ..attention.plan import AttentionPlan
 from ..models.common.protocols import DenoisingNet
 from ..utils.euler import euler_step
+from .config import SamplingConfig
 
 OnState = Callable[[int, torch.Tensor], None]
 WindowAttention = Callable[[int, int], AttentionPlan | None]
-
-
-def timesteps(steps: int, shift: float) -> list[float]:
-    """`steps` + 1 times from 1 (noise) to 0 (clean); `shift` above 1 spends more of them on the noisy side."""
-    if steps < 1:
-        raise ValueError(f"sampling needs at least 1 step, got {steps}")
-    even = [1 - index / steps for index in range(steps + 1)]
-    return [shift * u / (1 + (shift - 1) * u) for u in even]
 
 
 def first_noise(shape: Sequence[int], temperature: float, generator: torch.Generator) -> torch.Tensor:
@@ -36,17 +29,16 @@ def sample(
     denoiser: DenoisingNet,
     noise_BCThw: torch.Tensor,
     condition: Any,
-    steps: int,
-    shift: float,
+    config: SamplingConfig,
     attention: AttentionPlan | None = None,
     on_state: OnState | None = None,
 ) -> torch.Tensor:
-    """Latents (B, C, T, h, w) drawn from `noise_BCThw` in one window.
+    """Latents (B, C, T, h, w) drawn from `noise_BCThw` in one window, whatever `config.window` is.
 
-    `on_state(index, state)` sees every state: index 0 is the noise, index `steps` the result.
+    `on_state(index, state)` sees every state: index 0 is the noise, index `config.steps` the result.
     """
     frames = noise_BCThw.shape[2]
-    return _integrate(denoiser, noise_BCThw, condition, steps, shift, [(0, frames)], lambda *_: attention, on_state)
+    return _integrate(denoiser, noise_BCThw, condition, config.times, [(0, frames)], [attention], on_state)
 
 
 @torch.no_grad()
@@ -54,12 +46,9 @@ def sample_windows(
     denoiser: DenoisingNet,
     noise_BCThw: torch.Tensor,
     condition: Any,
-    steps: int,
-    shift: float,
-    window: int,
-    overlap: int,
+    config: SamplingConfig,
     attention: WindowAttention | None = None,
-    on_state: OnState | None = None,
+    stride: int = 1,
 ) -> torch.Tensor:
     """Latents of any number of frames: at every step overlapping windows, fused by temporal index.
 
@@ -69,10 +58,11 @@ def sample_windows(
     Args:
         condition: the poses of all T frames.
         attention: (start, stop) -> the plan of that window; None: dense.
+        stride: video frames of a latent frame.
     """
-    spans = window_spans(noise_BCThw.shape[2], window, overlap)
-    plan = attention or (lambda start, stop: None)
-    return _integrate(denoiser, noise_BCThw, condition, steps, shift, spans, plan, on_state)
+    spans = window_spans(noise_BCThw.shape[2], *config.latent_window(stride))
+    plans = [None if attention is None else attention(start, stop) for start, stop in spans]
+    return _integrate(denoiser, noise_BCThw, condition, config.times, spans, plans)
 
 
 def window_spans(frames: int, window: int, overlap: int) -> list[tuple[int, int]]:
@@ -95,14 +85,11 @@ def _integrate(
     denoiser: DenoisingNet,
     x_BCThw: torch.Tensor,
     condition: Any,
-    steps: int,
-    shift: float,
+    times: Sequence[float],
     spans: Sequence[tuple[int, int]],
-    attention: WindowAttention,
-    on_state: OnState | None,
+    plans: Sequence[AttentionPlan | None],
+    on_state: OnState | None = None,
 ) -> torch.Tensor:
-    times = timesteps(steps, shift)
-    plans = [attention(start, stop) for start, stop in spans]
     if on_state is not None:
         on_state(0, x_BCThw)
     for index, (now, after) in enumerate(pairwise(times), start=1):

@@ -9,36 +9,29 @@ from typing import Any
 import numpy as np
 import torch
 
-from cospeech.attention.plan import AttentionPlan, MaskConfig
+from cospeech.attention.plan import AttentionPlan
 from cospeech.datasets.attention_plans import token_grid
 from cospeech.datasets.windows import Window
 from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.common.protocols import DenoisingNet, StreamingNet, VideoCodec
-from cospeech.sampling.euler import first_noise, sample_windows, timesteps
-from cospeech.sampling.kv_stream import Chunks, ready_to_stream, sample_stream
+from cospeech.sampling.config import SamplingConfig
+from cospeech.sampling.euler import first_noise, sample_windows
+from cospeech.sampling.kv_stream import ready_to_stream, sample_stream
 from cospeech.sampling.quantization import Arithmetic, in_arithmetic, pick_arithmetic
 from cospeech.utils.images import to_images
 from cospeech.utils.latent_frames import latent_groups
-from cospeech.utils.precision import Precision, autocast
+from cospeech.utils.precision import autocast
 from cospeech.utils.random import step_generator
 
 
 @dataclass(frozen=True)
 class Sampler:
-    """A denoiser and how it is run. mask: of the attention; None: dense. chunks: of a stream; None: in overlapping
-    windows (window, overlap: video frames). arithmetic: of a stream, see `drawing_in`; None: floating point in
-    `precision`."""
+    """A denoiser and how it is run. arithmetic: of a stream, see `drawing_in`; None: floating point in
+    `config.precision`."""
 
     denoiser: DenoisingNet
     codec: VideoCodec
-    steps: int
-    shift: float
-    temperature: float
-    window: int
-    overlap: int
-    mask: MaskConfig | None
-    precision: Precision
-    chunks: Chunks | None = None
+    config: SamplingConfig
     arithmetic: Arithmetic | None = None
 
     def drawing_in(self, arithmetic: Arithmetic) -> "Sampler":
@@ -49,15 +42,15 @@ class Sampler:
     @property
     def title(self) -> str:
         """What it draws in: int8, bf16 or fp32."""
-        return (self.arithmetic or pick_arithmetic(self.device, self.precision, {})).title
+        return (self.arithmetic or pick_arithmetic(self.device, self.config.precision, {})).title
 
     @cached_property
     def stream(self) -> StreamingNet:
         """Raises:
         ValueError: the denoiser is not a student.
         """
-        arithmetic = self.arithmetic or pick_arithmetic(self.device, self.precision, {})
-        return ready_to_stream(self.denoiser, timesteps(self.steps, self.shift), arithmetic)
+        arithmetic = self.arithmetic or pick_arithmetic(self.device, self.config.precision, {})
+        return ready_to_stream(self.denoiser, self.config.times, arithmetic)
 
     @property
     def device(self) -> torch.device:
@@ -84,10 +77,11 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
     seed, index: equal ones draw equal noise, whatever the sampler.
     """
     device, stretch = sampler.device, replace(stretch, clip=stretch.clip.coded_by(sampler.codec))
-    noise = first_noise((1, *stretch.latents.shape), sampler.temperature, step_generator(seed, index)).to(device)
+    shape = 1, *stretch.latents.shape
+    noise = first_noise(shape, sampler.config.temperature, step_generator(seed, index)).to(device)
 
     began = now(device)
-    with autocast(device, sampler.precision):
+    with autocast(device, sampler.config.precision):
         condition = stretch.condition.to(device)
         conditioned = now(device)
         latents = _sample(sampler, stretch, noise, condition)
@@ -98,22 +92,19 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
 
 
 def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: Any) -> torch.Tensor:
-    denoiser, steps, shift, clip = sampler.denoiser, sampler.steps, sampler.shift, stretch.clip
-    if sampler.chunks is not None:
-        return sample_stream(sampler.stream, noise, condition, stretch.track, sampler.chunks, clip.stride)
+    denoiser, config, clip = sampler.denoiser, sampler.config, stretch.clip
+    if config.stream is not None:
+        return sample_stream(sampler.stream, noise, condition, stretch.track, config, clip.stride)
 
     groups = latent_groups(stretch.stop - stretch.start, clip.stride)
 
     def attention(start: int, stop: int) -> AttentionPlan | None:
-        if sampler.mask is None:
-            return None
         begin, first = groups[start]
         part = slice(stretch.start + begin, stretch.start + groups[stop - 1][1])
-        plan = sampler.mask.plan(clip.track[part], token_grid(clip, denoiser.patch), clip.stride, first - begin)
+        plan = config.attention.plan(clip.track[part], token_grid(clip, denoiser.patch), clip.stride, first - begin)
         return None if plan is None else plan.to(sampler.device)
 
-    window = len(latent_groups(sampler.window, clip.stride)), sampler.overlap // clip.stride
-    return sample_windows(denoiser, noise, condition, steps, shift, *window, attention)
+    return sample_windows(denoiser, noise, condition, config, attention, clip.stride)
 
 
 @torch.no_grad()

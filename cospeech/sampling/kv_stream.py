@@ -6,8 +6,7 @@ the past as that step saw it, exactly as in one window.
 Axes: C latent channels, T frames of a chunk, h w latent cells.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -20,25 +19,9 @@ from ..models.transformers.wan import WanStreaming, WanStudent
 from ..pose.track import PoseTrack
 from ..utils.euler import euler_step
 from ..utils.latent_frames import latent_groups
+from .config import SamplingConfig
 from .folded_student import LeanStudent
 from .quantization import Arithmetic
-
-
-@dataclass(frozen=True)
-class Chunks:
-    """How a video is streamed: `size` latent frames at a time, and what is remembered between them."""
-
-    size: int
-    memory: Memory
-
-    @classmethod
-    def of(cls, stream: Mapping[str, int] | None, past_frames: int, longest: int, stride: int = 1) -> "Chunks | None":
-        """stream: chunk, frames, recent, as the parameters and an export say them; None: not as a stream.
-        longest: video frames of the longest trained window; stride: of a latent frame."""
-        if stream is None:
-            return None
-        latents = len(latent_groups(longest, stride))
-        return cls(stream["chunk"], Memory(past_frames, stream["frames"], stream["recent"], latents))
 
 
 class StudentStream:
@@ -102,7 +85,7 @@ class StudentStream:
 
 
 def ready_to_stream(denoiser: DenoisingNet, times: Sequence[float], arithmetic: Arithmetic) -> StreamingNet:
-    """A student of either family. times: as `sampling.timesteps` gives them. arithmetic: of the embedded family; Wan's
+    """A student of either family. times: of a `SamplingConfig`. arithmetic: of the embedded family; Wan's
     draws in that of its weights.
 
     Raises:
@@ -120,15 +103,20 @@ def sample_stream(
     noise_1CThw: torch.Tensor,
     condition: Any,
     track: PoseTrack,
-    chunks: Chunks,
+    config: SamplingConfig,
     stride: int = 1,
 ) -> torch.Tensor:
-    """Latents (1, C, T, h, w) of any number of frames, each drawn once; arguments as of `StudentStream.draw`."""
+    """Latents (1, C, T, h, w) of any number of frames, each drawn once; arguments as of `StudentStream.draw`.
+
+    Raises:
+        ValueError: `config` does not draw as a stream.
+    """
     height, width = noise_1CThw.shape[3:]
-    stream, drawn = StudentStream(student, (height, width), chunks.memory, stride), []
-    groups = latent_groups(len(track), stride)
-    for start in range(0, len(groups), chunks.size):
-        now = slice(start, min(start + chunks.size, len(groups)))
+    stream, drawn = StudentStream(student, (height, width), config.memory(stride), stride), []
+    assert config.stream is not None  # `memory` has seen it
+    chunk, groups = config.stream.chunk, latent_groups(len(track), stride)
+    for start in range(0, len(groups), chunk):
+        now = slice(start, min(start + chunk, len(groups)))
         video = slice(groups[now.start][0], groups[now.stop - 1][1])
         part = condition.frames(now.start, now.stop)
         drawn.append(stream.draw(noise_1CThw[:, :, now], part, track[video]))

@@ -12,7 +12,8 @@ import torch
 from ..attention.plan import AttentionPlan
 from ..models.common.protocols import DenoisingNet
 from ..utils.euler import euler_step
-from .euler import timesteps, window_ramp, window_spans
+from .config import SamplingConfig
+from .euler import window_ramp, window_spans
 
 Look = Callable[[int, int], tuple[Any, AttentionPlan | None]]
 """(start, stop) -> what the window is drawn from, and how it attends; None: dense."""
@@ -22,14 +23,15 @@ class WindowStream:
     """Each step fuses its own windows as soon as all their frames are there, and hands on to the next those that no
     later window touches. So a frame comes out some windows after it went in, the more the more steps there are."""
 
-    def __init__(self, denoiser: DenoisingNet, steps: int, shift: float, window: int, overlap: int, look: Look) -> None:
-        """look: called once for each window, in order; of no later one will it be asked for an earlier frame."""
+    def __init__(self, denoiser: DenoisingNet, config: SamplingConfig, look: Look, stride: int = 1) -> None:
+        """look: called once for each window, in order; of no later one will it be asked for an earlier frame.
+        stride: video frames of a latent frame."""
+        window, overlap = config.latent_window(stride)
         window_spans(1, window, overlap)  # refuses what does not advance
-        times = timesteps(steps, shift)
-        self._look, self._steps = (
-            look,
-            [_Step(denoiser, now, after, window, overlap, self._seen) for now, after in pairwise(times)],
-        )
+        self._look = look
+        self._steps = [
+            _Step(denoiser, now, after, window, overlap, self._seen) for now, after in pairwise(config.times)
+        ]
         self._looks: dict[tuple[int, int], tuple[int, Any]] = {}
 
     @torch.no_grad()

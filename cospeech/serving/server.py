@@ -74,7 +74,7 @@ def serve(
             "this export cannot talk live: it needs a motion model, and must be made with attention.stream and "
             "attention.mask [global, local] in params.yaml"
         )
-    chunk = min(_CHUNK, speaker.settings.stream["chunk"]) if chunk is None else chunk
+    chunk = min(_CHUNK, speaker.settings.stream.chunk) if chunk is None else chunk
     if chunk < 1:
         raise InputError(f"--chunk is {chunk}; it must be at least 1")
     torch.set_num_threads(1)  # a talk has its own threads

@@ -9,32 +9,30 @@ from dataclasses import dataclass
 
 import torch
 
-from cospeech.attention.plan import AttentionPlan, MaskConfig
+from cospeech.attention.plan import AttentionPlan
 from cospeech.datasets.attention_plans import plan_windows
 from cospeech.datasets.trajectories import Trajectory
 from cospeech.datasets.windows import Batch, Clip, Window, collate, draw_windows
 from cospeech.harness.distributed import ProcessGroup
 from cospeech.models.common.protocols import DenoisingNet, VideoCodec
+from cospeech.sampling.config import SamplingConfig
 from cospeech.sampling.euler import first_noise
 from cospeech.training.dmd import draw_few_steps, matching_loss, matching_times
 from cospeech.training.losses import add_noise, channel_weights, error_weights, training_timesteps, weighted_error
 from cospeech.training.region_loss import Judges, choose_frames, region_loss
-from cospeech.utils.precision import Precision, autocast
+from cospeech.utils.precision import autocast
 
 
 @dataclass(frozen=True)
 class Few:
     """How the student samples and what a step is trained on: `batch` windows of `frames` frames, sharded over
-    `process_group`."""
+    `process_group`. sampling: its precision is that of training.
+    """
 
-    steps: int
-    shift: float
-    temperature: float
+    sampling: SamplingConfig
     batch: int
     frames: int
-    mask: MaskConfig
     codec: VideoCodec
-    precision: Precision
     process_group: ProcessGroup
 
     @property
@@ -46,10 +44,10 @@ class Few:
         return channel_weights(self.codec.sensitivity)
 
     def autocast(self) -> AbstractContextManager:
-        return autocast(self.device, self.precision, self.process_group.accelerator)
+        return autocast(self.device, self.sampling.precision, self.process_group.accelerator)
 
     def plan(self, windows: Sequence[Window], model: DenoisingNet) -> AttentionPlan | None:
-        return plan_windows(windows, model.patch, self.mask, self.device)
+        return plan_windows(windows, model.patch, self.sampling.attention, self.device)
 
     def noise(self, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """This process's share of the noise for a whole batch of the shape of `like`."""
@@ -57,9 +55,8 @@ class Few:
 
     def first_noise(self, like: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """The same, for the student to begin with."""
-        return self.process_group.shard(first_noise((self.batch, *like.shape[1:]), self.temperature, generator)).to(
-            like
-        )
+        shape = (self.batch, *like.shape[1:])
+        return self.process_group.shard(first_noise(shape, self.sampling.temperature, generator)).to(like)
 
 
 @dataclass(frozen=True)
@@ -73,11 +70,11 @@ class Regression:
     def loss(self, model: DenoisingNet, step: int, generator: torch.Generator) -> torch.Tensor:
         few, count = self.few, self.few.batch
         chosen = torch.randint(len(self.trajectories), (count,), generator=generator).tolist()
-        starts = torch.randint(few.steps, (count,), generator=generator).tolist()
+        starts = torch.randint(few.sampling.steps, (count,), generator=generator).tolist()
         pairs = few.process_group.shard(
             [(self.trajectories[i], start) for i, start in zip(chosen, starts, strict=True)]
         )
-        states = [trajectory.state(start, few.steps) for trajectory, start in pairs]
+        states = [trajectory.state(start, few.sampling.steps) for trajectory, start in pairs]
         batch = collate([trajectory.window for trajectory, _ in pairs]).to(few.device)
         noisy_BCThw = torch.stack([state for state, _ in states]).to(few.device)
         times_B = torch.stack([time for _, time in states]).to(few.device)
@@ -133,7 +130,9 @@ class Matching:
             with torch.no_grad():
                 made_BCThw = self._sample(self.student, batch, plan, generator)
             noise = few.noise(made_BCThw, generator)
-            times_B = few.process_group.shard(training_timesteps(few.batch, few.shift, generator)).to(made_BCThw)
+            times_B = few.process_group.shard(training_timesteps(few.batch, few.sampling.shift, generator)).to(
+                made_BCThw
+            )
             denoised_BCThw = model(add_noise(made_BCThw, noise, times_B), times_B, batch.condition, plan)
             return weighted_error(denoised_BCThw, made_BCThw, few.per_channel, batch.weights_BThw)
 
@@ -147,11 +146,11 @@ class Matching:
     ) -> torch.Tensor:
         """By the student's own steps, to one of them chosen at random."""
         few = self.few
-        last = int(torch.randint(few.steps, (1,), generator=generator))
+        last = int(torch.randint(few.sampling.steps, (1,), generator=generator))
         noise = few.first_noise(batch.latents_BCThw, generator)
-        return draw_few_steps(student, noise, batch.condition, few.steps, few.shift, last, plan)
+        return draw_few_steps(student, noise, batch.condition, few.sampling, last, plan)
 
     def _noising(self, like: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         few = self.few
-        times = matching_times(few.batch, few.shift, generator)
+        times = matching_times(few.batch, few.sampling.shift, generator)
         return few.noise(like, generator), few.process_group.shard(times).to(like)

@@ -14,7 +14,7 @@ import torch
 
 from ..attention.plan import AttentionPlan
 from ..models.common.protocols import DenoisingNet
-from ..sampling.euler import timesteps
+from ..sampling.config import SamplingConfig
 from ..utils.euler import euler_step
 from .losses import add_noise
 
@@ -28,16 +28,15 @@ def draw_few_steps(
     student: DenoisingNet,
     noise_BCThw: torch.Tensor,
     condition: Any,
-    steps: int,
-    shift: float,
+    config: SamplingConfig,
     last: int,
     attention: AttentionPlan | None = None,
 ) -> torch.Tensor:
-    """What the student makes of its step `last` (0 .. steps - 1) when it samples with `steps`: (B, C, T, h, w).
+    """What the student makes of its step `last` (0 .. steps - 1): (B, C, T, h, w).
 
     Gradient passes through that step only; those before it are taken as `cospeech.sampling.euler` takes them.
     """
-    times, x_BCThw = timesteps(steps, shift), noise_BCThw
+    times, x_BCThw = config.times, noise_BCThw
     with torch.no_grad():
         for now, after in list(pairwise(times))[:last]:
             x0 = student(x_BCThw, x_BCThw.new_full((len(x_BCThw),), now), condition, attention)

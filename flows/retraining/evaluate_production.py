@@ -1,9 +1,7 @@
 """The model in production, measured on the candidate's held-out clips by the code that measured the candidate."""
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from cospeech.artifacts import Curated
 from cospeech.config import Params, dumped
@@ -12,6 +10,7 @@ from cospeech.harness.context import Context
 from cospeech.harness.workspace import Workspace
 from cospeech.inference.bundle import Settings, read_settings
 from cospeech.registry.gate import Rows, read_rows
+from cospeech.sampling.sections import with_sampling
 from stages import encode_latents, evaluate
 
 SHARED = ("data/clips", "data/poses", "data/audio", "data/clips.parquet", "data/words.parquet", "models/sync")
@@ -74,22 +73,12 @@ def _furnish(scratch: Workspace, own: Workspace, bundle: Path, params: Params) -
 
 
 def _as_exported(params: Params, settings: Settings) -> Params:
-    """`params` with the exported model's own sampling; nothing is drawn for show."""
-
-    sampling = asdict(settings)
-
-    def changed(section: Any, *but: str) -> Any:
-        own = {
-            name: value for name, value in sampling.items() if name in type(section).model_fields and name not in but
-        }
-        return type(section).model_validate({**section.model_dump(), **own})
-
-    return params.model_copy(
+    """`params` with the exported model's own sampling; nothing is drawn for show, and the teacher in as few steps."""
+    adapted = with_sampling(params, settings)
+    return adapted.model_copy(
         update={
-            "teacher": changed(params.teacher, "window").model_copy(update={"window": settings.longest}),
-            "attention": changed(params.attention),
-            "student": changed(params.student),
-            "evaluate": changed(params.evaluate).model_copy(update={"samples": 0}),
-            "provenance": params.provenance.model_copy(update={"sign": False}),
+            "teacher": adapted.teacher.model_copy(update={"steps": settings.steps}),
+            "evaluate": adapted.evaluate.model_copy(update={"samples": 0}),
+            "provenance": adapted.provenance.model_copy(update={"sign": False}),
         }
     )

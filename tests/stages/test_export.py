@@ -102,10 +102,9 @@ def test_it_runs_alone_and_draws_what_the_student_draws(exported: Workspace, rep
     params = tiny_params(repository)
     student = evaluate.load_samplers(params, exported)["student"]
     generator = torch.Generator().manual_seed(3)
-    noise = torch.stack([first_noise((1, 4, 8, 8), student.temperature, generator) for _ in range(len(clip))], 2)
-    assert student.chunks is not None
-    condition, chunks = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0), student.chunks
-    latents = sample_stream(student.stream, noise, condition, clip.track, chunks)
+    noise = torch.stack([first_noise((1, 4, 8, 8), student.config.temperature, generator) for _ in range(len(clip))], 2)
+    condition = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0)
+    latents = sample_stream(student.stream, noise, condition, clip.track, student.config)
     expected = decode(student.codec, latents[0])
     assert frames.shape == (40, 64, 64, 3)
     assert_alike(frames, expected, mean=0.1)

@@ -76,10 +76,9 @@ def test_the_export_draws_in_8_bits_what_is_evaluated(quantised: Workspace, repo
     clip = load_clip(quantised, "bob-1", "bob", CellWeights(0, 0, 0))
     given = read_frames(quantised.video("bob-1"))[0], clip.track.keypoints, clip.track.confidence
     generator = torch.Generator().manual_seed(3)
-    noise = torch.stack([first_noise((1, 4, 8, 8), student.temperature, generator) for _ in range(len(clip))], 2)
-    condition, chunks = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0), student.chunks
-    assert chunks is not None
-    latents = sample_stream(student.stream, noise, condition, clip.track, chunks)
+    noise = torch.stack([first_noise((1, 4, 8, 8), student.config.temperature, generator) for _ in range(len(clip))], 2)
+    condition = clip.coded_by(student.codec).condition(slice(0, len(clip)), 0)
+    latents = sample_stream(student.stream, noise, condition, clip.track, student.config)
     expected = decode(student.codec, latents[0])
     assert expected.std() > 5
     assert psnr(speaker.animate(*given, seed=3), expected).min() > 40  # latents on disk are rounded

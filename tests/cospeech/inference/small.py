@@ -10,7 +10,7 @@ from cospeech.models.autoencoders.pose_encoder import PoseEncoder
 from cospeech.models.transformers.denoiser import Denoiser
 from cospeech.models.warping.deformer import Deformer
 from cospeech.pose.drawing import draw_skeletons
-from cospeech.sampling.euler import timesteps
+from cospeech.sampling.config import StreamConfig
 from cospeech.sampling.folded_student import LeanStudent
 from cospeech.sampling.quantization import Floating
 from cospeech.utils.images import to_tensor
@@ -21,7 +21,7 @@ SIZE, RATE, FPS = 64, 16000, 25
 _REST = person(1, 9).resized((SIZE, SIZE)).keypoints[0]
 SETTINGS = Settings(
     steps=2, shift=2.0, temperature=0.6, window=4, overlap=1, mask=("global", "local"), past_frames=2,
-    stream={"chunk": 4, "frames": 6, "recent": 2}, longest=4, precision="fp32", size=SIZE, fps=FPS,
+    stream=StreamConfig(chunk=4, frames=6, recent=2), longest=4, precision="fp32", size=SIZE, fps=FPS,
     motion_steps=2, sample_rate=RATE, unseen=(11, 12),
     rest=_REST.astype(float).tolist(),
 )  # fmt: skip
@@ -47,7 +47,7 @@ def models(settings: Settings = SETTINGS) -> Models:
         deformer = Deformer(width=16).eval()
         torch.nn.init.normal_(deformer.last.weight, std=0.2)
         motion = lively_model()
-    lean = LeanStudent(student, timesteps(settings.steps, settings.shift), Floating(torch.float32))
+    lean = LeanStudent(student, settings.times, Floating(torch.float32))
     return Models(student, lean, codec, deformer, encoder, motion, settings, torch.device("cpu"))
 
 

@@ -16,6 +16,7 @@ from cospeech.attention.plan import AttentionPlan
 from cospeech.models.autoencoders import wan_vae as wan_codec
 from cospeech.models.transformers import wan
 from cospeech.models.transformers.lora import add_lora
+from cospeech.sampling.config import SamplingConfig
 from cospeech.sampling.euler import sample
 from cospeech.training.checkpoint import Checkpoint
 from cospeech.training.dmd import draw_few_steps, matching_loss
@@ -109,7 +110,7 @@ def test_the_teacher_takes_the_steps_of_diffusers_sampler(folder: Path, conditio
         control_hidden_states=condition.control_BVThw, return_dict=False,
     )[0]  # fmt: skip
     expected = scheduler.step(velocity, scheduler.timesteps[0], x, return_dict=False)[0][:, :, 1:]
-    torch.testing.assert_close(sample(teacher, noise, condition, 1, 2.0), expected)
+    torch.testing.assert_close(sample(teacher, noise, condition, SamplingConfig(steps=1, shift=2.0)), expected)
 
 
 @torch.no_grad()
@@ -158,16 +159,16 @@ def trained(folder: Path, condition: wan.WanCondition, checkpoint: Checkpoint) -
     add_lora(student, rank=2, seed=1)
     critic = add_lora(teacher.share(), rank=2, seed=2)
     critic.guidance = 1.0
-    shape = (B, 16, T, CELLS, CELLS)
+    shape, config = (B, 16, T, CELLS, CELLS), SamplingConfig(steps=2, shift=2.0)
 
     def student_loss(model: wan.WanStudent, step: int, generator: torch.Generator) -> torch.Tensor:
         noise, more = (torch.randn(shape, generator=generator) for _ in range(2))
-        made = draw_few_steps(model, noise, condition, 2, 2.0, step % 2, plan())
+        made = draw_few_steps(model, noise, condition, config, step % 2, plan())
         return matching_loss(teacher, critic, made, more, torch.tensor([0.5]), condition, torch.ones(shape), plan())
 
     def critic_loss(model: wan.WanTeacher, step: int, generator: torch.Generator) -> torch.Tensor:
         with torch.no_grad():
-            made = draw_few_steps(student, torch.randn(shape, generator=generator), condition, 2, 2.0, 1, plan())
+            made = draw_few_steps(student, torch.randn(shape, generator=generator), condition, config, 1, plan())
         return denoising_loss(model, made, condition, torch.ones(16), torch.ones(B, T, CELLS, CELLS), 2.0, generator)
 
     learners = {"critic": Learner(critic, critic_loss, SETTINGS), "student": Learner(student, student_loss, SETTINGS)}

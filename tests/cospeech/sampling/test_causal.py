@@ -12,6 +12,7 @@ from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.transformers.denoiser import Denoiser
 from cospeech.pose import skeleton as sk
 from cospeech.pose.track import PoseTrack
+from cospeech.sampling.config import SamplingConfig
 from cospeech.sampling.euler import sample_windows
 from cospeech.training.trainer import seeded
 from tests.stages.tiny_project import FRAMES, SIZE, film
@@ -52,8 +53,9 @@ def noise() -> torch.Tensor:
 def drawn(
     student: Denoiser, clip: ClipTensors, noise: torch.Tensor, steps: int, window: int, mask: MaskConfig
 ) -> torch.Tensor:
+    config = SamplingConfig(steps=steps, shift=2.0, window=window, overlap=window // 3)
     return sample_windows(
-        student, noise, clip.condition(slice(0, FRAMES), 0), steps, 2.0, window, window // 3,
+        student, noise, clip.condition(slice(0, FRAMES), 0), config,
         lambda start, stop: plan_windows([Window(clip, start, stop, 0)], student.config.patch, mask),
     )  # fmt: skip
 

@@ -1,10 +1,15 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 import torch
 
 from cospeech.models.transformers.denoiser import Condition
-from cospeech.sampling.euler import first_noise, sample, sample_windows, timesteps, window_spans
+from cospeech.sampling.config import SamplingConfig
+from cospeech.sampling.euler import first_noise, sample, sample_windows, window_spans
+
+THREE = SamplingConfig(steps=3, shift=1.0, window=4, overlap=2)
+ONE = replace(THREE, steps=1)
 
 
 def condition(frames: int) -> Condition:
@@ -33,22 +38,12 @@ def test_the_first_noise_is_as_large_as_the_temperature():
     torch.testing.assert_close(usual, torch.randn(2, 5, generator=torch.Generator().manual_seed(3)))
 
 
-def test_timesteps_run_from_noise_to_clean_and_shift_to_the_noisy_side():
-    even, shifted = timesteps(4, 1.0), timesteps(4, 2.0)
-    assert even == [1.0, 0.75, 0.5, 0.25, 0.0]
-    assert shifted[0] == 1.0
-    assert shifted[-1] == 0.0
-    assert all(a > b for a, b in zip(shifted[1:-1], even[1:-1], strict=True))
-    with pytest.raises(ValueError, match="at least 1 step, got 0"):
-        timesteps(0, 1.0)
-
-
 def test_states_lie_on_the_straight_path_and_end_at_the_prediction():
-    states = {}
-    result = sample(Follower(), noise(3), condition(3), 5, 2.0, on_state=lambda i, x: states.__setitem__(i, x.clone()))
+    states, config = {}, SamplingConfig(steps=5, shift=2.0)
+    result = sample(Follower(), noise(3), condition(3), config, on_state=lambda i, x: states.__setitem__(i, x.clone()))
     clean = condition(3).pose_BPThw.expand(-1, 3, -1, -1, -1)
     assert sorted(states) == [0, 1, 2, 3, 4, 5]
-    for index, time in enumerate(timesteps(5, 2.0)):
+    for index, time in enumerate(config.times):
         torch.testing.assert_close(states[index], (1 - time) * clean + time * noise(3))
     assert torch.equal(result, states[5])
 
@@ -64,14 +59,14 @@ def test_windows_cover_every_frame_and_are_whole(frames, window, overlap):
 
 def test_windows_are_fused_by_temporal_index():
     follower = Follower()
-    result = sample_windows(follower, noise(11), condition(11), 3, 1.0, window=4, overlap=2)
+    result = sample_windows(follower, noise(11), condition(11), THREE)
     torch.testing.assert_close(result, condition(11).pose_BPThw.expand(-1, 3, -1, -1, -1))
     assert {frames for _, frames, _ in follower.calls} == {4}
 
 
 def test_one_window_is_plain_sampling():
-    whole = sample_windows(Follower(), noise(4), condition(4), 3, 1.0, window=8, overlap=2)
-    assert torch.equal(whole, sample(Follower(), noise(4), condition(4), 3, 1.0))
+    whole = sample_windows(Follower(), noise(4), condition(4), replace(THREE, window=8))
+    assert torch.equal(whole, sample(Follower(), noise(4), condition(4), THREE))
 
 
 def test_overlap_blends_what_windows_disagree_on():
@@ -85,14 +80,14 @@ def test_overlap_blends_what_windows_disagree_on():
             self.count += 1
             return torch.full_like(noisy, float(self.count))
 
-    result = sample_windows(Counter(), noise(6), condition(6), 1, 1.0, window=4, overlap=2)[0, 0, :, 0, 0]
+    result = sample_windows(Counter(), noise(6), condition(6), ONE)[0, 0, :, 0, 0]
     # weights 1 2 2 1: frame 2 is (2 * first + 1 * second) / 3
     torch.testing.assert_close(result, torch.tensor([1, 1, 4 / 3, 5 / 3, 2, 2]))
 
 
 def test_each_window_gets_its_own_plan():
     follower = Follower()
-    sample_windows(follower, noise(6), condition(6), 1, 1.0, 4, 2, attention=lambda start, stop: (start, stop))
+    sample_windows(follower, noise(6), condition(6), ONE, attention=lambda start, stop: (start, stop))
     assert [plan for _, _, plan in follower.calls] == [(0, 4), (2, 6)]
 
 

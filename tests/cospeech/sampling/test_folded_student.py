@@ -8,7 +8,7 @@ import torch
 
 from cospeech.attention.kv_cache import Memory
 from cospeech.models.transformers.denoiser import Condition, Denoiser
-from cospeech.sampling.euler import timesteps
+from cospeech.sampling.config import SamplingConfig
 from cospeech.sampling.folded_student import LeanStudent
 from cospeech.sampling.kv_stream import StudentStream
 from cospeech.sampling.quantization import Arithmetic, Measuring, WholeNumbers, greatest_weight, pick_arithmetic
@@ -60,7 +60,7 @@ def stream(
     denoiser: Denoiser, kind: type[LeanStudent], precision: Precision, arithmetic: Arithmetic | None = None
 ) -> StudentStream:
     arithmetic = arithmetic or pick_arithmetic(torch.device("cpu"), precision, {})
-    student = kind(denoiser, timesteps(STEPS, 2.0), arithmetic)
+    student = kind(denoiser, SamplingConfig(steps=STEPS, shift=2.0).times, arithmetic)
     return StudentStream(student, (CELLS, CELLS), Memory(2, frames=6, recent=2, max_frames=4))
 
 

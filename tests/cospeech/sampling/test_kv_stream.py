@@ -11,7 +11,8 @@ from cospeech.attention.plan import plan_attention
 from cospeech.models.transformers.denoiser import Condition, Denoiser
 from cospeech.pose import skeleton as sk
 from cospeech.pose.track import PoseTrack
-from cospeech.sampling.euler import sample, timesteps
+from cospeech.sampling.config import SamplingConfig
+from cospeech.sampling.euler import sample
 from cospeech.sampling.folded_student import LeanStudent
 from cospeech.sampling.kv_stream import StudentStream
 from cospeech.sampling.quantization import Floating
@@ -58,7 +59,7 @@ def window(frames: int = FRAMES) -> tuple[torch.Tensor, Condition]:
 
 
 def lean(denoiser: Denoiser, steps: int = STEPS) -> LeanStudent:
-    return LeanStudent(denoiser, timesteps(steps, SHIFT), Floating(torch.float32))
+    return LeanStudent(denoiser, SamplingConfig(steps=steps, shift=SHIFT).times, Floating(torch.float32))
 
 
 def streamed(denoiser: Denoiser, chunks: list[int], memory: Memory) -> torch.Tensor:
@@ -77,7 +78,7 @@ def streamed(denoiser: Denoiser, chunks: list[int], memory: Memory) -> torch.Ten
 def test_a_stream_equals_one_window(denoiser: Denoiser, chunks: list[int], past: int) -> None:
     (noise, condition), track = window(), poses(FRAMES)
     plan = plan_attention(track, (CELLS // 2, CELLS // 2), past)
-    expected = sample(denoiser, noise, condition, STEPS, SHIFT, plan)
+    expected = sample(denoiser, noise, condition, SamplingConfig(steps=STEPS, shift=SHIFT), plan)
     found = streamed(denoiser, chunks, Memory(past, frames=FRAMES, recent=2, max_frames=FRAMES))
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=2e-5)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from cospeech.models.common.protocols import DenoisingNet
+from cospeech.sampling.config import SamplingConfig
 from cospeech.sampling.euler import sample_windows, window_ramp
 from cospeech.sampling.window_stream import WindowStream
 
@@ -41,14 +42,15 @@ def test_frame_by_frame_is_all_at_once(frames: int, steps: int) -> None:
     generator = torch.Generator().manual_seed(frames)
     noise = torch.randn(1, 2, frames, 3, 3, generator=generator)
     condition = Condition(torch.randn(1, 2, frames, generator=generator))
-    expected = sample_windows(Mixing(), noise, condition, steps, 2.0, 5, 2)
+    config = SamplingConfig(steps=steps, shift=2.0, window=5, overlap=2)
+    expected = sample_windows(Mixing(), noise, condition, config)
     asked = []
 
     def look(start: int, stop: int) -> tuple[Condition, None]:
         asked.append((start, stop))
         return condition.frames(start, stop), None
 
-    stream = WindowStream(Mixing(), steps, 2.0, 5, 2, look)
+    stream = WindowStream(Mixing(), config, look)
     parts = [stream.push(noise[:, :, t : t + 1]) for t in range(frames)]
     torch.testing.assert_close(torch.cat([*parts, stream.finish()], 2), expected)
     assert asked == sorted(set(asked)), "once each, in order"
@@ -57,7 +59,8 @@ def test_frame_by_frame_is_all_at_once(frames: int, steps: int) -> None:
 
 def test_what_is_kept_does_not_grow() -> None:
     zero = Condition(torch.zeros(1, 1, 5))
-    stream = WindowStream(Mixing(), 2, 1.0, 5, 2, lambda start, stop: (zero, None))
+    config = SamplingConfig(steps=2, shift=1.0, window=5, overlap=2)
+    stream = WindowStream(Mixing(), config, lambda start, stop: (zero, None))
     kept = []
     for _ in range(60):
         stream.push(torch.zeros(1, 1, 1, 2, 2))
@@ -72,5 +75,6 @@ def test_ends_count_less_where_windows_overlap() -> None:
 
 
 def test_windows_must_advance() -> None:
+    config = SamplingConfig(steps=1, shift=1.0, window=5, overlap=5)
     with pytest.raises(ValueError, match="windows of 5 frames cannot overlap by 5"):
-        WindowStream(Mixing(), 1, 1.0, 5, 5, lambda start, stop: (None, None))
+        WindowStream(Mixing(), config, lambda start, stop: (None, None))

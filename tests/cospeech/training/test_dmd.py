@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from cospeech.sampling.config import SamplingConfig
 from cospeech.sampling.euler import sample
 from cospeech.training.dmd import draw_few_steps, matching_gradient, matching_loss, matching_times, surrogate
 from cospeech.training.losses import add_noise
@@ -111,21 +112,22 @@ def test_the_last_step_is_that_of_the_sampler() -> None:
     student = tiny_denoiser()
     drawn, _, condition = window()
     for steps in (1, 2, 4):
-        made = draw_few_steps(student, drawn, condition, steps, 2.0, steps - 1)
-        torch.testing.assert_close(made, sample(student, drawn, condition, steps, 2.0))
+        config = SamplingConfig(steps=steps, shift=2.0)
+        made = draw_few_steps(student, drawn, condition, config, steps - 1)
+        torch.testing.assert_close(made, sample(student, drawn, condition, config))
 
 
 def test_gradient_passes_through_the_last_step_only() -> None:
     """That of the step alone, from the state the earlier steps left."""
     student = tiny_denoiser()
     drawn, _, condition = window()
-    kept: list[torch.Tensor] = []
-    sample(student, drawn, condition, 2, 2.0, on_state=lambda index, state: kept.append(state))
+    kept, config = list[torch.Tensor](), SamplingConfig(steps=2, shift=2.0)
+    sample(student, drawn, condition, config, on_state=lambda index, state: kept.append(state))
 
     def slope(loss: torch.Tensor) -> torch.Tensor:
         return torch.autograd.grad(loss, student.conv_in.weight)[0]
 
-    found = slope(draw_few_steps(student, drawn, condition, 2, 2.0, 1).square().mean())
+    found = slope(draw_few_steps(student, drawn, condition, config, 1).square().mean())
     alone = slope(student(kept[1], torch.full((2,), 2 / 3), condition).square().mean())
     torch.testing.assert_close(found, alone)
     assert found.abs().max() > 0

@@ -38,7 +38,8 @@ from tests.stages.wan.support import changed, family_of
 
 
 def sampler_of(params: Params, workspace: Workspace, name: str, **changes: int) -> Sampler:
-    return replace(evaluate.load_samplers(params, workspace)[name], **changes)  # type: ignore[arg-type]
+    sampler = evaluate.load_samplers(params, workspace)[name]
+    return replace(sampler, config=replace(sampler.config, **changes))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["teacher", "student"])
@@ -49,15 +50,14 @@ def test_a_long_stretch_is_drawn_in_windows_fused_by_latent_frame(
     clip = family_of(params).clip(distilled, "bob-1", "bob", CellWeights(0, 0, 0))
     stretch, sampler = Window(clip, 0, 21, 0), sampler_of(params, distilled, name, steps=1)
     net, condition = sampler.denoiser, stretch.condition
-    noise = first_noise((1, *stretch.latents.shape), sampler.temperature, step_generator(params.seed, 5))
+    noise = first_noise((1, *stretch.latents.shape), sampler.config.temperature, step_generator(params.seed, 5))
     total, weight = torch.zeros_like(noise), torch.zeros(6)
     video = {(0, 3): (slice(0, 9), 1), (2, 5): (slice(5, 17), 4), (3, 6): (slice(9, 21), 4)}
     ramp = torch.tensor([1.0, 2.0, 1.0])
     with torch.no_grad():
         for (start, stop), (frames, first) in video.items():
-            plan = None
-            if sampler.mask is not None:
-                plan = sampler.mask.plan(clip.track[frames], (4, 4), 4, first)
+            mask = sampler.config.attention
+            plan = mask.plan(clip.track[frames], (4, 4), 4, first)
             part = replace(condition, control_BVThw=condition.control_BVThw[:, :, [0, *range(1 + start, 1 + stop)]])
             x0 = net(noise[:, :, start:stop], torch.ones(1), part, plan)
             total[:, :, start:stop] += x0 * ramp[:, None, None]
@@ -74,13 +74,13 @@ def test_a_long_stretch_is_drawn_in_windows_fused_by_latent_frame(
 def test_a_window_that_covers_all_is_the_single_window(params: Params, distilled: Workspace) -> None:
     clip = family_of(params).clip(distilled, "bob-1", "bob", CellWeights(0, 0, 0))
     stretch, sampler = Window(clip, 0, 21, 0), sampler_of(params, distilled, "student", window=21, overlap=8)
-    assert sampler.mask is not None
-    plan = plan_windows([stretch], sampler.denoiser.patch, sampler.mask)
-    noise = first_noise((1, *stretch.latents.shape), sampler.temperature, step_generator(0, 0))
-    latents = sample(sampler.denoiser, noise, stretch.condition, sampler.steps, sampler.shift, plan)
+    assert sampler.config.mask
+    plan = plan_windows([stretch], sampler.denoiser.patch, sampler.config.attention)
+    noise = first_noise((1, *stretch.latents.shape), sampler.config.temperature, step_generator(0, 0))
+    latents = sample(sampler.denoiser, noise, stretch.condition, sampler.config, plan)
     single = to_images(sampler.codec.decode_video(latents[0]))
     np.testing.assert_array_equal(draw(sampler, stretch, 0, 0).frames, single)
-    assert (draw(replace(sampler, window=9, overlap=4), stretch, 0, 0).frames != single).any()
+    assert (draw(sampler_of(params, distilled, "student", window=9, overlap=4), stretch, 0, 0).frames != single).any()
 
 
 def test_evaluation_draws_stretches_longer_than_a_window_measures_and_shows_them(

@@ -70,7 +70,7 @@ def test_it_runs_alone_and_draws_what_the_student_draws(params: Params, exported
     frames = draw_alone(exported.model("export"), tmp_path, "1", "peft", **given)
     stretch, student = Window(clip, 0, 37, 0), evaluate.load_samplers(params, exported)["student"]
     generator = torch.Generator().manual_seed(3)
-    drawn = [first_noise((1, 16, 8, 8), student.temperature, generator) for _ in latent_groups(37, 4)]
+    drawn = [first_noise((1, 16, 8, 8), student.config.temperature, generator) for _ in latent_groups(37, 4)]
     noise = torch.stack(drawn, 2)
     with torch.no_grad():
         latents = generation._sample(student, stretch, noise, stretch.condition)

@@ -51,13 +51,12 @@ def test_it_draws_what_was_evaluated(params: Params, exported: Workspace, speake
     clip = pick_family(params.wan.model_dump()).clip(exported, "bob-1", "bob", CellWeights(0, 0, 0))
     student, part = evaluate.load_samplers(params, exported)["student"], slice(0, 37)
     generator = torch.Generator().manual_seed(3)
-    drawn = [first_noise((1, 16, 8, 8), student.temperature, generator) for _ in latent_groups(37, 4)]
+    drawn = [first_noise((1, 16, 8, 8), student.config.temperature, generator) for _ in latent_groups(37, 4)]
     noise = torch.stack(drawn, 2)
-    assert student.chunks is not None
-    assert student.chunks.memory.max_frames == 3
+    assert student.config.memory(clip.stride).max_frames == 3
     with torch.no_grad():
         latents = sample_stream(
-            student.stream, noise, clip.condition(part, 0), clip.track[part], student.chunks, clip.stride
+            student.stream, noise, clip.condition(part, 0), clip.track[part], student.config, clip.stride
         )
     expected = decode(student.codec, latents[0])
     still = read_frames(exported.video("bob-1"))[0]
