@@ -103,9 +103,10 @@ def _start(params: Params) -> Deformer:
 
 def _fit(params: Params, clips: Sequence[PosedFrames], context: Context, checkpoint: Checkpoint) -> Trained[Deformer]:
     section, device = params.deformer, pick_device(params.compute.device)
+    how = section.references, section.poses
 
     def loss(model: Deformer, step: int, generator: torch.Generator) -> torch.Tensor:
-        return draw_pairs(clips, section.references, section.poses, generator, device).error(model)
+        return draw_pairs(clips, *how, generator, model.geometry, device).error(model)
 
     settings = Optimisation(**section.optimisation.model_dump())
     with context.progress("train deformer", settings.steps) as bar:
@@ -118,7 +119,7 @@ def _test(deformer: Deformer, clips: Sequence[PosedFrames], folder: Path) -> tup
     scores: dict[str, list[float]] = {"psnr": [], "psnr_without": []}
     shown: list[tuple[np.ndarray, ...]] = []
     for clip in clips:
-        pairs = pair_up([clip], [0], [torch.arange(1, len(clip))], torch.device("cpu"))
+        pairs = pair_up([clip], [0], [torch.arange(1, len(clip))], deformer.geometry, torch.device("cpu"))
         real = to_images(pairs.real_B3SS)
         made = {name: to_images(pairs.deformed(net)) for name, net in (("psnr_without", None), ("psnr", deformer))}
         for name, pictures in made.items():

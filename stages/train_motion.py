@@ -87,7 +87,7 @@ def fit(
     model = model.to(device)
 
     def loss(model: MotionModel, step: int, generator: torch.Generator) -> torch.Tensor:
-        batch = draw_batch(usable, section.batch, section.window, section.lookahead, section.chunk, generator)
+        batch = draw_batch(usable, section.batch, section.window, model, generator)
         return motion_loss(model, batch.to(device), generator)
 
     settings = Optimisation(**section.optimisation.model_dump())

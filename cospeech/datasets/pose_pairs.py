@@ -13,6 +13,7 @@ import torch
 from cospeech.harness.workspace import Workspace
 from cospeech.media import read_frames
 from cospeech.models.warping.deformer import Deformer
+from cospeech.models.warping.geometry import WarpGeometry
 from cospeech.models.warping.limb_layers import Pose, hand_layer
 from cospeech.models.warping.warp import Layers, cell_centres, stretch_cells, take_apart, warp_picture
 from cospeech.pose.track_file import load_track
@@ -66,19 +67,27 @@ class Pairs:
     def error(self, deformer: Deformer) -> torch.Tensor:
         """The loss: mean distance of pixels that are no hands, of 0..1."""
         square_BSS = (self.deformed(deformer) - self.real_B3SS).square().mean(1)
-        _, distance_BN = hand_layer(cell_centres(_HAND_CELLS, square_BSS.device), self.still, self.posed)
+        centres = cell_centres(_HAND_CELLS, square_BSS.device)
+        _, distance_BN = hand_layer(centres, self.still, self.posed, deformer.geometry)
         distance_BSS = stretch_cells(distance_BN.unflatten(1, (_HAND_CELLS, -1)), square_BSS.shape[-2:])
         counted_BSS = (distance_BSS > _OFF_HANDS).float()
         return ((square_BSS + _SHARPNESS).sqrt() * counted_BSS).sum() / (2 * counted_BSS.sum().clamp(min=1))
 
 
 def pair_up(
-    clips: Sequence[PosedFrames], references: Sequence[int], others: Sequence[torch.Tensor], device: torch.device
+    clips: Sequence[PosedFrames],
+    references: Sequence[int],
+    others: Sequence[torch.Tensor],
+    geometry: WarpGeometry,
+    device: torch.device,
 ) -> Pairs:
-    """Frame `references[i]` of clip i with each of its frames `others[i]`; equally many of each clip."""
+    """Frame `references[i]` of clip i with each of its frames `others[i]`; equally many of each clip.
+
+    geometry: of the deformer that is to be trained or tested.
+    """
     chosen = [(clip, slice(first, first + 1)) for clip, first in zip(clips, references, strict=True)]
     still = _join([clip.pose[first] for clip, first in chosen], device)
-    layers = take_apart(torch.cat([clip.pictures(first) for clip, first in chosen]).to(device), still)
+    layers = take_apart(torch.cat([clip.pictures(first) for clip, first in chosen]).to(device), still, geometry)
     times, paired = len(others[0]), list(zip(clips, others, strict=True))
     return Pairs(
         layers.each(times),
@@ -89,12 +98,18 @@ def pair_up(
 
 
 def draw_pairs(
-    clips: Sequence[PosedFrames], references: int, poses: int, generator: torch.Generator, device: torch.device
+    clips: Sequence[PosedFrames],
+    references: int,
+    poses: int,
+    generator: torch.Generator,
+    geometry: WarpGeometry,
+    device: torch.device,
 ) -> Pairs:
     """`references` random frames of random clips, each with `poses` random frames of its clip."""
     chosen = [clips[_below(len(clips), generator)] for _ in range(references)]
     first = [_below(len(clip), generator) for clip in chosen]
-    return pair_up(chosen, first, [torch.randint(len(clip), (poses,), generator=generator) for clip in chosen], device)
+    others = [torch.randint(len(clip), (poses,), generator=generator) for clip in chosen]
+    return pair_up(chosen, first, others, geometry, device)
 
 
 def _below(count: int, generator: torch.Generator) -> int:

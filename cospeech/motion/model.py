@@ -19,23 +19,19 @@ from ..models.common.base import Model
 from .blinks import REACH, Blinking
 from .representation import LIDS, POSTURE, SPEECH
 
-SPAN = 10
-"""Frames of the voice that one frame hears, itself and `lookahead` later ones among them."""
-_DROPOUT, _LIP_SHAPES = 0.1, 8
-
 
 class VoiceEncoder(nn.Module):
-    """Log-mel of T frames -> (B, T - SPAN + 1, W)."""
+    """Log-mel of T frames -> (B, T - span + 1, W)."""
 
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, windows: int, bands: int, width: int) -> None:
+    def __init__(self, windows: int, bands: int, width: int, kernel: int, dropout: float) -> None:
         super().__init__()
         self.frames_in = nn.Conv1d(bands, width, 2 * windows, windows)
-        self.near = nn.Conv1d(width, width, 5)
-        self.far = nn.Conv1d(width, width, 5)
-        self.dropout = nn.Dropout(_DROPOUT)
+        self.near = nn.Conv1d(width, width, kernel)
+        self.far = nn.Conv1d(width, width, kernel)
+        self.dropout = nn.Dropout(dropout)
         self.register_buffer("mean", torch.zeros(bands))
         self.register_buffer("std", torch.ones(bands))
 
@@ -63,7 +59,7 @@ class _FlowBlock(nn.Module):
 class _FlowHead(nn.Module):
     """Clean chunk from a noisy one, (..., D), at a time (..., 1) from 1 (noise) to 0, given the state (..., H)."""
 
-    def __init__(self, components: int, width: int, blocks: int = 3) -> None:
+    def __init__(self, components: int, width: int, blocks: int) -> None:
         super().__init__()
         self.noisy_in = nn.Linear(components, width)
         self.time_in = nn.Sequential(nn.Linear(1, width), nn.SiLU(), nn.Linear(width, width))
@@ -83,7 +79,12 @@ class _FlowHead(nn.Module):
 class MotionModel(Model):
     """lookahead: frames of voice heard beyond a frame. chunk: frames of posture drawn at once, at most those heard.
     liveliness: size of the noise that posture is drawn from. After as few clips as one has, the network is surer than a
-    voice not heard before allows, and at 1, as in training, hands are too slow (docs/explanation/motion.md)."""
+    voice not heard before allows, and at 1, as in training, hands are too slow (docs/explanation/motion.md).
+
+    kernel: frames of each of the two convolutions over the voice. dropout: of the voice in training. lip_shapes:
+    principal components of a mouth at rest. flow_blocks: of the network that draws. fade: frames in which what the
+    network cannot see of a body's displacement fades by a factor of e, about a training clip; it learnt to bring back
+    what it sees, and the rest would add up for minutes (docs/explanation/motion.md)."""
 
     @register_to_config
     def __init__(
@@ -97,14 +98,19 @@ class MotionModel(Model):
         mel_windows: int = 4,
         mel_bands: int = 80,
         liveliness: float = 1.0,
+        kernel: int = 5,
+        dropout: float = 0.1,
+        lip_shapes: int = 8,
+        flow_blocks: int = 3,
+        fade: float = 100.0,
     ) -> None:
         super().__init__()
-        self.voice = VoiceEncoder(mel_windows, mel_bands, width)
+        self.voice = VoiceEncoder(mel_windows, mel_bands, width, kernel, dropout)
         self.lips_out = nn.Linear(width, SPEECH)
-        self.lips_at_rest = nn.Linear(_LIP_SHAPES, SPEECH)
+        self.lips_at_rest = nn.Linear(lip_shapes, SPEECH)
         self.start = nn.Linear(pose_components, hidden)
         self.memory = nn.GRU(2 * pose_components + width, hidden, batch_first=True)
-        self.flow = _FlowHead(chunk_components, hidden)
+        self.flow = _FlowHead(chunk_components, hidden, flow_blocks)
         for layer in (self.lips_out, self.lips_at_rest):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -117,12 +123,17 @@ class MotionModel(Model):
             "chunk_basis": (chunk_components, chunk * POSTURE),
             "chunk_scale": (chunk_components,),
             "lip_mean": (SPEECH,),
-            "lip_basis": (_LIP_SHAPES, SPEECH),
-            "lip_scale": (_LIP_SHAPES,),
+            "lip_basis": (lip_shapes, SPEECH),
+            "lip_scale": (lip_shapes,),
             "blink_shape": (2 * REACH + 1, LIDS.stop - LIDS.start),
             "blink_times": (3,),
         }.items():
             self.register_buffer(name, torch.zeros(shape))
+
+    @property
+    def span(self) -> int:
+        """Frames of the voice that one frame hears, itself and `lookahead` later ones among them."""
+        return 2 * int(self.config.kernel)
 
     @torch.no_grad()
     def fit_statistics(
@@ -167,7 +178,7 @@ class MotionModel(Model):
         self.blink_times.copy_(torch.tensor([how.chance, how.pause, how.spread]))
 
     def hear(self, mel_BTMC: torch.Tensor) -> torch.Tensor:
-        """What the voice means to the frames that have SPAN - 1 - lookahead frames before them and lookahead after."""
+        """What the voice means to the frames that have span - 1 - lookahead frames before them and lookahead after."""
         return self.voice(mel_BTMC)
 
     def speak(self, heard_BTW: torch.Tensor, lips_BS: torch.Tensor) -> torch.Tensor:

@@ -8,12 +8,8 @@ import torch
 from ..audio.mel import SILENCE
 from ..utils.euler import euler_step
 from .blinks import Blinker
-from .model import SPAN, MotionModel
+from .model import MotionModel
 from .representation import LIDS, POSTURE, describe, pose
-
-_FADE = 100.0
-"""Frames in which what the network cannot see of a body's displacement fades by a factor of e, about a training clip.
-It learnt to bring back what it sees; the rest would add up for minutes (docs/explanation/motion.md)."""
 
 
 class MotionStream:
@@ -34,7 +30,7 @@ class MotionStream:
         self._times = torch.linspace(1, 0, steps + 1).tolist()
         self._generator = torch.Generator().manual_seed(seed)
         self._blinker = Blinker(model.blinking, posture[0].numpy(), seed)
-        self._mel = _silence(model, SPAN - 1 - self.lookahead)
+        self._mel = _silence(model, model.span - 1 - self.lookahead)
         self._state: torch.Tensor | None = None
         self._moved = torch.zeros(1, POSTURE)
         self._chunk, self._used = self._moved[None], 1
@@ -47,10 +43,10 @@ class MotionStream:
     def push(self, mel: np.ndarray) -> np.ndarray:
         """(T, 4, 80) log-mel of the next frames of speech -> keypoints (N, 133, 2) of the frames now decided."""
         self._mel = torch.cat([self._mel, torch.from_numpy(mel)[None]], 1)
-        if self._mel.shape[1] < SPAN:
+        if self._mel.shape[1] < self._model.span:
             return np.zeros((0, *self._reference.shape), np.float32)
         keypoints = self._decide(self._mel)
-        self._mel = self._mel[:, 1 - SPAN :]
+        self._mel = self._mel[:, 1 - self._model.span :]
         return keypoints
 
     def finish(self) -> np.ndarray:
@@ -79,7 +75,7 @@ class MotionStream:
     def _held(self, frames: int) -> torch.Tensor:
         """Where the body would be in the next frames if nothing were drawn, (1, N, R)."""
         visible = self._model.visible(self._moved)
-        left_N1 = (-torch.arange(1, frames + 1) / _FADE).exp()[:, None]
+        left_N1 = (-torch.arange(1, frames + 1) / self._model.config.fade).exp()[:, None]
         return visible[:, None] + left_N1 * (self._moved - visible)[:, None]
 
     def _draw(self, state_1H: torch.Tensor) -> torch.Tensor:

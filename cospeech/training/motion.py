@@ -13,7 +13,7 @@ import torch
 from cospeech.audio.mel import SILENCE
 from cospeech.datasets.motion_clips import MovingClip
 from cospeech.models.common.tensor_record import Batched
-from cospeech.motion.model import SPAN, MotionModel
+from cospeech.motion.model import MotionModel
 from cospeech.motion.representation import LIPS, describe, offsets, weights
 from cospeech.pose import skeleton as sk
 from cospeech.training.losses import training_timesteps
@@ -32,7 +32,7 @@ _MOUTH = slice(2 * len(sk.JAW), 2 * len(LIPS))
 
 @dataclass(frozen=True)
 class Batch(Batched):
-    """mel (B, T + SPAN - 1, M, C). lips (B, T, S); lips_at_rest (B, S), their reference. moves (B, K, N, R) of each
+    """mel (B, T + span - 1, M, C). lips (B, T, S); lips_at_rest (B, S), their reference. moves (B, K, N, R) of each
     chunk away from the frame before it; seen (B, K, R), that frame, described; first (B, R), the reference, described.
     """
 
@@ -64,38 +64,39 @@ def _weights() -> torch.Tensor:
 
 
 def draw_batch(
-    clips: Sequence[MovingClip], count: int, window: int, lookahead: int, chunk: int, generator: torch.Generator
+    clips: Sequence[MovingClip], count: int, window: int, model: MotionModel, generator: torch.Generator
 ) -> Batch:
     """`count` windows of as many whole chunks as go into `window` frames, half of them mirrored.
 
     What motion and lips start from, the reference, is any frame of the clip: a stream's is minutes old.
     """
-    parts = []
+    parts, chunk = [], model.config.chunk
     for index in torch.randint(len(clips), (count,), generator=generator).tolist():
         clip = clips[index]
         clip = clip.mirrored() if torch.rand(1, generator=generator) < 0.5 else clip
         frames = window // chunk * chunk
         start = int(torch.randint(len(clip.mel) - frames, (1,), generator=generator))
         rest = int(torch.randint(len(clip.mel), (1,), generator=generator))
-        parts.append(_window(clip, start, frames, rest, lookahead, chunk))
+        parts.append(_window(clip, start, frames, rest, model))
     mel, *others = (torch.from_numpy(np.stack(part)) for part in zip(*parts, strict=True))
     return Batch(vary_voice(mel, generator), *others)
 
 
-def _window(clip: MovingClip, start: int, frames: int, rest: int, lookahead: int, chunk: int) -> tuple[np.ndarray, ...]:
+def _window(clip: MovingClip, start: int, frames: int, rest: int, model: MotionModel) -> tuple[np.ndarray, ...]:
     """The frames after `start`, away from frame `rest`."""
-    reference = clip.keypoints[rest]
+    chunk, reference = model.config.chunk, clip.keypoints[rest]
     posture, lips = offsets(clip.keypoints[start : start + 1 + frames], reference)
     first, lips_at_rest = describe(reference)
     before = posture[:-1:chunk]
     moves = posture[1:].reshape(-1, chunk, posture.shape[1]) - before[:, None]
-    mel = heard(clip.mel, start + 1, start + 1 + frames, lookahead)
+    mel = heard(clip.mel, start + 1, start + 1 + frames, model)
     return mel, lips[1:], lips_at_rest, moves, first + before, first
 
 
-def heard(mel_TMC: np.ndarray, start: int, stop: int, lookahead: int) -> np.ndarray:
-    """Log-mel that frames `start` to `stop` hear, silence outside the clip: (stop - start + SPAN - 1, M, C)."""
-    before, after = SPAN - 1 - lookahead, lookahead
+def heard(mel_TMC: np.ndarray, start: int, stop: int, model: MotionModel) -> np.ndarray:
+    """Log-mel that frames `start` to `stop` hear, silence outside the clip: (stop - start + span - 1, M, C)."""
+    after = model.config.lookahead
+    before = model.span - 1 - after
     part = mel_TMC[max(start - before, 0) : stop + after]
     missing = (max(before - start, 0), max(stop + after - len(mel_TMC), 0))
     return np.pad(part, (missing, (0, 0), (0, 0)), constant_values=SILENCE)

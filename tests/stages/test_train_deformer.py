@@ -16,6 +16,7 @@ from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
 from cospeech.media import read_frames, write_video
 from cospeech.models.warping.deformer import Deformer
+from cospeech.models.warping.geometry import WarpGeometry
 from cospeech.pose.track import PoseTrack
 from cospeech.pose.track_file import save_track
 from stages import train_deformer
@@ -80,7 +81,7 @@ def test_it_learns_how_clothes_move(trained: tuple[Workspace, StageReport]) -> N
     for picture in report.pictures.values():
         assert (workspace.stage_report("train_deformer") / picture.name).is_file()
     clip = load_posed(workspace, "ann-2", 99, SIZE)
-    pairs = pair_up([clip], [0], [torch.arange(1, FRAMES)], torch.device("cpu"))
+    pairs = pair_up([clip], [0], [torch.arange(1, FRAMES)], WarpGeometry(), torch.device("cpu"))
     deformer = Deformer.from_pretrained(workspace.model("deformer"))
     with torch.no_grad():
         assert pairs.error(deformer) < 0.8 * pairs.error(Deformer())
@@ -135,7 +136,9 @@ def test_frames_are_spread_over_a_clip_and_paired_in_order(trained: tuple[Worksp
     ann, bob = (load_posed(workspace, clip, 3, SIZE) for clip in ("ann-1", "bob-1"))
     real = read_frames(workspace.video("ann-1"))
     assert torch.equal(torch.from_numpy(ann.frames), torch.from_numpy(real[[0, 4, 7]]))
-    pairs = pair_up([ann, bob], [2, 0], [torch.tensor([0, 1]), torch.tensor([1, 2])], torch.device("cpu"))
+    pairs = pair_up(
+        [ann, bob], [2, 0], [torch.tensor([0, 1]), torch.tensor([1, 2])], WarpGeometry(), torch.device("cpu")
+    )
     assert torch.equal(pairs.real_B3SS, torch.cat([ann.pictures(slice(0, 2)), bob.pictures(slice(1, 3))]))
     assert torch.equal(pairs.still.points_BK, torch.stack([ann.pose.points_BK[2]] * 2 + [bob.pose.points_BK[0]] * 2))
     assert torch.equal(pairs.posed.points_BK[3], bob.pose.points_BK[2])
@@ -144,7 +147,7 @@ def test_frames_are_spread_over_a_clip_and_paired_in_order(trained: tuple[Worksp
 
 def test_hands_are_not_asked_of_it(trained: tuple[Workspace, StageReport]) -> None:
     clip = load_posed(trained[0], "ann-1", FRAMES, SIZE)
-    pairs = draw_pairs([clip], 1, 2, torch.Generator().manual_seed(0), torch.device("cpu"))
+    pairs = draw_pairs([clip], 1, 2, torch.Generator().manual_seed(0), WarpGeometry(), torch.device("cpu"))
     untrained = Deformer()
     before, hand = pairs.error(untrained), clip.pose.points_BK[0, 100] * SIZE
     row, column = int(hand.imag), int(hand.real)

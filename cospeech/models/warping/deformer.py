@@ -7,7 +7,7 @@ begins with no offsets at all, so an untrained one changes nothing.
 Axes: B pictures, K keypoints, L bones, G cells of the torso a side, A cells along a bone, S cells across it, N points.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 import torch.nn.functional as F
@@ -15,25 +15,14 @@ from diffusers.configuration_utils import register_to_config
 from torch import nn
 
 from ...pose import skeleton as sk
+from ...utils.json_types import JSONObject
 from ..common.base import Model
+from .geometry import OffsetReach, WarpGeometry
 from .limb_layers import BONES, Bones, Pose, shoulder_width
 
 _SHOULDERS = (sk.LEFT_SHOULDER, sk.RIGHT_SHOULDER)
 _POINTS = [*range(sk.LEFT_SHOULDER, sk.RIGHT_HIP + 1), sk.NOSE, *(int(sk.JAW[at]) for at in (0, 8, 16)), 100, 121]
 """Shoulders, elbows, wrists, hips; nose, ears and chin; the root of either middle finger."""
-_GREATEST = 0.25
-"""Offset, shoulder widths. In the corpus half of them are under 0.02, one in a hundred over 0.2."""
-_STEP = 0.05
-"""Offset, shoulder widths, for one of the network's outputs: what is common here."""
-_CHIN, _COLLAR = 0.25, 0.1
-"""Above the shoulders, shoulder widths: offsets end at the one and are whole below the other. Faces have keypoints
-enough."""
-_MIDDLE, _HALF, _FADE = 0.55, 0.9, 0.3
-"""The torso's square: its middle below the shoulders and half its side, shoulder widths; offsets end over the share
-`_FADE` of that half beyond."""
-_BEYOND, _SIDE, _SHORTEST = 0.2, 0.16, 0.25
-"""The cells of a bone reach this share of its length beyond its ends, and so many shoulder widths to either side; it
-counts as no shorter than `_SHORTEST` shoulder widths."""
 
 
 @dataclass(frozen=True)
@@ -46,24 +35,25 @@ class Offsets:
 
     torso_B2GG: torch.Tensor
     bones_BL2SA: torch.Tensor
+    reach: OffsetReach
 
     def torso(self, point_N: torch.Tensor, posed: Pose) -> torch.Tensor:
         """For each point of the pictures, (B, N) complex, picture sides."""
         left, right = (posed.points_BK[:, [key]] for key in _SHOULDERS)
-        unit_B1 = shoulder_width(posed)[..., 0]
+        unit_B1, reach = shoulder_width(posed)[..., 0], self.reach
         local_BN = (point_N - (left + right) / 2) / unit_B1
-        place_BN2 = torch.stack([local_BN.real, local_BN.imag - _MIDDLE], -1) / _HALF
+        place_BN2 = torch.stack([local_BN.real, local_BN.imag - reach.middle], -1) / reach.half
         offset_B2N = _at(self.torso_B2GG, place_BN2)
-        share_BN = 1 - (place_BN2.abs().amax(-1) - 1).clamp(0, _FADE) / _FADE
-        share_BN = share_BN * ((local_BN.imag + _CHIN) / (_CHIN - _COLLAR)).clamp(0, 1)
+        share_BN = 1 - (place_BN2.abs().amax(-1) - 1).clamp(0, reach.fade) / reach.fade
+        share_BN = share_BN * ((local_BN.imag + reach.chin) / (reach.chin - reach.collar)).clamp(0, 1)
         return torch.complex(offset_B2N[:, 0] * share_BN, offset_B2N[:, 1] * share_BN) * unit_B1
 
     def along_bones(self, bones: Bones, posed: Pose) -> torch.Tensor:
         """For points by their place at each of all bones, (B, L, N) complex: along and across, picture sides."""
-        unit_B11 = shoulder_width(posed)
-        length_BL1 = torch.maximum(bones.length_BL1, _SHORTEST * unit_B11)
-        along_BLN = (bones.along_BLN / length_BL1 * 2 - 1) / (1 + 2 * _BEYOND)
-        place_BLN2 = torch.stack([along_BLN, bones.across_BLN / (_SIDE * unit_B11)], -1)
+        unit_B11, reach = shoulder_width(posed), self.reach
+        length_BL1 = torch.maximum(bones.length_BL1, reach.shortest * unit_B11)
+        along_BLN = (bones.along_BLN / length_BL1 * 2 - 1) / (1 + 2 * reach.beyond)
+        place_BLN2 = torch.stack([along_BLN, bones.across_BLN / (reach.side * unit_B11)], -1)
         offset_S2N = _at(self.bones_BL2SA.flatten(0, 1), place_BLN2.flatten(0, 1))
         return torch.complex(offset_S2N[:, 0], offset_S2N[:, 1]).unflatten(0, place_BLN2.shape[:2]) * unit_B11
 
@@ -79,9 +69,27 @@ class Deformer(Model):
     """Two poses to `Offsets`."""
 
     @register_to_config
-    def __init__(self, width: int = 192, torso: int = 8, along: int = 6, across: int = 3) -> None:
-        """width: of the hidden layers. torso: cells a side; along, across: cells of a bone."""
+    def __init__(
+        self,
+        width: int = 192,
+        torso: int = 8,
+        along: int = 6,
+        across: int = 3,
+        greatest: float = 0.25,
+        unit: float = 0.05,
+        reach: JSONObject | None = None,
+        geometry: JSONObject | None = None,
+    ) -> None:
+        """width: of the hidden layers. torso: cells a side; along, across: cells of a bone.
+
+        greatest: offset, shoulder widths; in the corpus half of them are under 0.02, one in a hundred over 0.2. unit:
+        offset, shoulder widths, for one of the network's outputs: what is common. reach, geometry: fields of
+        `OffsetReach` and `WarpGeometry`, of the deformed reference that it is trained in; those left out, as older
+        configs do, have their defaults, and all are saved.
+        """
         super().__init__()
+        self.reach, self.geometry = OffsetReach(**(reach or {})), WarpGeometry(**(geometry or {}))
+        self.register_to_config(reach=asdict(self.reach), geometry=asdict(self.geometry))
         self.hidden = nn.Sequential(nn.Linear(len(_POINTS) * 8, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
         self.last = nn.Linear(width, 2 * torso * torso + 2 * len(BONES) * across * along)
         nn.init.zeros_(self.last.weight)
@@ -90,14 +98,16 @@ class Deformer(Model):
     def forward(self, still: Pose, posed: Pose) -> Offsets:
         """still, posed: B of each, on any device; offsets are on theirs. They are 0 where a shoulder was not found."""
         torso, along, across = (self.config[name] for name in ("torso", "along", "across"))
+        greatest, unit = self.config["greatest"], self.config["unit"]
         own, theirs = self.last.weight.device, posed.points_BK.device
         with torch.autocast(own.type, enabled=False):
-            raw_BF = self.last(self.hidden(_features(still, posed).to(own))).to(theirs) * _STEP
-        bounded_BF = _GREATEST * torch.tanh(raw_BF / _GREATEST)
+            raw_BF = self.last(self.hidden(_features(still, posed).to(own))).to(theirs) * unit
+        bounded_BF = greatest * torch.tanh(raw_BF / greatest)
         found_BK = still.seen_BK & posed.seen_BK
         bounded_BF = bounded_BF * found_BK[:, _SHOULDERS].all(1, keepdim=True)
         torso_BF, bones_BF = bounded_BF.split([2 * torso * torso, bounded_BF.shape[1] - 2 * torso * torso], 1)
-        return Offsets(torso_BF.unflatten(1, (2, torso, torso)), bones_BF.unflatten(1, (len(BONES), 2, across, along)))
+        torso_B2GG = torso_BF.unflatten(1, (2, torso, torso))
+        return Offsets(torso_B2GG, bones_BF.unflatten(1, (len(BONES), 2, across, along)), self.reach)
 
 
 def _features(still: Pose, posed: Pose) -> torch.Tensor:

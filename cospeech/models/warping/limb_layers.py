@@ -13,17 +13,14 @@ import torch
 
 from ...pose import skeleton as sk
 from ...pose.moving_least_squares import deform_rigidly
+from .geometry import WarpGeometry
 
 _SHOULDERS = (5, 6)
 _UPPER, _FOREARM = ((5, 7), (6, 8)), ((7, 9), (8, 10))
 BONES = (*_UPPER, *_FOREARM)
 """Pairs of keypoints."""
-_UPPER_RADIUS, _FOREARM_RADIUS, _PALM_RADIUS, _FINGER_RADIUS = 0.10, 0.11, 0.08, 0.04
-"""Shoulder widths; sleeves included. Chosen for the least error over the embedded corpus."""
 _PALM = ((0, 1), (0, 5), (0, 9), (0, 13), (0, 17), (5, 9), (9, 13), (13, 17))
 """Pairs of hand keypoints across the palm."""
-_BLEND = 0.02
-"""Shoulder widths over which one limb takes over from the other."""
 _FAR = 1e3
 _MARGIN = 0.4
 """Shoulder widths; more than a cell of any grid beyond where a hand shows."""
@@ -70,13 +67,16 @@ class BoneOffsets(Protocol):
         """What to add to the places that points at `BONES` come from, along and across each: (B, L, N) complex."""
 
 
-def arm_layer(point_N: torch.Tensor, still: Pose, posed: Pose, offsets: BoneOffsets | None = None) -> Layer:
+def arm_layer(
+    point_N: torch.Tensor, still: Pose, posed: Pose, geometry: WarpGeometry, offsets: BoneOffsets | None = None
+) -> Layer:
     """Both arms without hands."""
-    return _bone_layer(point_N, still, posed, BONES, [_UPPER_RADIUS] * 2 + [_FOREARM_RADIUS] * 2, offsets)
+    radii = [geometry.upper_arm] * 2 + [geometry.forearm] * 2
+    return _bone_layer(point_N, still, posed, BONES, radii, geometry.blend, offsets)
 
 
-def forearm_layer(point_N: torch.Tensor, still: Pose, posed: Pose) -> Layer:
-    return _bone_layer(point_N, still, posed, _FOREARM, [_FOREARM_RADIUS] * 2, None)
+def forearm_layer(point_N: torch.Tensor, still: Pose, posed: Pose, geometry: WarpGeometry) -> Layer:
+    return _bone_layer(point_N, still, posed, _FOREARM, [geometry.forearm] * 2, geometry.blend, None)
 
 
 def _bone_layer(
@@ -85,16 +85,17 @@ def _bone_layer(
     posed: Pose,
     pairs: tuple[tuple[int, int], ...],
     radii: list[float],
+    blend: float,
     offsets: BoneOffsets | None,
 ) -> Layer:
     first, second = (list(each) for each in zip(*pairs, strict=True))
     source_BLN, distance_BLN = _along_bones(point_N, still, posed, first, second, offsets)
     distance_BLN = distance_BLN / shoulder_width(posed) - torch.tensor(radii, device=point_N.device)[:, None]
     seen_BL = _both(still, posed, first) & _both(still, posed, second)
-    return _nearest(source_BLN, distance_BLN, seen_BL)
+    return _nearest(source_BLN, distance_BLN, seen_BL, blend)
 
 
-def hand_layer(point_N: torch.Tensor, still: Pose, posed: Pose) -> Layer:
+def hand_layer(point_N: torch.Tensor, still: Pose, posed: Pose, geometry: WarpGeometry) -> Layer:
     """Both hands."""
     shape = (len(posed), 2, len(point_N))
     source_BLN = torch.zeros(shape, dtype=point_N.dtype, device=point_N.device)
@@ -105,9 +106,9 @@ def hand_layer(point_N: torch.Tensor, still: Pose, posed: Pose) -> Layer:
         hand_BK, both_BK = posed.points_BK[:, keys], _both(still, posed, keys)
         near = _near(point_N, hand_BK, shoulder_width(posed)).nonzero()[:, 0]
         source_BLN[:, side, near] = deform_rigidly(point_N[near], hand_BK, still.points_BK[:, keys], both_BK.float())
-        distance_BLN[:, side, near] = _to_hand(point_N[near], hand_BK, shoulder_width(posed))
+        distance_BLN[:, side, near] = _to_hand(point_N[near], hand_BK, shoulder_width(posed), geometry)
         seen.append(both_BK.all(1))
-    return _nearest(source_BLN, distance_BLN, torch.stack(seen, -1))
+    return _nearest(source_BLN, distance_BLN, torch.stack(seen, -1), geometry.blend)
 
 
 def _near(point_N: torch.Tensor, hand_BK: torch.Tensor, unit_B11: torch.Tensor) -> torch.Tensor:
@@ -157,10 +158,12 @@ def _in_frame(
     return torch.addcmul(right * cos, down, sin), torch.addcmul(down * cos, right, sin, value=-1)
 
 
-def _to_hand(point_N: torch.Tensor, hand_BK: torch.Tensor, unit_B11: torch.Tensor) -> torch.Tensor:
+def _to_hand(
+    point_N: torch.Tensor, hand_BK: torch.Tensor, unit_B11: torch.Tensor, geometry: WarpGeometry
+) -> torch.Tensor:
     """Distance (B, N) to the nearest of palm and fingers, in shoulder widths."""
     pairs = [*_PALM, *(pair for pair in sk.HAND_LIMBS if tuple(pair) not in _PALM)]
-    radii = [_PALM_RADIUS if pair in _PALM else _FINGER_RADIUS for pair in pairs]
+    radii = [geometry.palm if pair in _PALM else geometry.finger for pair in pairs]
     first, second = (list(each) for each in zip(*pairs, strict=True))
     distance = to_segments(point_N, hand_BK[:, first], hand_BK[:, second]) / unit_B11
     return (distance - torch.tensor(radii, device=distance.device)[:, None]).amin(1)
@@ -174,10 +177,10 @@ def to_segments(point_N: torch.Tensor, start_BL: torch.Tensor, end_BL: torch.Ten
     return torch.addcmul(beyond.square(), across, across).sqrt()
 
 
-def _nearest(source_BLN: torch.Tensor, distance_BLN: torch.Tensor, seen_BL: torch.Tensor) -> Layer:
+def _nearest(source_BLN: torch.Tensor, distance_BLN: torch.Tensor, seen_BL: torch.Tensor, blend: float) -> Layer:
     """One layer of several limbs: each point belongs to the nearest that was seen."""
     distance_BLN = torch.where(seen_BL[..., None], distance_BLN, _FAR)
-    weight_BLN = torch.softmax(-distance_BLN / _BLEND, 1)
+    weight_BLN = torch.softmax(-distance_BLN / blend, 1)
     return (source_BLN * weight_BLN).sum(1), distance_BLN.amin(1)
 
 

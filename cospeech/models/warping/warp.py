@@ -21,25 +21,13 @@ from ...pose.moving_least_squares import deform_rigidly, squared_distance
 from ...pose.track import PoseTrack
 from ..autoencoders.codec import Codec
 from .deformer import Deformer, Offsets
+from .geometry import WarpGeometry
 from .limb_layers import Pose, arm_layer, forearm_layer, hand_layer, shoulder_width, to_segments
 
-_BODY_CELLS, _LIMB_CELLS = 32, 48
-"""Cells a side on which the layers are worked out; they are smooth, and stretched to pixels."""
-_ARM_EDGE, _HAND_EDGE = 0.08, 0.05
-"""Width of the soft edge of a layer, shoulder widths."""
-_HIDDEN = 0.03
-"""Nearer than this to forearm or hand, shoulder widths, the reference shows nothing of the body."""
-_HAIR = 0.15
-"""How far from the face, shoulder widths, hair is taken for part of the head."""
-_OUTLINE = 0.2
-"""Shoulder widths from head and torso over which what moves with them becomes background, which stays."""
 _TORSO = ((5, 6), (5, 11), (6, 12), (11, 12))
 """COCO-WholeBody pairs between which further control points lie."""
-_BETWEEN, _BORDER = 4, 8
 _HEAD = [*range(5), *range(23, 91)]
 _JAW, _CHIN = (23, 39), 31
-_CROWN = 13
-"""Control points around the head, which carry the hair."""
 
 
 class Warper:
@@ -57,7 +45,8 @@ class Warper:
         self._codec, self._deformer, self._device = codec, deformer, codec.sensitivity.device
         self._still = self._pose(still)
         picture_BCHW = codec.decode(reference_Chw[None].to(self._device).float())
-        self._layers = take_apart(picture_BCHW.float(), self._still)
+        geometry = WarpGeometry() if deformer is None else deformer.geometry
+        self._layers = take_apart(picture_BCHW.float(), self._still, geometry)
 
     @torch.no_grad()
     def warp(self, track: PoseTrack) -> torch.Tensor:
@@ -74,26 +63,29 @@ class Warper:
 @dataclass(frozen=True)
 class Layers:
     """Pictures (B, C, H, W), what is seen of them without hands, and without forearms and hands. B is 1 for a picture
-    that is to be moved to several poses."""
+    that is to be moved to several poses. geometry: by which they were taken apart and are deformed."""
 
     picture_BCHW: torch.Tensor
     handless_BCHW: torch.Tensor
     armless_BCHW: torch.Tensor
+    geometry: WarpGeometry
 
     def each(self, times: int) -> "Layers":
         """Every picture so many times, one after the other."""
-        pictures = (self.picture_BCHW, self.handless_BCHW, self.armless_BCHW)
-        return Layers(*(each.repeat_interleave(times, 0) for each in pictures))
+        whole, handless, armless = (
+            each.repeat_interleave(times, 0) for each in (self.picture_BCHW, self.handless_BCHW, self.armless_BCHW)
+        )
+        return Layers(whole, handless, armless, self.geometry)
 
 
 def warp_picture(layers: Layers, still: Pose, posed: Pose, offsets: Offsets | None = None) -> torch.Tensor:
     """Pictures (B, C, H, W) of a person moved from pose `still` to the B poses `posed`; or, if there are B of all, each
     picture from its own pose to its own."""
-    still = still.expand(len(posed))
-    centres = cell_centres(_LIMB_CELLS, posed.points_BK.device)
-    made_BCHW = _sample(layers.armless_BCHW, body_field(still, posed, _BODY_CELLS, offsets))
-    _lay_over(made_BCHW, layers.handless_BCHW, *arm_layer(centres, still, posed, offsets), _ARM_EDGE)
-    _lay_over(made_BCHW, layers.picture_BCHW, *hand_layer(centres, still, posed), _HAND_EDGE)
+    still, geometry = still.expand(len(posed)), layers.geometry
+    centres = cell_centres(geometry.limb_cells, posed.points_BK.device)
+    made_BCHW = _sample(layers.armless_BCHW, body_field(still, posed, geometry, offsets))
+    _lay_over(made_BCHW, layers.handless_BCHW, *arm_layer(centres, still, posed, geometry, offsets), geometry.arm_edge)
+    _lay_over(made_BCHW, layers.picture_BCHW, *hand_layer(centres, still, posed, geometry), geometry.hand_edge)
     return made_BCHW
 
 
@@ -118,19 +110,20 @@ def _around(cells_hw: torch.Tensor, size: torch.Size) -> tuple[slice, slice]:
     return parts[0], parts[1]
 
 
-def take_apart(picture_BCHW: torch.Tensor, still: Pose) -> Layers:
+def take_apart(picture_BCHW: torch.Tensor, still: Pose, geometry: WarpGeometry) -> Layers:
     """Hands and forearms are taken away one after the other, and what they hid is filled from what is around it."""
-    centres = cell_centres(_LIMB_CELLS, picture_BCHW.device)
-    _, hand_BN = hand_layer(centres, still, still)
-    _, forearm_BN = forearm_layer(centres, still, still)
+    centres = cell_centres(geometry.limb_cells, picture_BCHW.device)
+    _, hand_BN = hand_layer(centres, still, still, geometry)
+    _, forearm_BN = forearm_layer(centres, still, still, geometry)
     handless, armless = (
-        _without(picture_BCHW, distance_BN) for distance_BN in (hand_BN, torch.minimum(hand_BN, forearm_BN))
+        _without(picture_BCHW, distance_BN, geometry.hidden)
+        for distance_BN in (hand_BN, torch.minimum(hand_BN, forearm_BN))
     )
-    return Layers(picture_BCHW, handless, armless)
+    return Layers(picture_BCHW, handless, armless, geometry)
 
 
-def _without(picture_BCHW: torch.Tensor, distance_BN: torch.Tensor) -> torch.Tensor:
-    keep = (stretch_cells(_square(distance_BN)[:, None], picture_BCHW.shape[-2:]) > _HIDDEN).float()
+def _without(picture_BCHW: torch.Tensor, distance_BN: torch.Tensor, hidden: float) -> torch.Tensor:
+    keep = (stretch_cells(_square(distance_BN)[:, None], picture_BCHW.shape[-2:]) > hidden).float()
     return fill(picture_BCHW * keep, keep)
 
 
@@ -147,13 +140,13 @@ def fill(known_BCHW: torch.Tensor, weight_B1HW: torch.Tensor) -> torch.Tensor:
     return known_BCHW + (1 - weight_B1HW) * guess
 
 
-def body_field(still: Pose, posed: Pose, cells: int, offsets: Offsets | None = None) -> torch.Tensor:
+def body_field(still: Pose, posed: Pose, geometry: WarpGeometry, offsets: Offsets | None = None) -> torch.Tensor:
     """Where in the reference head and torso of each cell come from, and the background from where it is: (B, cells,
     cells) complex in 0..1."""
-    centres = cell_centres(cells, posed.points_BK.device)
-    share_BN = _person(centres, posed)
+    centres = cell_centres(geometry.body_cells, posed.points_BK.device)
+    share_BN = _person(centres, posed, geometry)
     moved = share_BN.amax(0).nonzero()[:, 0]
-    (to_BM, seen), (from_BM, seen_still) = _control_points(posed), _control_points(still)
+    (to_BM, seen), (from_BM, seen_still) = _control_points(posed, geometry), _control_points(still, geometry)
     field_BN = centres.repeat(len(posed), 1)
     source = deform_rigidly(centres[moved], to_BM, from_BM, (seen & seen_still).float())
     if offsets is not None:
@@ -162,7 +155,7 @@ def body_field(still: Pose, posed: Pose, cells: int, offsets: Offsets | None = N
     return _square(field_BN)
 
 
-def _person(point_N: torch.Tensor, pose: Pose) -> torch.Tensor:
+def _person(point_N: torch.Tensor, pose: Pose, geometry: WarpGeometry) -> torch.Tensor:
     """(B, N) from 1 on head and torso to 0 in the background. The torso is as wide as the shoulders, and goes on below
     the picture."""
     left, right = pose.points_BK[:, 5], pose.points_BK[:, 6]
@@ -170,43 +163,46 @@ def _person(point_N: torch.Tensor, pose: Pose) -> torch.Tensor:
     across = torch.where(left.real < right.real, right - left, left - right) / unit_B1[:, 0]
     local = (point_N - middle[:, None]) * across.conj()[:, None]
     torso = torch.hypot((local.real.abs() - unit_B1 / 2).clamp(min=0), local.imag.clamp(max=0))
-    head = torch.cat([pose.points_BK[:, _HEAD], _crown(pose.points_BK)], 1)
+    head = torch.cat([pose.points_BK[:, _HEAD], _crown(pose.points_BK, geometry)], 1)
     neck = to_segments(point_N, pose.points_BK[:, _CHIN, None], middle[:, None])[:, 0]
     around = torch.minimum(squared_distance(point_N, head).amin(1).sqrt(), neck)
-    share = (1 - torch.minimum(torso, around - _HAIR * unit_B1) / (_OUTLINE * unit_B1)).clamp(0, 1)
+    away_BN = torch.minimum(torso, around - geometry.hair * unit_B1)
+    share = (1 - away_BN / (geometry.outline * unit_B1)).clamp(0, 1)
     return share.square() * (3 - 2 * share)
 
 
-def _control_points(pose: Pose) -> tuple[torch.Tensor, torch.Tensor]:
+def _control_points(pose: Pose, geometry: WarpGeometry) -> tuple[torch.Tensor, torch.Tensor]:
     """(B, M) complex, and whether each was seen."""
     points, seen = pose.points_BK, pose.seen_BK
     first, second = torch.tensor(_TORSO, device=points.device).unbind(1)
-    share = torch.linspace(0, 1, _BETWEEN + 2, device=points.device)[1:-1]
+    share = torch.linspace(0, 1, geometry.between + 2, device=points.device)[1:-1]
     along = torch.lerp(points[:, first, None], points[:, second, None], share.to(points.dtype)).flatten(1)
-    along_seen = (seen[:, first] & seen[:, second]).repeat_interleave(_BETWEEN, 1)
-    border = _border(points.device).expand(len(points), -1)
+    along_seen = (seen[:, first] & seen[:, second]).repeat_interleave(geometry.between, 1)
+    border = _border(geometry.border, points.device).expand(len(points), -1)
     border_seen = torch.ones_like(border, dtype=torch.bool)
-    border_seen[:, 1 - _BORDER :] = ~seen[:, [11, 12]].any(1, keepdim=True)
-    face_seen = seen[:, [*_JAW, _CHIN]].all(1, keepdim=True).expand(-1, _CROWN)
+    border_seen[:, 1 - geometry.border :] = ~seen[:, [11, 12]].any(1, keepdim=True)
+    face_seen = seen[:, [*_JAW, _CHIN]].all(1, keepdim=True).expand(-1, geometry.crown)
     kept = [5, 6, 11, 12, *_HEAD]
     return (
-        torch.cat([points[:, kept], along, _crown(points), border], 1),
+        torch.cat([points[:, kept], along, _crown(points, geometry), border], 1),
         torch.cat([seen[:, kept], along_seen, face_seen, border_seen], 1),
     )
 
 
-def _crown(points_BK: torch.Tensor) -> torch.Tensor:
-    """(B, 13) around the head, in the frame that jaw and chin give: half an ellipse above, a shallower arc beside."""
+def _crown(points_BK: torch.Tensor, geometry: WarpGeometry) -> torch.Tensor:
+    """(B, points) around the head, which carry the hair, in the frame that jaw and chin give: half an ellipse above, a
+    shallower arc beside."""
     left, right, chin = points_BK[:, _JAW[0]], points_BK[:, _JAW[1]], points_BK[:, _CHIN]
     middle = (left + right) / 2
-    angle = torch.linspace(-0.25, 1.25, _CROWN, device=points_BK.device) * torch.pi
-    aside, above = 1.25 * angle.cos(), angle.sin() * torch.where(angle.sin() > 0, 1.15, 0.9)
+    angle = torch.linspace(-0.25, 1.25, geometry.crown, device=points_BK.device) * torch.pi
+    height = torch.where(angle.sin() > 0, geometry.crown_height, geometry.crown_drop)
+    aside, above = geometry.crown_width * angle.cos(), angle.sin() * height
     return middle[:, None] + (right - left)[:, None] / 2 * aside + (middle - chin)[:, None] * above
 
 
-def _border(device: torch.device) -> torch.Tensor:
+def _border(count: int, device: torch.device) -> torch.Tensor:
     """Points at the edges of the picture, which stay. The bottom ones, last, hold the waist where no hip is seen."""
-    edge = torch.linspace(0, 1, _BORDER + 1, device=device)
+    edge = torch.linspace(0, 1, count + 1, device=device)
     nought, one = torch.zeros_like(edge), torch.ones_like(edge)
     sides = [torch.complex(edge, nought), torch.complex(nought, edge)[1:], torch.complex(one, edge)[1:]]
     return torch.cat([*sides, torch.complex(edge, one)[1:-1]])

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.warping.geometry import WarpGeometry
 from cospeech.models.warping.limb_layers import Pose
 from cospeech.models.warping.warp import (
     Layers,
@@ -19,6 +20,8 @@ from tests.helpers.keypoints import unit_track
 from tests.helpers.limbs import person, pose, turned_forearm
 
 CELLS, SIZE = 8, 64
+GEOMETRY = WarpGeometry()
+COARSE = WarpGeometry(body_cells=CELLS)
 
 
 def identity_field(cells: int = CELLS) -> torch.Tensor:
@@ -54,19 +57,19 @@ def with_forearm(points: torch.Tensor, picture: torch.Tensor) -> torch.Tensor:
 
 def test_an_unmoved_pose_leaves_everything_where_it_is():
     still = pose(person())
-    torch.testing.assert_close(body_field(still, still, CELLS), identity_field(), atol=1e-5, rtol=0)
+    torch.testing.assert_close(body_field(still, still, COARSE), identity_field(), atol=1e-5, rtol=0)
 
 
 def test_an_unmoved_person_is_the_same_picture():
     still, picture = pose(person()), noise_picture()
     torch.testing.assert_close(
-        warp_picture(Layers(picture, picture, picture), still, still), picture, atol=0.02, rtol=0
+        warp_picture(Layers(picture, picture, picture, GEOMETRY), still, still), picture, atol=0.02, rtol=0
     )
 
 
 def test_head_and_torso_follow_and_the_border_stays():
     still, moved = pose(person()), pose(person() + 0.1 - 0.05j)
-    offset = body_field(still, moved, CELLS) - identity_field()
+    offset = body_field(still, moved, COARSE) - identity_field()
     torch.testing.assert_close(offset[0, 3:5, 4:6].mean(), torch.tensor(-0.1 + 0.05j), atol=0.02, rtol=0)
     assert offset[0, :, [0, -1]].abs().max() < 0.05
     assert offset[0, 0, [0, 1, -1]].abs().max() < 0.05
@@ -76,12 +79,12 @@ def test_hair_goes_with_the_head():
     tilted = person()
     face = [*range(5), *range(23, 91)]
     tilted[face] += 0.06
-    above = body_field(pose(person()), pose(tilted), 32)[0, 3, 17]  # above the brow
+    above = body_field(pose(person()), pose(tilted), GEOMETRY)[0, 3, 17]  # above the brow
     assert (above - identity_field(32)[0, 3, 17]).real.item() == pytest.approx(-0.06, abs=0.015)
 
 
 def test_a_moving_arm_does_not_move_the_body():
-    field = body_field(pose(person()), pose(turned_forearm(2.0)), CELLS)
+    field = body_field(pose(person()), pose(turned_forearm(2.0)), COARSE)
     torch.testing.assert_close(field, identity_field(), atol=1e-5, rtol=0)
 
 
@@ -89,14 +92,14 @@ def test_unseen_points_do_not_pull():
     moved, seen = person(), torch.ones(1, 133, dtype=torch.bool)
     moved[23:91] += 0.3
     seen[0, 23:91] = False
-    field = body_field(pose(person()), Pose(moved[None], seen), CELLS)
+    field = body_field(pose(person()), Pose(moved[None], seen), COARSE)
     torch.testing.assert_close(field, identity_field(), atol=1e-5, rtol=0)
 
 
 def test_a_turned_forearm_is_drawn_where_it_went_and_clothes_stay_as_they_were():
     still, posed = person(), turned_forearm(-1.2)
     picture = with_forearm(still, stripes())
-    made = warp_picture(take_apart(picture, pose(still)), pose(still), pose(posed))
+    made = warp_picture(take_apart(picture, pose(still), GEOMETRY), pose(still), pose(posed))
     red = torch.tensor([[1.0, 0.0, 0.0]])
     torch.testing.assert_close(at(made, (posed[7] + posed[9]) / 2), red, atol=0.1, rtol=0)
     torch.testing.assert_close(at(made, posed[100]), red, atol=0.2, rtol=0)
@@ -112,7 +115,7 @@ def test_an_arm_does_not_carry_a_hand_that_was_before_it():
     still[91:112] += (still[5] + still[7]) / 2 - still[91:112].mean()
     picture = with_red(torch.zeros(1, 3, SIZE, SIZE), still[91:112], 0.03)
     assert at(picture, still[91:112].mean())[0, 0] == 1
-    made = warp_picture(take_apart(picture, pose(still)), pose(still), pose(posed))
+    made = warp_picture(take_apart(picture, pose(still), GEOMETRY), pose(still), pose(posed))
     assert at(made, (posed[5] + posed[7]) / 2)[0, 0] < 0.4  # its fill is red at the edge of the discs
     assert at(made, posed[91:112].mean())[0, 0] > 0.9
 
@@ -120,7 +123,7 @@ def test_an_arm_does_not_carry_a_hand_that_was_before_it():
 def test_the_background_beside_a_moving_head_stays():
     tilted = person()
     tilted[[*range(5), *range(23, 91)]] += 0.06
-    field = body_field(pose(person()), pose(tilted), 32)
+    field = body_field(pose(person()), pose(tilted), GEOMETRY)
     at_rest = identity_field(32)[0]
     far = ((at_rest.real < 0.3) | (at_rest.real > 0.76)) & (at_rest.imag < 0.3)
     assert far.sum() > 100
@@ -133,7 +136,7 @@ def test_the_bottom_holds_a_waist_whose_hips_are_not_seen():
     seen = torch.ones(1, 133, dtype=torch.bool)
     seen[:, [11, 12]] = False
     loose, held = (
-        body_field(Pose(person()[None], here), Pose(moved[None], here), 32)[0, -1, 16].real - (16.5 / 32)
+        body_field(Pose(person()[None], here), Pose(moved[None], here), GEOMETRY)[0, -1, 16].real - (16.5 / 32)
         for here in (torch.ones_like(seen), seen)
     )
     assert loose.item() == pytest.approx(0.05, abs=0.01)
@@ -193,8 +196,8 @@ def test_a_layer_that_shows_nowhere_changes_nothing():
 
 def test_places_are_exact_under_mixed_precision():
     still, posed, picture = pose(person()), pose(turned_forearm(-1.2)), noise_picture()
-    layers = take_apart(picture, still)
+    layers = take_apart(picture, still, GEOMETRY)
     exact = warp_picture(layers, still, posed)
     with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(take_apart(picture, still).armless_BCHW, layers.armless_BCHW)
+        torch.testing.assert_close(take_apart(picture, still, GEOMETRY).armless_BCHW, layers.armless_BCHW)
         torch.testing.assert_close(warp_picture(layers, still, posed), exact)

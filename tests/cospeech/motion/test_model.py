@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from cospeech.motion.model import SPAN, MotionModel
+from cospeech.harness.files import read_json, write_json
+from cospeech.motion.model import MotionModel
 from cospeech.motion.representation import POSTURE, SPEECH
 
 
@@ -41,14 +42,14 @@ def test_what_is_visible_of_a_displacement_is_all_that_is_seen_of_it(model: Moti
 
 
 def test_a_frame_hears_its_span(model: MotionModel) -> None:
-    voice = torch.randn(1, SPAN + 6, 4, 80)
+    voice = torch.randn(1, model.span + 6, 4, 80)
     heard = model.hear(voice)
     assert heard.shape == (1, 7, 8)
-    torch.testing.assert_close(model.hear(voice[:, 3 : 3 + SPAN])[0, 0], heard[0, 3], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(model.hear(voice[:, 3 : 3 + model.span])[0, 0], heard[0, 3], atol=1e-5, rtol=1e-5)
 
 
 def test_lips_start_from_the_reference_and_follow_the_voice(model: MotionModel) -> None:
-    heard, rest = model.hear(torch.randn(2, SPAN + 3, 4, 80)), torch.randn(2, SPEECH)
+    heard, rest = model.hear(torch.randn(2, model.span + 3, 4, 80)), torch.randn(2, SPEECH)
     lips = model.speak(heard, rest)
     assert lips.shape == (2, 4, SPEECH)
     assert (lips - model.speak(heard, rest + 1)).std() > 0
@@ -71,6 +72,27 @@ def test_saves_and_loads(model: MotionModel, tmp_path: Path) -> None:
     assert dict(loaded.config)["chunk"] == 2
     for name, value in model.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], value, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(("kernel", "windows"), [(3, 4), (7, 2)])
+def test_how_much_of_the_voice_a_frame_hears_is_of_the_config(kernel: int, windows: int, tmp_path: Path) -> None:
+    made = MotionModel(8, 8, pose_components=2, chunk_components=2, mel_windows=windows, kernel=kernel, lip_shapes=3)
+    made.save_pretrained(tmp_path)
+    model = MotionModel.from_pretrained(tmp_path)
+    assert model.span == 2 * kernel
+    assert model.hear(torch.zeros(1, model.span + 3, windows, 80)).shape == (1, 4, 8)
+    assert model.lip_basis.shape == (3, SPEECH)
+
+
+def test_a_config_that_does_not_say_it_has_the_sizes_of_before(model: MotionModel, tmp_path: Path) -> None:
+    model.save_pretrained(tmp_path)
+    added = {"kernel": 5, "dropout": 0.1, "lip_shapes": 8, "flow_blocks": 3, "fade": 100.0}
+    config = read_json(tmp_path / "config.json")
+    assert {name: config.pop(name) for name in added} == added
+    write_json(tmp_path / "config.json", config)
+    loaded = MotionModel.from_pretrained(tmp_path)
+    assert {name: loaded.config[name] for name in added} == added
+    assert loaded.voice.dropout.p == 0.1
 
 
 def test_too_few_frames_name_both_numbers() -> None:

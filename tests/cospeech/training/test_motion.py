@@ -5,7 +5,7 @@ import torch
 from cospeech.audio.mel import FLOOR
 from cospeech.datasets.motion_clips import MovingClip
 from cospeech.metrics.lips import lip_correlation, lip_gap
-from cospeech.motion.model import SPAN, MotionModel
+from cospeech.motion.model import MotionModel
 from cospeech.motion.representation import POSTURE, SPEECH
 from cospeech.motion.stream import SILENCE, draw_motion
 from cospeech.pose import skeleton as sk
@@ -34,22 +34,22 @@ def talking(seed: int, frames: int = FRAMES) -> MovingClip:
 
 
 def test_batches_have_their_shapes_and_repeat() -> None:
-    clips = [talking(seed) for seed in range(3)]
-    batch, again = (draw_batch(clips, 5, 17, 4, 4, torch.Generator().manual_seed(1)) for _ in range(2))
-    assert batch.mel.shape == (5, 16 + SPAN - 1, 4, 80)
+    clips, model = [talking(seed) for seed in range(3)], MotionModel(8, 8, lookahead=4, chunk=4)
+    batch, again = (draw_batch(clips, 5, 17, model, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert batch.mel.shape == (5, 16 + model.span - 1, 4, 80)
     assert batch.lips.shape == (5, 16, SPEECH)
     assert batch.moves.shape == (5, 4, 4, POSTURE)
     assert batch.seen.shape == (5, 4, POSTURE)
     torch.testing.assert_close(batch.seen[:, 1], batch.seen[:, 0] + batch.moves[:, 0, -1], atol=1e-4, rtol=0)
     torch.testing.assert_close(batch.moves, again.moves, atol=0, rtol=0)
-    assert not torch.equal(batch.moves, draw_batch(clips, 5, 17, 4, 4, torch.Generator().manual_seed(2)).moves)
+    assert not torch.equal(batch.moves, draw_batch(clips, 5, 17, model, torch.Generator().manual_seed(2)).moves)
 
 
 def test_pushed_bodies_come_back_to_where_they_would_have_been() -> None:
     clips = [talking(seed) for seed in range(6)]
     model = MotionModel(16, 16, 2, 4, pose_components=4, chunk_components=4)
     fit_statistics(model, clips)
-    batch = draw_batch(clips, 8, 40, 2, 4, torch.Generator().manual_seed(1))
+    batch = draw_batch(clips, 8, 40, model, torch.Generator().manual_seed(1))
     seen, moves = push(model, batch, torch.Generator().manual_seed(2))
     torch.testing.assert_close(seen[:, 1:], seen[:, :-1] + moves[:, :-1, -1], atol=1e-4, rtol=0)
     away = (seen - batch.seen).norm(dim=-1)
@@ -58,10 +58,10 @@ def test_pushed_bodies_come_back_to_where_they_would_have_been() -> None:
 
 
 def test_what_a_frame_hears_is_what_the_stream_lets_it_hear() -> None:
-    clip = talking(0)
+    clip, model = talking(0), MotionModel(8, 8, lookahead=4)
     padded = np.concatenate([np.full((5, 4, 80), SILENCE), clip.mel, np.full((4, 4, 80), SILENCE)])
-    np.testing.assert_allclose(heard(clip.mel, 0, FRAMES, 4), padded, rtol=1e-6)
-    np.testing.assert_allclose(heard(clip.mel, 10, 13, 4), padded[10 : 13 + SPAN - 1], rtol=1e-6)
+    np.testing.assert_allclose(heard(clip.mel, 0, FRAMES, model), padded, rtol=1e-6)
+    np.testing.assert_allclose(heard(clip.mel, 10, 13, model), padded[10 : 13 + model.span - 1], rtol=1e-6)
     assert pytest.approx(np.log(FLOOR)) == SILENCE
 
 
@@ -93,7 +93,7 @@ def trained() -> MotionModel:
     fit_statistics(model, clips)
 
     def loss(model: MotionModel, step: int, generator: torch.Generator) -> torch.Tensor:
-        return motion_loss(model, draw_batch(clips, 6, 30, 2, 3, generator), generator)
+        return motion_loss(model, draw_batch(clips, 6, 30, model, generator), generator)
 
     settings = Optimisation(150, 5e-3, 10, 0.5, (0.9, 0.98), 0.0, 1.0, 0.9)
     return train(model, loss, settings, 0, Bar()).average
