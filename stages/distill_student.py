@@ -196,9 +196,9 @@ def _test(
 ) -> list[_Tested]:
     """The middle window of every held-out clip, from its first frame; people seen in training come first."""
     workspace, frames = context.workspace, params.targets.frames
-    clips = family.clips(workspace, curated, "test", CellWeights(**params.teacher.weights.model_dump()))
     seen_people = curated.seen_speakers()
-    clips.sort(key=lambda clip: clip.speaker not in seen_people)
+    held_out = family.clips(workspace, curated, "test", CellWeights(**params.teacher.weights.model_dump()))
+    clips = sorted(held_out, key=lambda clip: clip.speaker not in seen_people)
     teacher = family.load(workspace, "adapted_teacher", codec.sensitivity.device, guided=True)
 
     def sampler(model: DenoisingNet, steps: int) -> Sampler:

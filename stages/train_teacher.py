@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +9,7 @@ import torch
 from cospeech.artifacts import Curated
 from cospeech.config import Params, dumped
 from cospeech.datasets.loss_weights import CellWeights
-from cospeech.datasets.windows import Window, collate, draw_windows, middle_window
+from cospeech.datasets.windows import Clip, ClipTensors, Window, collate, draw_windows, middle_window
 from cospeech.families.base import Family
 from cospeech.families.factory import pick_family
 from cospeech.harness.context import Context
@@ -106,7 +105,7 @@ def _train(
     params: Params,
     context: Context,
     family: Family,
-    clips: Sequence[Any],
+    clips: Sequence[Clip],
     codec: VideoCodec,
     checkpoint: Checkpoint,
 ) -> Trained[DenoisingNet]:
@@ -117,6 +116,7 @@ def _train(
         )
     teacher: DenoisingNet | None = family.pretrained(device)
     if teacher is None:
+        assert isinstance(clips[0], ClipTensors)  # of the embedded family
         teacher = _new_teacher(params, codec, clips[0].pose_TPhw.shape[1]).to(device)
     if not any(weight.requires_grad for weight in teacher.parameters()):
         return Trained(teacher.eval(), [])  # it is taken as it is

@@ -1,8 +1,10 @@
 """The base class of all sections of params.yaml."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from cospeech.utils.json_types import JSONObject
 
 Precision = Literal["auto", "bf16", "fp32"]
 """Same as cospeech.utils.precision.Precision, which needs torch."""
@@ -14,6 +16,6 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def dumped(section: Section | None) -> dict[str, Any] | None:
+def dumped(section: Section | None) -> JSONObject | None:
     """Return a section as a dict; None for a null section."""
     return None if section is None else section.model_dump()

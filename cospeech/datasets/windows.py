@@ -5,7 +5,7 @@ Axes: B batch, C latent channels, P pose channels, T frames, K keypoints, h w la
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
@@ -14,6 +14,8 @@ from cospeech.datasets.loss_weights import CellWeights, cell_weights
 from cospeech.harness.distributed import SINGLE_PROCESS, ProcessGroup
 from cospeech.harness.workspace import Workspace
 from cospeech.models.autoencoders.codec import Codec
+from cospeech.models.common.protocols import VideoCodec
+from cospeech.models.common.tensor_record import WindowCondition
 from cospeech.models.transformers.denoiser import Condition
 from cospeech.models.warping.deformer import Deformer
 from cospeech.models.warping.warp import Warper
@@ -56,14 +58,14 @@ class Clip(Protocol):
     def weights(self, frames: slice) -> torch.Tensor:
         """(T, h, w) float32, how much an error counts."""
 
-    def condition(self, frames: slice, reference: int, seed: int = 0) -> Any:
+    def condition(self, frames: slice, reference: int, seed: int = 0) -> WindowCondition:
         """For a batch of one window. seed: of what the condition draws by chance."""
 
     def moved(self, frames: slice, pose: torch.Tensor, track: PoseTrack, reference: int) -> "Clip":
         """The same person moving otherwise: track of the whole clip, pose of `frames` as the family encodes skeletons;
         the frame `reference` stays as it is."""
 
-    def coded_by(self, codec: Any) -> "Clip":
+    def coded_by(self, codec: VideoCodec) -> "Clip":
         """The same, where its conditions take a codec with this one."""
 
 
@@ -124,7 +126,8 @@ class ClipTensors:
         poses[reference], keypoints[reference] = self.pose_TPhw[reference], self.track.keypoints[reference]
         return replace(self, pose_TPhw=poses, track=replace(track, keypoints=keypoints))
 
-    def coded_by(self, codec: Codec) -> "ClipTensors":
+    def coded_by(self, codec: VideoCodec) -> "ClipTensors":
+        assert isinstance(codec, Codec), f"a {type(codec).__name__} cannot deform references"
         return self if self.codec is None else replace(self, codec=codec)
 
     def _warped(self, codec: Codec, frames: slice, reference: int) -> torch.Tensor:
@@ -157,7 +160,7 @@ class Window:
         return self.clip.latents(self.frames)
 
     @property
-    def condition(self) -> Any:
+    def condition(self) -> WindowCondition:
         """For a batch of one."""
         return self.clip.condition(self.frames, self.reference, self.seed)
 
@@ -184,7 +187,7 @@ def longest_window(clip: Clip, reference: int = 0) -> Window:
 class Batch:
     windows: Sequence[Window]
     latents_BCThw: torch.Tensor
-    condition: Any
+    condition: WindowCondition
     weights_BThw: torch.Tensor
 
     def to(self, device: torch.device) -> "Batch":

@@ -5,8 +5,9 @@ What is common to both is in the stages; what differs is asked of a family. `pic
 Axes: C latent channels, T latent frames, F video frames, H W pixels.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,12 +19,23 @@ from cospeech.harness.workspace import Workspace
 from cospeech.models.common.protocols import DenoisingNet, VideoCodec
 
 
-class ClipEncoder(Protocol):
-    def encode(self, frames: np.ndarray, skeletons: np.ndarray, whole: bool = False) -> Any:
-        """An artifact with `save(path)`, of frames and skeletons (F, H, W, 3) uint8. whole: it is to be drawn in
-        stretches of more than a window, too."""
+class EncodedClip(Protocol):
+    @property
+    def channels(self) -> int:
+        """Of the latents."""
 
-    def first(self, encoded: Any) -> torch.Tensor:
+    def save(self, path: Path) -> None: ...
+
+
+Encoded = TypeVar("Encoded", bound=EncodedClip)
+
+
+class ClipEncoder(Protocol[Encoded]):
+    def encode(self, frames: np.ndarray, skeletons: np.ndarray, whole: bool = False) -> Encoded:
+        """Of frames and skeletons (F, H, W, 3) uint8. whole: it is to be drawn in stretches of more than a window,
+        too."""
+
+    def first(self, encoded: Encoded) -> torch.Tensor:
         """The first frame decoded again: (1, 3, H, W)."""
 
 
@@ -36,11 +48,12 @@ class Family(Protocol):
     def codec(self, workspace: Workspace, device: torch.device) -> VideoCodec:
         """Frozen."""
 
-    def encoder(self, workspace: Workspace, device: torch.device) -> ClipEncoder: ...
+    def encoder(self, workspace: Workspace, device: torch.device) -> ClipEncoder[Any]:  # each family has its own kind
+        """On that device, frozen."""
 
     def pose_input(self, workspace: Workspace, device: torch.device) -> PoseInput: ...
 
-    def clips(self, workspace: Workspace, curated: Curated, split: str, weights: CellWeights) -> list[Any]:
+    def clips(self, workspace: Workspace, curated: Curated, split: str, weights: CellWeights) -> Sequence[Clip]:
         """The kept clips of `split` (train or test), in manifest order."""
 
     def clip(self, workspace: Workspace, clip: str, speaker: str, weights: CellWeights) -> Clip: ...

@@ -5,14 +5,13 @@ Axes: C latent channels, T latent frames, F video frames, H W pixels.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from cospeech.artifacts import Curated, Latents
 from cospeech.datasets.loss_weights import CellWeights
-from cospeech.datasets.windows import Clip, load_clip, load_clips
+from cospeech.datasets.windows import ClipTensors, load_clip, load_clips
 from cospeech.harness.workspace import Workspace
 from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.autoencoders.pose_encoder import PoseEncoder
@@ -58,10 +57,10 @@ class Embedded:
     def pose_input(self, workspace: Workspace, device: torch.device) -> PoseEncoder:
         return PoseEncoder.from_pretrained(workspace.model("codec") / "pose").to(device).eval()
 
-    def clips(self, workspace: Workspace, curated: Curated, split: str, weights: CellWeights) -> list[Any]:
+    def clips(self, workspace: Workspace, curated: Curated, split: str, weights: CellWeights) -> list[ClipTensors]:
         return load_clips(workspace, curated, split, weights)
 
-    def clip(self, workspace: Workspace, clip: str, speaker: str, weights: CellWeights) -> Clip:
+    def clip(self, workspace: Workspace, clip: str, speaker: str, weights: CellWeights) -> ClipTensors:
         return load_clip(workspace, clip, speaker, weights)
 
     def pretrained(self, device: torch.device) -> None:

@@ -1,16 +1,16 @@
 """Choose the family of networks that the parameters name."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from cospeech.families.base import Family
 from cospeech.families.embedded import Embedded
 from cospeech.families.wan.config import WanSettings
 from cospeech.utils.extras import require_extra
+from cospeech.utils.json_types import JSONValue
 from cospeech.utils.precision import Precision
 
 
-def pick_family(wan: Mapping[str, Any] | None, precision: Precision = "fp32", seed: int = 0) -> Family:
+def pick_family(wan: Mapping[str, JSONValue] | None, precision: Precision = "fp32", seed: int = 0) -> Family:
     """wan: section `wan` of the parameters. precision, seed: of what is trained or draws."""
     if wan is None:
         return Embedded()

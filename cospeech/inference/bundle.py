@@ -15,8 +15,8 @@ from ..models.autoencoders.pose_encoder import PoseEncoder
 from ..models.autoencoders.wan_vae import PROMPTS, WanCodec
 from ..models.common.base import Model
 from ..models.common.protocols import StreamingNet
-from ..models.transformers.denoiser import Denoiser
-from ..models.transformers.wan import WanStudent, load_student
+from ..models.transformers.denoiser import Condition, Denoiser
+from ..models.transformers.wan import WanCondition, WanStudent, load_student
 from ..models.warping.deformer import Deformer
 from ..motion.model import MotionModel
 from ..sampling.config import SamplingConfig, StreamConfig
@@ -58,7 +58,7 @@ class Models:
     made before there was one. motion: voice to keypoints; None where the export has none."""
 
     student: Denoiser
-    stream: StreamingNet
+    stream: StreamingNet[Condition]
     codec: Codec
     deformer: Deformer | None
     pose_encoder: PoseEncoder
@@ -72,7 +72,7 @@ class WanModels:
     """The same with Wan 2.1: the codec also encodes skeletons. text_1LE: the prompt's embedding."""
 
     student: WanStudent
-    stream: StreamingNet
+    stream: StreamingNet[WanCondition]
     codec: WanCodec
     text_1LE: torch.Tensor
     motion: MotionModel | None

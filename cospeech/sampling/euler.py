@@ -5,12 +5,12 @@ Axes: B batch, C latent channels, T frames, h w latent cells.
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
 
 import torch
 
 from ..attention.plan import AttentionPlan
 from ..models.common.protocols import DenoisingNet
+from ..models.common.tensor_record import WindowCondition
 from ..utils.euler import euler_step
 from .config import SamplingConfig
 
@@ -28,7 +28,7 @@ def first_noise(shape: Sequence[int], temperature: float, generator: torch.Gener
 def sample(
     denoiser: DenoisingNet,
     noise_BCThw: torch.Tensor,
-    condition: Any,
+    condition: WindowCondition,
     config: SamplingConfig,
     attention: AttentionPlan | None = None,
     on_state: OnState | None = None,
@@ -45,7 +45,7 @@ def sample(
 def sample_windows(
     denoiser: DenoisingNet,
     noise_BCThw: torch.Tensor,
-    condition: Any,
+    condition: WindowCondition,
     config: SamplingConfig,
     attention: WindowAttention | None = None,
     stride: int = 1,
@@ -84,7 +84,7 @@ def window_ramp(frames: int) -> torch.Tensor:
 def _integrate(
     denoiser: DenoisingNet,
     x_BCThw: torch.Tensor,
-    condition: Any,
+    condition: WindowCondition,
     times: Sequence[float],
     spans: Sequence[tuple[int, int]],
     plans: Sequence[AttentionPlan | None],
@@ -105,7 +105,7 @@ def _fused(
     denoiser: DenoisingNet,
     x_BCThw: torch.Tensor,
     timestep_B: torch.Tensor,
-    condition: Any,
+    condition: WindowCondition,
     spans: Sequence[tuple[int, int]],
     plans: Sequence[AttentionPlan | None],
 ) -> torch.Tensor:

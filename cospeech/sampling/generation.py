@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from cospeech.datasets.attention_plans import token_grid
 from cospeech.datasets.windows import Window
 from cospeech.models.autoencoders.codec import Codec
 from cospeech.models.common.protocols import DenoisingNet, StreamingNet, VideoCodec
+from cospeech.models.common.tensor_record import WindowCondition
 from cospeech.sampling.config import SamplingConfig
 from cospeech.sampling.euler import first_noise, sample_windows
 from cospeech.sampling.kv_stream import ready_to_stream, sample_stream
@@ -45,7 +45,7 @@ class Sampler:
         return (self.arithmetic or pick_arithmetic(self.device, self.config.precision, {})).title
 
     @cached_property
-    def stream(self) -> StreamingNet:
+    def stream(self) -> StreamingNet[WindowCondition]:
         """Raises:
         ValueError: the denoiser is not a student.
         """
@@ -91,7 +91,7 @@ def draw(sampler: Sampler, stretch: Window, seed: int, index: int) -> Drawn:
     return Drawn(frames, seconds)
 
 
-def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: Any) -> torch.Tensor:
+def _sample(sampler: Sampler, stretch: Window, noise: torch.Tensor, condition: WindowCondition) -> torch.Tensor:
     denoiser, config, clip = sampler.denoiser, sampler.config, stretch.clip
     if config.stream is not None:
         return sample_stream(sampler.stream, noise, condition, stretch.track, config, clip.stride)

@@ -7,13 +7,14 @@ Axes: C latent channels, T frames of a chunk, h w latent cells.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 
 from ..attention.kv_cache import ChunkPlan, Memory, StreamPlanner, StreamStep
 from ..attention.rotary import rope_factors
 from ..models.common.protocols import DenoisingNet, StreamingNet
+from ..models.common.tensor_record import WindowCondition
 from ..models.transformers.denoiser import Denoiser
 from ..models.transformers.wan import WanStreaming, WanStudent
 from ..pose.track import PoseTrack
@@ -23,11 +24,13 @@ from .config import SamplingConfig
 from .folded_student import LeanStudent
 from .quantization import Arithmetic
 
+Taken = TypeVar("Taken", bound=WindowCondition)
 
-class StudentStream:
+
+class StudentStream(Generic[Taken]):
     """Draws a video of any length in memory that does not grow."""
 
-    def __init__(self, student: StreamingNet, cells: tuple[int, int], memory: Memory, stride: int = 1) -> None:
+    def __init__(self, student: StreamingNet[Taken], cells: tuple[int, int], memory: Memory, stride: int = 1) -> None:
         """cells: latent cells down and across. stride: video frames of a latent frame.
 
         Raises:
@@ -55,7 +58,7 @@ class StudentStream:
         return self._planner.advance(track)
 
     @torch.no_grad()
-    def step(self, index: int, x_1CThw: torch.Tensor, condition: Any, plan: ChunkPlan) -> torch.Tensor:
+    def step(self, index: int, x_1CThw: torch.Tensor, condition: Taken, plan: ChunkPlan) -> torch.Tensor:
         """One denoising step of a chunk, (1, C, T, h, w) -> the same.
 
         Each step keeps its own past. So one thread may do a step of one chunk while another does the next step of the
@@ -67,7 +70,7 @@ class StudentStream:
         x0 = self._student.steps[index](x_1CThw, condition, step)
         return euler_step(x_1CThw, x0, now, after)
 
-    def draw(self, noise_1CThw: torch.Tensor, condition: Any, track: PoseTrack) -> torch.Tensor:
+    def draw(self, noise_1CThw: torch.Tensor, condition: Taken, track: PoseTrack) -> torch.Tensor:
         """Latents (1, C, T, h, w) of the next T frames: `plan`, then every `step`. condition: of these frames."""
         plan, x = self.plan(track), noise_1CThw
         for index in range(self.steps):
@@ -84,7 +87,9 @@ class StudentStream:
         return sum(cache.nbytes for step in self._steps for cache in step.caches.values())
 
 
-def ready_to_stream(denoiser: DenoisingNet, times: Sequence[float], arithmetic: Arithmetic) -> StreamingNet:
+def ready_to_stream(
+    denoiser: DenoisingNet, times: Sequence[float], arithmetic: Arithmetic
+) -> StreamingNet[Any]:  # Any: its conditions are of the denoiser's family, which only a look at it tells
     """A student of either family. times: of a `SamplingConfig`. arithmetic: of the embedded family; Wan's
     draws in that of its weights.
 
@@ -99,9 +104,9 @@ def ready_to_stream(denoiser: DenoisingNet, times: Sequence[float], arithmetic: 
 
 
 def sample_stream(
-    student: StreamingNet,
+    student: StreamingNet[Taken],
     noise_1CThw: torch.Tensor,
-    condition: Any,
+    condition: Taken,
     track: PoseTrack,
     config: SamplingConfig,
     stride: int = 1,

@@ -5,17 +5,17 @@ Axes: B batch, C latent channels, T frames, h w latent cells.
 
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Any
 
 import torch
 
 from ..attention.plan import AttentionPlan
 from ..models.common.protocols import DenoisingNet
+from ..models.common.tensor_record import WindowCondition
 from ..utils.euler import euler_step
 from .config import SamplingConfig
 from .euler import window_ramp, window_spans
 
-Look = Callable[[int, int], tuple[Any, AttentionPlan | None]]
+Look = Callable[[int, int], tuple[WindowCondition, AttentionPlan | None]]
 """(start, stop) -> what the window is drawn from, and how it attends; None: dense."""
 
 
@@ -32,7 +32,7 @@ class WindowStream:
         self._steps = [
             _Step(denoiser, now, after, window, overlap, self._seen) for now, after in pairwise(config.times)
         ]
-        self._looks: dict[tuple[int, int], tuple[int, Any]] = {}
+        self._looks: dict[tuple[int, int], tuple[int, tuple[WindowCondition, AttentionPlan | None]]] = {}
 
     @torch.no_grad()
     def push(self, noise_BCThw: torch.Tensor) -> torch.Tensor:
@@ -54,9 +54,10 @@ class WindowStream:
         """Of the frames in all steps."""
         return sum(step.memory_bytes() for step in self._steps)
 
-    def _seen(self, start: int, stop: int) -> tuple[Any, AttentionPlan | None]:
+    def _seen(self, start: int, stop: int) -> tuple[WindowCondition, AttentionPlan | None]:
         """As `look`, which is asked by the first step for all."""
-        left, seen = self._looks.pop((start, stop), None) or (len(self._steps), self._look(start, stop))
+        known = self._looks.pop((start, stop), None)
+        left, seen = known or (len(self._steps), self._look(start, stop))
         if left > 1:
             self._looks[start, stop] = left - 1, seen
         return seen

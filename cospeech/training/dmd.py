@@ -8,12 +8,12 @@ Axes: B batch, C latent channels, T frames, h w latent cells.
 """
 
 from itertools import pairwise
-from typing import Any
 
 import torch
 
 from ..attention.plan import AttentionPlan
 from ..models.common.protocols import DenoisingNet
+from ..models.common.tensor_record import WindowCondition
 from ..sampling.config import SamplingConfig
 from ..utils.euler import euler_step
 from .losses import add_noise
@@ -27,7 +27,7 @@ _LEAST = 1e-3
 def draw_few_steps(
     student: DenoisingNet,
     noise_BCThw: torch.Tensor,
-    condition: Any,
+    condition: WindowCondition,
     config: SamplingConfig,
     last: int,
     attention: AttentionPlan | None = None,
@@ -79,7 +79,7 @@ def matching_loss(
     sample_BCThw: torch.Tensor,
     noise_BCThw: torch.Tensor,
     timestep_B: torch.Tensor,
-    condition: Any,
+    condition: WindowCondition,
     weight_BCThw: torch.Tensor,
     attention: AttentionPlan | None = None,
 ) -> torch.Tensor:

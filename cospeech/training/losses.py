@@ -3,13 +3,12 @@
 Axes: B batch, C latent channels, T frames, h w latent cells.
 """
 
-from typing import Any
-
 import torch
 
 from ..attention.plan import AttentionPlan
 from ..harness.distributed import SINGLE_PROCESS, ProcessGroup
 from ..models.common.protocols import DenoisingNet
+from ..models.common.tensor_record import WindowCondition
 
 
 def channel_weights(sensitivity_C: torch.Tensor) -> torch.Tensor:
@@ -48,7 +47,7 @@ def error_weights(channel_C: torch.Tensor, cell_BThw: torch.Tensor) -> torch.Ten
 def denoising_loss(
     denoiser: DenoisingNet,
     latents_BCThw: torch.Tensor,
-    condition: Any,
+    condition: WindowCondition,
     channel_C: torch.Tensor,
     cell_BThw: torch.Tensor,
     shift: float,

@@ -5,7 +5,6 @@ Axes: W windows, R references, C latent channels, T latent frames, F video frame
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from cospeech.models.autoencoders.wan_vae import WanCodec, join_control
 from cospeech.models.transformers.wan import WanCondition
 from cospeech.pose.track import PoseTrack
 from cospeech.utils.images import evenly_spaced, to_tensor
+from cospeech.utils.json_types import JSONValue
 from cospeech.utils.latent_frames import latent_groups
 
 
@@ -110,7 +110,7 @@ class WanClip:
 
 def make_clip(
     clip: str, speaker: str, encoded: WindowLatents, track: PoseTrack, prompts: Prompts,
-    codec: Mapping[str, Any], weights: CellWeights,
+    codec: Mapping[str, JSONValue], weights: CellWeights,
 ) -> WanClip:  # fmt: skip
     """codec: configuration of Wan's codec.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from cospeech.models.transformers.lora import add_lora
 from cospeech.models.transformers.wan import WanNet, WanStudent, WanTeacher, load_student, load_teacher
 from cospeech.pose.track_file import load_track
 from cospeech.utils.precision import Precision
+
+Net = TypeVar("Net", bound=WanNet)
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class WanFamily:
         critic.guidance = 1.0
         return self._learning(critic, self.settings.critic_rank, 4)
 
-    def _learning(self, net: Any, rank: int, number: int) -> Any:
+    def _learning(self, net: Net, rank: int, number: int) -> Net:
         """number: of the model, so that no two draw the same first updates."""
         net.requires_grad_(False)
         if rank > 0:

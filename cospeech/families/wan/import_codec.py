@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from cospeech.metrics.image import psnr
 from cospeech.models.autoencoders.wan_vae import PROMPTS, WanCodec
 from cospeech.plots.contact_sheet import save_sheet
 from cospeech.utils.images import to_images, to_tensor
+from cospeech.utils.json_types import JSONValue
 
 _TESTED = 17
 """Frames of each held-out clip that go through the codec and back: 1 and a multiple of 4."""
@@ -27,7 +27,7 @@ _SHOWN = 4
 
 
 def take_codec(
-    wan: Mapping[str, Any], workspace: Workspace, curated: Curated, device: torch.device
+    wan: Mapping[str, JSONValue], workspace: Workspace, curated: Curated, device: torch.device
 ) -> StageReport:  # fmt: skip
     """Writes models/codec/vae and models/codec/prompts.safetensors; how well it rebuilds held-out clips."""
     settings = WanSettings(**wan)

@@ -8,13 +8,17 @@ Axes: B batch, C latent channels, T latent frames, F video frames, S chosen fram
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import torch
 from torch import nn
 
+from .tensor_record import WindowCondition
+
 if TYPE_CHECKING:
     from ...attention.kv_cache import StreamStep
+
+Taken = TypeVar("Taken", bound=WindowCondition, contravariant=True)
 
 
 class DenoisingNet(nn.Module, ABC):
@@ -30,19 +34,20 @@ class DenoisingNet(nn.Module, ABC):
         """Ready to train: what learns does, the rest stays frozen."""
 
     @abstractmethod
-    def save_pretrained(self, folder: Path) -> Any:
+    def save_pretrained(self, folder: Path) -> None:
         """So that it can be loaded again."""
 
 
-class StreamingNet(Protocol):
-    """A student ready to draw as a stream, its times fixed; any number of streams share it."""
+class StreamingNet(Protocol[Taken]):
+    """A student ready to draw as a stream, its times fixed; any number of streams share it. It takes the conditions of
+    its family."""
 
     @property
     def times(self) -> Sequence[float]:
         """From 1 to 0: one more than steps."""
 
     @property
-    def steps(self) -> Sequence[Callable[[torch.Tensor, Any, "StreamStep"], torch.Tensor]]:
+    def steps(self) -> Sequence[Callable[[torch.Tensor, Taken, "StreamStep"], torch.Tensor]]:
         """Noisy latents of a chunk (1, C, T, h, w), its condition and what of the past was kept, to clean latents."""
 
     @property

@@ -1,5 +1,6 @@
 """A record of tensors whose first axis is the batch, such as what a window is drawn from."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Self
@@ -22,3 +23,11 @@ class Batched:
 
     def _parts(self) -> list[torch.Tensor | None]:
         return [getattr(self, each.name) for each in fields(self)]
+
+
+class WindowCondition(Batched, ABC):
+    """What a denoiser draws a batch of windows from, beside noise; each family of networks has its own fields."""
+
+    @abstractmethod
+    def frames(self, start: int, stop: int) -> Self:
+        """The same reference with the poses of latent frames `start` to `stop`."""

@@ -17,14 +17,14 @@ from ...attention.kv_cache import StreamStep
 from ...attention.plan import AttentionPlan
 from ...attention.processors import ConstantCrossAttention, WanSelfAttention, set_self_attention
 from ..common.base import Model
-from ..common.tensor_record import Batched
+from ..common.tensor_record import WindowCondition
 
 _TEXT_DIM = 8
 """Wan expects text; it gets one constant token."""
 
 
 @dataclass(frozen=True)
-class Condition(Batched):
+class Condition(WindowCondition):
     """What a window is drawn from. Channels as the codec and the pose encoder give them.
 
     warped_BCThw: the reference deformed to the poses (`Warper`); needed if the denoiser's config says so.
@@ -36,7 +36,6 @@ class Condition(Batched):
     warped_BCThw: torch.Tensor | None = None
 
     def frames(self, start: int, stop: int) -> "Condition":
-        """The same reference with the poses of frames `start` to `stop`."""
         warped = None if self.warped_BCThw is None else self.warped_BCThw[:, :, start:stop]
         return Condition(self.pose_BPThw[:, :, start:stop], self.reference_BChw, self.reference_pose_BPhw, warped)
 

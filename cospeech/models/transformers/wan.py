@@ -25,7 +25,7 @@ from ...attention.plan import AttentionPlan
 from ...attention.processors import WanSelfAttention, set_self_attention
 from ...attention.rotary import wan_positions
 from ..common.protocols import DenoisingNet
-from ..common.tensor_record import Batched
+from ..common.tensor_record import WindowCondition
 
 if TYPE_CHECKING:  # with all transformers of diffusers, which take as long as torch
     from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # with all transformers of diffusers, which take as long as t
 
 
 @dataclass(frozen=True)
-class WanCondition(Batched):
+class WanCondition(WindowCondition):
     """What a window is drawn from.
 
     control_BVThw: `join_control`, of 1 + T frames. text_BLE: the prompt's embedding. negative_BLE: of what guidance
@@ -58,7 +58,6 @@ class WanCondition(Batched):
         return self.control_BVThw[:, self.channels : 2 * self.channels, 1:]
 
     def frames(self, start: int, stop: int) -> "WanCondition":
-        """The same reference with the poses of latent frames `start` to `stop`."""
         still, moving = self.control_BVThw[:, :, :1], self.control_BVThw[:, :, 1 + start : 1 + stop]
         return replace(self, control_BVThw=torch.cat([still, moving], 2))
 
@@ -67,10 +66,9 @@ class WanNet(DenoisingNet):
     """What teacher and student share. first_layer: whether it learns too, beside low-rank updates."""
 
     first_layer = False
-    transformer: Any
-    """A `WanTransformer3DModel` or a `WanVACETransformer3DModel`."""
+    transformer: "WanTransformer3DModel | WanVACETransformer3DModel"
 
-    def __init__(self, transformer: Any) -> None:
+    def __init__(self, transformer: "WanTransformer3DModel | WanVACETransformer3DModel") -> None:
         super().__init__()
         self.transformer = transformer
         self.self_attention = WanSelfAttention()
