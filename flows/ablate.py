@@ -12,13 +12,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from cospeech.config import load_params
 from cospeech.harness.files import read_json, write_json
 from cospeech.harness.workspace import Workspace
+from cospeech.utils.json_types import JSONObject
 from flows.process.environment import PRIVATE, state_folder
 from flows.process.groups import exit_on_sigterm, run_group
 
@@ -99,7 +99,7 @@ def _set_up(base: Workspace, project: Workspace, row: Row) -> None:
     for stage in row.stages:
         made = project.model({"adapt_teacher": "adapted_teacher", "distill_student": "student"}[stage])
         made.unlink(missing_ok=True)
-    params: dict[str, Any] = yaml.safe_load((base.root / "params.yaml").read_text(encoding="utf-8"))
+    params: JSONObject = yaml.safe_load((base.root / "params.yaml").read_text(encoding="utf-8"))
     if row.mask is not None:
         params["attention"]["mask"] = list(row.mask)
     if row.model not in (None, "student"):  # drawn as a teacher is, not distilled

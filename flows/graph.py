@@ -13,7 +13,6 @@ import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import yaml
 from ruamel.yaml import YAML
@@ -21,6 +20,7 @@ from ruamel.yaml.comments import CommentedSeq
 
 from cospeech.export.closure import import_graph, imported_modules
 from cospeech.harness.files import atomic_path
+from cospeech.utils.json_types import JSONObject
 
 LIBRARY = "cospeech"
 FRAME = ("harness", "config")
@@ -29,24 +29,24 @@ SOURCES = "pipelines/sources/dvc.yaml"
 _WIDTH = 120
 
 
-def load_files(root: Path) -> dict[str, dict[str, Any]]:
+def load_files(root: Path) -> dict[str, JSONObject]:
     """Return the `stages` of each file of the graph, by its path as written, in the order in which they run."""
     paths = [*root.glob(SOURCES), root / "dvc.yaml"]
     return {path.relative_to(root).as_posix(): _stages(path) for path in paths}
 
 
-def load_graph(root: Path) -> dict[str, Any]:
+def load_graph(root: Path) -> JSONObject:
     """Return the stages of all files of the graph."""
     return {name: stage for stages in load_files(root).values() for name, stage in stages.items()}
 
 
-def load_lock(root: Path) -> dict[str, Any]:
+def load_lock(root: Path) -> JSONObject:
     """Return, by stage, what DVC has written down of its last run."""
     locks = [root / file.replace(".yaml", ".lock") for file in reversed(load_files(root))]
     return {name: stage for path in locks if path.is_file() for name, stage in _stages(path).items()}
 
 
-def _stages(path: Path) -> dict[str, Any]:
+def _stages(path: Path) -> JSONObject:
     return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
 
 

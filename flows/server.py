@@ -9,11 +9,11 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from cospeech.harness.files import read_json, write_json
+from cospeech.utils.json_types import JSONObject
 from flows.process.environment import prepare_environment, state_folder
 from flows.process.groups import end_group_of, identified, identity
 from flows.process.locks import exclusive
@@ -107,10 +107,10 @@ def _record_path(root: Path) -> Path:
     return state_folder(root) / "server.json"
 
 
-def _record(root: Path) -> dict[str, Any] | None:
+def _record(root: Path) -> JSONObject | None:
     """What `start` wrote, if that very process still runs."""
     try:
-        record: dict[str, Any] = read_json(_record_path(root))
+        record: JSONObject = read_json(_record_path(root))
     except (OSError, ValueError):
         return None
     return record if identified(record) else None

@@ -29,6 +29,7 @@ from cospeech.media import read_frames, read_speech
 from cospeech.pose import faces
 from cospeech.pose.track import PoseTrack
 from cospeech.pose.track_file import load_track
+from cospeech.utils.json_types import JSONObject
 
 if TYPE_CHECKING:
     from cospeech.metric_networks.lipsync import SyncJudge
@@ -139,7 +140,7 @@ def _verdicts(params: Params, ledger: Ledger, scores: dict[str, dict[str, Score]
     """The ledger with kept, reasons, scores and thresholds; refused by ingest: no scores, ingest's reason."""
     thresholds = params.curate.thresholds()
     table = ledger.table.copy()
-    rows: list[dict[str, Any]] = []
+    rows: list[JSONObject] = []
     for row in table.to_dict("records"):
         if row["status"] != "ok":
             rows.append({"reasons": [f"ingest: {row['reason']}"]})

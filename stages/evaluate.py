@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, zip_longest
-from typing import Any
 
 from cospeech.artifacts import Curated
 from cospeech.config import Params, dumped
@@ -38,6 +37,7 @@ from cospeech.sampling.generation import Sampler, draw
 from cospeech.sampling.quantization import load_ranges, pick_arithmetic
 from cospeech.sampling.sections import student_sampling, teacher_sampling
 from cospeech.utils.device import pick_device
+from cospeech.utils.json_types import JSONObject, JSONValue
 
 STAGE = "evaluate"
 _AT_ONCE = 4
@@ -170,7 +170,7 @@ def _motion(
     stretches: Sequence[Stretch],
     student: Sampler,
     judges: Judges,
-) -> dict[str, Any]:
+) -> JSONObject:
     """Motion drawn from the voice of all held-out clips, against theirs; lip-sync of the stretches as the student shows
     it."""
     workspace = context.workspace
@@ -190,7 +190,7 @@ def _motion(
     return gesture_tables(kinds, held_out, encoder, params.media.fps, params.seed, sync)
 
 
-def _protocol(params: Params, stretches: Sequence[Stretch], judges: Judges) -> dict[str, Any]:
+def _protocol(params: Params, stretches: Sequence[Stretch], judges: Judges) -> JSONObject:
     backend = params.poses.backend
     return {
         "clips": clip_table(stretches),
@@ -241,7 +241,7 @@ def _write_samples(
 
 def _report(
     workspace: Workspace,
-    metrics: Mapping[str, Any],
+    metrics: Mapping[str, JSONValue],
     stretches: Sequence[Stretch],
     takes: Sequence[Mapping[str, Take]],
 ) -> StageReport:

@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -19,6 +18,7 @@ from cospeech.harness.files import file_digest, read_json
 from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
 from cospeech.media import read_speech
+from cospeech.utils.json_types import JSONObject
 
 STAGE = "extract_audio"
 
@@ -68,7 +68,7 @@ def _recognised_words(job: AudioJob, workspace: Workspace) -> Path:
 
 
 def _words(jobs: list[AudioJob], workspace: Workspace, params: Params) -> Words:
-    rows: list[dict[str, Any]] = []
+    rows: list[JSONObject] = []
     for job in jobs:
         if job.recognise:
             rows += read_json(_recognised_words(job, workspace))

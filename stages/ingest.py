@@ -4,7 +4,6 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,10 +35,11 @@ from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace, clip_id
 from cospeech.media import contact_sheet, iter_frames, save_png
 from cospeech.utils.ffmpeg import find_ffmpeg
+from cospeech.utils.json_types import JSONObject
 
 STAGE = "ingest"
 _SHOWN_CLIPS = 12
-Row = dict[str, Any]
+Row = JSONObject
 
 
 def run(params: Params, context: Context) -> StageReport:

@@ -3,7 +3,7 @@
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from cospeech.audio.voice_activity import voice_per_frame
 from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.files import code_digest, source_digest, value_digest, write_json
 from cospeech.utils import hub_weights
+from cospeech.utils.json_types import JSONObject
 
 FEATURES_FILE, WORDS_FILE = "audio.safetensors", "words.json"
 
@@ -86,9 +87,9 @@ def audio_features(speech: np.ndarray, rate: int, frames: int, settings: AudioSe
     )
 
 
-def recognise_clip(clip: str, speech: np.ndarray, rate: int, settings: AudioSettings) -> list[dict[str, Any]]:
+def recognise_clip(clip: str, speech: np.ndarray, rate: int, settings: AudioSettings) -> list[JSONObject]:
     """Recognise words and phones with the configured models; return rows of `artifacts.Words`, maybe none."""
-    found: list[dict[str, Any]] = []
+    found: list[JSONObject] = []
     if settings.recogniser is not None:
         pipeline = load_recogniser(settings.recogniser, settings.language, settings.hub)
         aligner = load_ctc(settings.word_aligner, "audio.word_aligner", settings.hub) if settings.word_aligner else None

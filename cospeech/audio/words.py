@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cospeech.harness.files import read_json
+from cospeech.utils.json_types import JSONObject
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ KINDS = {"words": "word", "phones": "phone"}
 """Key of the alignment file -> kind of the row."""
 
 
-def rows(clip: str, kind: str, source: str, spans: Iterable[Span]) -> list[dict[str, Any]]:
+def rows(clip: str, kind: str, source: str, spans: Iterable[Span]) -> list[JSONObject]:
     """Return one row per span, without silence (empty text); times are rounded to the millisecond."""
     return [
         {
@@ -37,7 +37,7 @@ def rows(clip: str, kind: str, source: str, spans: Iterable[Span]) -> list[dict[
     ]
 
 
-def manifest_rows(clip: str, path: Path, seconds: float) -> list[dict[str, Any]]:
+def manifest_rows(clip: str, path: Path, seconds: float) -> list[JSONObject]:
     """Read the alignment file of a clip: {"words": [{"text", "start", "end"}, ...], "phones": [...]}.
 
     Raises:

@@ -1,7 +1,6 @@
 """From clips to models: means with intervals, distances of whole sets, and what student and teacher differ in."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from cospeech.evaluation.segments import SPLITS
 from cospeech.metrics.distributions import frechet_distance
 from cospeech.metrics.registry import ABSOLUTE, MEASURES, SET_MEASURES, UNAVAILABLE, WEIGHTS
 from cospeech.metrics.uncertainty import estimate, paired_difference
+from cospeech.utils.json_types import JSONObject
 
 Rows = Sequence[Mapping[str, Value]]
 _GENERAL = {
@@ -24,14 +24,14 @@ _GENERAL = {
 }
 
 
-def summarise(rows: Rows, reasons: Mapping[str, str], seed: int) -> dict[str, Any]:
+def summarise(rows: Rows, reasons: Mapping[str, str], seed: int) -> JSONObject:
     """Means over clips of one model, overall with intervals, and for people seen and not seen in training.
 
     Closure is pooled over phones, the sync offset is the mean of absolute values. `interval` has the 95% bootstrap
     interval over clips. A measure that no clip has is None, and `reasons` says why; `reasons` as given goes before the
     general ones.
     """
-    summary: dict[str, Any] = {"clips": len(rows), **_means(rows)}
+    summary: JSONObject = {"clips": len(rows), **_means(rows)}
     found = {measure.key: estimate(*_values(rows, measure.key), seed) for measure in MEASURES}
     summary["interval"] = {key: [each.low, each.high] for key, each in found.items() if each is not None}
     for split in SPLITS:
@@ -41,8 +41,8 @@ def summarise(rows: Rows, reasons: Mapping[str, str], seed: int) -> dict[str, An
 
 
 def with_set_distances(
-    summary: dict[str, Any], made: Sequence[Measured], real: Sequence[Measured], itself: bool
-) -> dict[str, Any]:
+    summary: JSONObject, made: Sequence[Measured], real: Sequence[Measured], itself: bool
+) -> JSONObject:
     """`summary` with FID and FVD of all frames and stretches of a model, and the reasons of what is None as a list.
 
     A list, since `dvc metrics` leaves lists out of its tables.
@@ -60,9 +60,9 @@ def with_set_distances(
     return summary
 
 
-def difference(ours: Rows, theirs: Rows, seed: int) -> dict[str, Any]:
+def difference(ours: Rows, theirs: Rows, seed: int) -> JSONObject:
     """`ours` minus `theirs`, clip by clip: means, and the interval of each over clips."""
-    result: dict[str, Any] = {"clips": len(ours), "interval": {}}
+    result: JSONObject = {"clips": len(ours), "interval": {}}
     other = {row["clip"]: row for row in theirs}
     for measure in MEASURES:
         pairs = [(row, other[row["clip"]]) for row in ours if _known(row, measure.key, other)]

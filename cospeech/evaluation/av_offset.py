@@ -1,7 +1,6 @@
 """Is the held-out footage itself in step: the offset of sound and lips in every 2 s of it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from cospeech.media import read_frames
 from cospeech.metric_networks.lipsync import SyncJudge
 from cospeech.models.perception.sync import WINDOW
 from cospeech.pose.track_file import load_track
+from cospeech.utils.json_types import JSONObject
 
 SECONDS = 2.0
 NEAR = 1
@@ -34,7 +34,7 @@ def footage_offsets(
     return pd.DataFrame(rows, columns=["clip", "speaker", "offset"])
 
 
-def offset_table(offsets: pd.DataFrame) -> dict[str, Any]:
+def offset_table(offsets: pd.DataFrame) -> JSONObject:
     """How many of the stretches are found to be in step."""
     near = np.abs(offsets["offset"].to_numpy(int)) <= NEAR
     return {

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from cospeech.evaluation.networks_bundle import Judges
 from cospeech.evaluation.segments import Stretch
 from cospeech.harness.files import atomic_path
 from cospeech.metrics.sync import REACH
+from cospeech.utils.json_types import JSONObject
 
 TRUTH = "ground_truth"
 _ITSELF = dict.fromkeys(
@@ -22,10 +22,10 @@ _ITSELF = dict.fromkeys(
 _NO_EXPERT = dict.fromkeys(("sync_c", "sync_d", "sync_offset"), "there is no lip-sync expert (models/sync)")
 
 
-def model_tables(measured: Sequence[Measured], models: Sequence[str], judges: Judges, seed: int) -> dict[str, Any]:
+def model_tables(measured: Sequence[Measured], models: Sequence[str], judges: Judges, seed: int) -> JSONObject:
     """The summary of every model, and the student against the teacher, clip by clip."""
     by_model = {name: [each for each in measured if each.row["model"] == name] for name in models}
-    tables: dict[str, Any] = {}
+    tables: JSONObject = {}
     for name, made in by_model.items():
         reasons = missing_weights(judges.digests or {})
         reasons |= {} if judges.sync else _NO_EXPERT
@@ -37,7 +37,7 @@ def model_tables(measured: Sequence[Measured], models: Sequence[str], judges: Ju
     return {**tables, "student_minus_teacher": difference(student, teacher, seed)}
 
 
-def clip_table(stretches: Sequence[Stretch]) -> list[dict[str, Any]]:
+def clip_table(stretches: Sequence[Stretch]) -> list[JSONObject]:
     """What was measured, for the protocol."""
     return [
         {"clip": each.clip, "speaker": each.speaker, "seen": each.seen, "start": each.start, "stop": each.stop}

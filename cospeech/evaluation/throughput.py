@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from cospeech.pose.drawing import draw_skeletons
 from cospeech.pose.track import PoseTrack
 from cospeech.sampling.generation import Drawn, now
 from cospeech.utils.device import cpu_info
+from cospeech.utils.json_types import JSONObject
 
 DRAWING = ("pose", "denoise", "decode")
 """Phases that `teacher_fps` and `student_fps` count: from keypoints and noise to pictures, as the paper counts."""
@@ -70,13 +70,13 @@ def speed_table(
     around: Sequence[Mapping[str, float]],
     arithmetic: Mapping[str, str],
     device: torch.device,
-) -> dict[str, Any]:
+) -> JSONObject:
     """Frames per second of teacher and student, warmed up; not the same on every run.
 
     drawn: by model, a take a stretch. around: seconds of the phases that the models share, by stretch. arithmetic: what
     each model draws in.
     """
-    table: dict[str, Any] = {"device": device_name(device), "threads": torch.get_num_threads(), "clips": len(around)}
+    table: JSONObject = {"device": device_name(device), "threads": torch.get_num_threads(), "clips": len(around)}
     for name, takes in drawn.items():
         counts = [len(take.frames) for take in takes]
         phases = _phases(takes, around)

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from cospeech.artifacts import Curated
 from cospeech.harness.files import file_digest
 from cospeech.metrics.registry import MEASURES, Measure
+from cospeech.utils.json_types import JSONObject, JSONValue
 
 _UNSTATED = "not stated"
 
@@ -16,8 +16,8 @@ _UNSTATED = "not stated"
 def model_card(
     name: str,
     licence: str,
-    settings: Mapping[str, Any],
-    metrics: Mapping[str, Any],
+    settings: Mapping[str, JSONValue],
+    metrics: Mapping[str, JSONValue],
     curated: Curated,
     packages: Sequence[str],
 ) -> str:
@@ -47,8 +47,13 @@ def model_card(
 
 
 def provenance(
-    name: str, licence: str, folder: Path, curated: Curated, inputs: Mapping[str, Path], metrics: Mapping[str, Any]
-) -> dict[str, Any]:
+    name: str,
+    licence: str,
+    folder: Path,
+    curated: Curated,
+    inputs: Mapping[str, Path],
+    metrics: Mapping[str, JSONValue],
+) -> JSONObject:
     """Return the export's provenance.json.
 
     It holds hashes of the weights and code in `folder` and of `inputs` (name -> file), every training clip with source,
@@ -78,7 +83,7 @@ def training_clips(curated: Curated) -> pd.DataFrame:
     return rows.astype({"uri": object, "speaker": object})
 
 
-def _rights(training: pd.DataFrame) -> list[dict[str, Any]]:
+def _rights(training: pd.DataFrame) -> list[JSONObject]:
     counted = training.groupby(["licence", "consent"]).size().reset_index(name="clips")
     return [{str(name): value for name, value in row.items()} for row in counted.to_dict("records")]
 

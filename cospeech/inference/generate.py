@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from cospeech.media import write_video
 from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
 from cospeech.provenance.identity import Identity
 from cospeech.provenance.video import GENERATED, sign_file
+from cospeech.utils.json_types import JSONObject
 
 
 @dataclass(frozen=True)
@@ -156,10 +157,10 @@ def _counted(frames: Iterator[np.ndarray], bar: Bar) -> Iterator[np.ndarray]:
         bar.update(1)
 
 
-def _claims(request: Request) -> dict[str, Any]:
+def _claims(request: Request) -> JSONObject:
     """What drew the video, from whose picture, and what moved it."""
     parts = sorted(path.name for path in request.model.iterdir() if (path / "config.json").is_file())
-    claims: dict[str, Any] = {
+    claims: JSONObject = {
         "models": {part: folder_digest(request.model / part) for part in parts},
         "reference": {"clip": request.image.name, "sha256": file_digest(request.image)},
         "voice": {"file": request.audio.name, "sha256": file_digest(request.audio)},

@@ -5,7 +5,6 @@ Axes: T frames, Q coordinates of arms and hands in shoulder widths, N windows.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +24,7 @@ from cospeech.motion.stream import draw_motion
 from cospeech.motion_evaluation.baselines import MeanPose, Retrieval
 from cospeech.pose import skeleton as sk
 from cospeech.training.trainer import Optimisation, seeded, train
+from cospeech.utils.json_types import JSONObject
 
 DRAWN, TRUTH, BASELINES = "drawn", "ground_truth", ("retrieval", "mean_pose", "still")
 _BATCH, _HOP = 64, 8
@@ -58,7 +58,7 @@ def gesture_tables(
     fps: int,
     seed: int,
     sync: Mapping[str, Scores] | None = None,
-) -> dict[str, Any]:
+) -> JSONObject:
     """By kind of motion every measure of GESTURES, means over clips with their intervals; what is None has its reason.
 
     `drawn_minus`: by baseline, what drawn motion has more of, clip by clip. sync: by kind, how its lips were judged.
@@ -101,10 +101,10 @@ def _table(
     encoder: GestureEncoder | None,
     itself: bool,
     seed: int,
-) -> dict[str, Any]:
+) -> JSONObject:
     points = [gesture_points(track) for track in tracks]
     shortest = min(map(len, points), default=0)
-    table: dict[str, Any] = {
+    table: JSONObject = {
         "clips": len(rows),
         "fgd": None if itself else _fgd(points, clips, encoder),
         "diversity": diversity(np.stack([moved(each[:shortest]) for each in points])) if points else None,
@@ -121,8 +121,8 @@ def _table(
 
 def _gain(
     ours: Sequence[Mapping[str, float | None]], theirs: Sequence[Mapping[str, float | None]], seed: int
-) -> dict[str, Any]:
-    gain: dict[str, Any] = {"interval": {}}
+) -> JSONObject:
+    gain: JSONObject = {"interval": {}}
     for key in _BY_CLIP:
         pairs = [(a[key], b[key]) for a, b in zip(ours, theirs, strict=True) if None not in (a[key], b[key])]
         if pairs:
@@ -133,7 +133,7 @@ def _gain(
     return gain
 
 
-def _reasons(table: dict[str, Any], encoder: GestureEncoder | None, itself: bool) -> list[dict[str, str]]:
+def _reasons(table: JSONObject, encoder: GestureEncoder | None, itself: bool) -> list[dict[str, str]]:
     no_encoder = f"evaluate trains an encoder for it, where a clip has {WINDOW} frames"
     why = {
         "fgd": no_encoder if encoder is None else "there are fewer than two windows",

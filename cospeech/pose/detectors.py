@@ -1,13 +1,14 @@
 """Detectors of 133 keypoints, one interface. Heavy libraries are loaded when a detector is built."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from cospeech.pose.dwpose import DwposeDetector, DwposeOptions
 from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
 from cospeech.pose.track import PoseTrack
+from cospeech.utils.json_types import JSONValue
 
 Options = MediaPipeOptions | DwposeOptions
 
@@ -22,7 +23,7 @@ class Detector(Protocol):
     def close(self) -> None: ...
 
 
-def options_of(backend: str, settings: Mapping[str, Any]) -> Options:
+def options_of(backend: str, settings: Mapping[str, JSONValue]) -> Options:
     """settings: the section `poses` of the parameters, plain; only those of `backend` are looked at."""
     return DwposeOptions(**settings["dwpose"]) if backend == "dwpose" else MediaPipeOptions(**settings["mediapipe"])
 

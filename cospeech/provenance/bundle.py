@@ -9,6 +9,7 @@ from typing import Any
 
 from cospeech.harness.files import file_digest, read_json, write_json
 from cospeech.provenance.identity import Identity, private_key
+from cospeech.utils.json_types import JSONObject, JSONValue
 
 RECORD, SIGNATURE = "provenance.json", "provenance.sig.json"
 HASHED = (".safetensors", ".json", ".py")
@@ -25,7 +26,7 @@ class BundleCheck:
 
     problems: list[str]
     signer: str | None
-    claims: Mapping[str, Any]
+    claims: Mapping[str, JSONValue]
 
 
 def sign_bundle(folder: Path, identity: Identity) -> None:
@@ -43,7 +44,7 @@ def sign_bundle(folder: Path, identity: Identity) -> None:
     )
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_record(folder: Path) -> JSONObject:
     """Read an export's provenance.json, without verifying it.
 
     Raises:

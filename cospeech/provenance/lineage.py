@@ -7,7 +7,6 @@ the answer also holds for models that are older than today's verdicts.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import yaml
@@ -17,6 +16,7 @@ from cospeech.footage.consent import Revocation, find_revocation, load_revocatio
 from cospeech.harness.files import folder_digest, read_json, write_json
 from cospeech.harness.workspace import Workspace
 from cospeech.provenance.bundle import RECORD
+from cospeech.utils.json_types import JSONObject, JSONValue
 
 CURATED = "data/curated.parquet"
 EXPORT = "models/export"
@@ -40,7 +40,7 @@ class Export:
     clips: Mapping[str, str]
 
 
-def find_clip(workspace: Workspace, name: str) -> Mapping[str, Any]:
+def find_clip(workspace: Workspace, name: str) -> Mapping[str, JSONValue]:
     """Return the ledger row whose id or uri is `name`; missing values are None.
 
     Raises:
@@ -55,14 +55,14 @@ def find_clip(workspace: Workspace, name: str) -> Mapping[str, Any]:
     return {str(key): None if pd.isna(value) else value for key, value in rows[0].items()}
 
 
-def clips_of(workspace: Workspace, row: Mapping[str, Any]) -> list[str]:
+def clips_of(workspace: Workspace, row: Mapping[str, JSONValue]) -> list[str]:
     """Return the ids of all clips with the same bytes as a ledger row, its own first; a source may be listed twice."""
     table = Ledger.load(workspace.ledger).table
     twins = table.loc[table["sha256"] == row["sha256"], "clip"] if row["sha256"] else []
     return list(dict.fromkeys([row["clip"], *twins]))
 
 
-def revoke(workspace: Workspace, name: str, reason: str, day: str) -> tuple[Mapping[str, Any], bool]:
+def revoke(workspace: Workspace, name: str, reason: str, day: str) -> tuple[Mapping[str, JSONValue], bool]:
     """Add a clip to data/revoked.csv; return its ledger row, and whether it was added.
 
     Args:
@@ -108,12 +108,12 @@ def models_trained_on(workspace: Workspace, clips: Collection[str]) -> list[Trai
     ]
 
 
-def _lock(workspace: Workspace) -> dict[str, Any]:
+def _lock(workspace: Workspace) -> JSONObject:
     path = workspace.root / "dvc.lock"
     return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"]) if path.is_file() else {}
 
 
-def _upstream_first(lock: Mapping[str, Any], makers: Mapping[str, str]) -> list[str]:
+def _upstream_first(lock: Mapping[str, JSONValue], makers: Mapping[str, str]) -> list[str]:
     order: list[str] = []
 
     def visit(stage: str) -> None:
@@ -129,7 +129,7 @@ def _upstream_first(lock: Mapping[str, Any], makers: Mapping[str, str]) -> list[
     return order
 
 
-def _training_clips(workspace: Workspace, entry: Mapping[str, Any]) -> set[str]:
+def _training_clips(workspace: Workspace, entry: Mapping[str, JSONValue]) -> set[str]:
     """Return the training clips of a stage's last run; empty if it does not read the verdicts."""
     digest = next((dep["md5"] for dep in entry.get("deps", []) if dep["path"] == CURATED), None)
     if digest is None:
@@ -168,7 +168,7 @@ def read_export(record: Path, place: str) -> Export:
     return parse_export(read_json(record), place)
 
 
-def parse_export(record: Mapping[str, Any], place: str) -> Export:
+def parse_export(record: Mapping[str, JSONValue], place: str) -> Export:
     """Take name and training clips from an export's provenance."""
     clips = {row["clip"]: row["sha256"] or "" for row in record["training_clips"]}
     return Export(record["name"], place, clips)

@@ -1,13 +1,13 @@
 """Sign the sample videos of an evaluation."""
 
 from pathlib import Path
-from typing import Any
 
 from cospeech.artifacts import Curated
 from cospeech.harness.files import folder_digest
 from cospeech.harness.workspace import Workspace
 from cospeech.provenance.identity import Identity
 from cospeech.provenance.video import COMPOSITE, GENERATED, sign_video
+from cospeech.utils.json_types import JSONObject
 
 STUDENT = "_student"
 """Suffix of the name of a video that shows the student's output alone."""
@@ -28,7 +28,7 @@ def sign_samples(folder: Path, workspace: Workspace, identity: Identity) -> None
         sign_video(path, identity, GENERATED if generated else COMPOSITE, claims, workspace.store)
 
 
-def reference_claims(curated: Curated, clip: str) -> dict[str, Any]:
+def reference_claims(curated: Curated, clip: str) -> JSONObject:
     """Return what the credentials state about the clip whose picture the video was generated from."""
     row = curated.table[curated.table["clip"] == clip].iloc[0].to_dict()
     return {name: row[name] if isinstance(row[name], str) else None for name in _CLAIMED}

@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.files import atomic_path, file_digest, value_digest
 from cospeech.provenance.identity import Identity
+from cospeech.utils.json_types import JSONObject, JSONValue
 
 CLAIMS = "org.cospeech.generation"
 _SOURCES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -25,12 +25,12 @@ class Credentials:
     not on a public trust list"; empty: no byte was changed.
     """
 
-    claims: Mapping[str, Any]
+    claims: Mapping[str, JSONValue]
     signer: str
     problems: list[str]
 
 
-def sign_video(path: Path, identity: Identity, source_type: str, claims: Mapping[str, Any], store: Path) -> None:
+def sign_video(path: Path, identity: Identity, source_type: str, claims: Mapping[str, JSONValue], store: Path) -> None:
     """Add credentials to the mp4 at `path`.
 
     C2PA salts its signatures, so two signatures of the same file differ. Signed files are kept in the clip store under
@@ -44,7 +44,7 @@ def sign_video(path: Path, identity: Identity, source_type: str, claims: Mapping
     kept.put(key, {"video.mp4": path})
 
 
-def sign_file(path: Path, identity: Identity, source_type: str, claims: Mapping[str, Any]) -> None:
+def sign_file(path: Path, identity: Identity, source_type: str, claims: Mapping[str, JSONValue]) -> None:
     """Add credentials to the mp4 at `path`, with a new signature each time.
 
     Raises:
@@ -54,7 +54,7 @@ def sign_file(path: Path, identity: Identity, source_type: str, claims: Mapping[
         _sign(path, signed, identity, source_type, claims)
 
 
-def _sign(source: Path, target: Path, identity: Identity, source_type: str, claims: Mapping[str, Any]) -> None:
+def _sign(source: Path, target: Path, identity: Identity, source_type: str, claims: Mapping[str, JSONValue]) -> None:
     import c2pa
 
     action = {"action": "c2pa.created", "digitalSourceType": source_type, "softwareAgent": {"name": "cospeech"}}
@@ -91,7 +91,7 @@ def read_credentials(path: Path) -> Credentials | None:
     except c2pa.C2paError as error:
         raise ValueError(f"{path}: its credentials cannot be read: {error}") from error
     active = read["manifests"][read["active_manifest"]]
-    claims: dict[str, Any] = next((each["data"] for each in active["assertions"] if each["label"] == CLAIMS), {})
+    claims: JSONObject = next((each["data"] for each in active["assertions"] if each["label"] == CLAIMS), {})
     failures = read.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
     problems = [
         f"{each['code']}: {each.get('explanation', '')}"

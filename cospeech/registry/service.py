@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from cospeech.footage.consent import load_revocations
 from cospeech.harness.workspace import Workspace
 from cospeech.provenance.lineage import Export, exports_to_retire, parse_export
 from cospeech.registry.gate import Decision
 from cospeech.registry.versions import Registry, State, weights_digest
+from cospeech.utils.json_types import JSONValue
 
 
 def timestamp() -> str:
@@ -46,7 +46,7 @@ def roll_back(registry: Registry, workspace: Workspace, reason: str) -> tuple[st
     return before, taken
 
 
-def promote_export(registry: Registry, workspace: Workspace, reason: str, figures: Mapping[str, Any]) -> str:
+def promote_export(registry: Registry, workspace: Workspace, reason: str, figures: Mapping[str, JSONValue]) -> str:
     """Put models/export into production; return its version.
 
     Raises:

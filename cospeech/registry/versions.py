@@ -17,6 +17,7 @@ from typing import Any
 
 from cospeech.footage.storage import explain_errors
 from cospeech.harness.files import atomic_path, file_digest, value_digest
+from cospeech.utils.json_types import JSONObject, JSONValue
 
 _S3 = "s3://"
 _FORMAT = 1
@@ -32,7 +33,7 @@ class State:
     """
 
     production: str | None = None
-    history: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    history: Sequence[Mapping[str, JSONValue]] = field(default_factory=tuple)
 
     def versions(self, action: str) -> list[str]:
         """Return the versions with this action in the history: "promoted", "kept" or "rolled back from"."""
@@ -87,13 +88,13 @@ class Registry:
         if self.location.startswith(_S3):
             self._fs.ls(_S3 + self.location.removeprefix(_S3).split("/", 1)[0])  # raises where there is none
 
-    def index(self, version: str) -> dict[str, Any]:
+    def index(self, version: str) -> JSONObject:
         """Read version.json: digest, files (name -> SHA-256), reason."""
         place = self._at(VERSION, version, INDEX)
         with explain_errors(place, _SETTING):
             return dict(json.loads(self._fs.cat_file(place)))
 
-    def provenance(self, version: str) -> dict[str, Any]:
+    def provenance(self, version: str) -> JSONObject:
         """Read a version's provenance.json."""
         place = self._at(VERSION, version, "provenance.json")
         with explain_errors(place, _SETTING):
@@ -119,7 +120,7 @@ class Registry:
 
     # writing
 
-    def promote(self, bundle: Path, entry: Mapping[str, Any], more: Mapping[str, Path] | None = None) -> str:
+    def promote(self, bundle: Path, entry: Mapping[str, JSONValue], more: Mapping[str, Path] | None = None) -> str:
         """Copy `bundle` as a new version and put it into production; return the version.
 
         Args:
@@ -137,7 +138,7 @@ class Registry:
         self._save(replace(state, production=version, history=(*state.history, added)))
         return version
 
-    def _upload(self, files: Mapping[str, Path], version: str, entry: Mapping[str, Any]) -> None:
+    def _upload(self, files: Mapping[str, Path], version: str, entry: Mapping[str, JSONValue]) -> None:
         place = self._at(VERSION, version)
         digests = {name: file_digest(path) for name, path in sorted(files.items())}
         with explain_errors(place, _SETTING):
@@ -147,13 +148,13 @@ class Registry:
                 self._put_file(files[name], self._at(VERSION, version, name))
             self._put(self._at(VERSION, version, INDEX), {"format": _FORMAT, "files": digests, **entry})
 
-    def keep(self, entry: Mapping[str, Any]) -> None:
+    def keep(self, entry: Mapping[str, JSONValue]) -> None:
         """Record that a candidate was not promoted, and why."""
         state = self.state()
         added = {**entry, "action": "kept", "version": state.production}
         self._save(replace(state, history=(*state.history, added)))
 
-    def rollback(self, entry: Mapping[str, Any], unusable: Sequence[str] = ()) -> str:
+    def rollback(self, entry: Mapping[str, JSONValue], unusable: Sequence[str] = ()) -> str:
         """Put the latest earlier version into production that was not rolled back and is not `unusable`; return it.
 
         Raises:

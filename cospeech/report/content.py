@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -13,6 +12,7 @@ from cospeech.curation.verdict import count_reasons
 from cospeech.harness.files import file_digest, read_json, value_digest
 from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
+from cospeech.utils.json_types import JSONValue
 
 STAGE_ORDER = (
     "ingest", "extract_poses", "extract_audio", "curate", "train_codec", "encode_latents", "train_deformer",
@@ -47,11 +47,11 @@ class ReportData:
     refused: clips and why. reasons: how many clips each kind refused. params: as written. data: short facts.
     """
 
-    metrics: Mapping[str, Any]
-    rows: Sequence[Mapping[str, Any]]
+    metrics: Mapping[str, JSONValue]
+    rows: Sequence[Mapping[str, JSONValue]]
     offsets: Sequence[int]
     shifts: Mapping[str, Sequence[float]]
-    ablation: Sequence[Mapping[str, Any]]
+    ablation: Sequence[Mapping[str, JSONValue]]
     videos: Mapping[str, ClipVideos]
     stages: Sequence[StageReport]
     refused: Sequence[Refused]
@@ -60,7 +60,9 @@ class ReportData:
     data: Mapping[str, str]
 
 
-def gather(workspace: Workspace, metrics: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> ReportData:
+def gather(
+    workspace: Workspace, metrics: Mapping[str, JSONValue], rows: Sequence[Mapping[str, JSONValue]]
+) -> ReportData:
     """Read what the stages before have left, and reports/plots; stages without a report are left out."""
     curated, params = Curated.load(workspace.curated), workspace.root / "params.yaml"
     folders = [workspace.stage_report(stage) for stage in STAGE_ORDER]

@@ -11,6 +11,7 @@ from cospeech.report import paper
 from cospeech.report.charts import histogram, lines
 from cospeech.report.content import ReportData
 from cospeech.report.pictures import embed
+from cospeech.utils.json_types import JSONObject, JSONValue
 
 TITLES = {
     "teacher": "teacher",
@@ -61,7 +62,7 @@ def write_report(path: Path, data: ReportData) -> None:
         temporary.write_text(page, encoding="utf-8")
 
 
-def _titled(by_model: Mapping[str, Any]) -> dict[str, Any]:
+def _titled(by_model: Mapping[str, JSONValue]) -> JSONObject:
     """The same by title, in the order of the tables."""
     return {title: by_model[model] for model, title in TITLES.items() if model in by_model}
 
@@ -83,7 +84,7 @@ def _told(measures: Sequence[Measure], data: ReportData) -> list[Measure]:
     return [measure for measure in measures if any(row.get(measure.key) is not None for row in rows)]
 
 
-def _headline(metrics: Any) -> list[dict[str, Any]]:
+def _headline(metrics: Any) -> list[JSONObject]:
     """Rows of the first table: a model over all clips, with its frames per second where it was timed."""
     speed = metrics["speed"]
     return [

@@ -1,7 +1,5 @@
 """The paper's figures (arXiv 2510.02617, tables 1 and 2, on an H100), and which of them compare with ours."""
 
-from typing import Any
-
 ROWS: dict[str, dict[str, float]] = {
     "paper: teacher as published": {"fps": 1.93, "psnr": 23.89, "ssim": 0.823, "hkc": 0.928, "sync_c": 4.56},
     "paper: teacher fine-tuned": {"fps": 1.93, "psnr": 24.01, "ssim": 0.835, "hkc": 0.945, "sync_c": 7.15},
@@ -25,7 +23,7 @@ COMPARES = (
 )
 
 
-def step() -> dict[str, Any]:
+def step() -> dict[str, float]:
     """What the paper loses and wins from its fine-tuned teacher to its student."""
     teacher, student = ROWS["paper: teacher fine-tuned"], ROWS["paper: student (+ region loss)"]
     return {"psnr": student["psnr"] - teacher["psnr"], "ratio": student["fps"] / teacher["fps"]}

@@ -6,17 +6,17 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cospeech.artifacts.tensors import load_arrays, save_arrays
 from cospeech.harness.files import file_digest, value_digest
+from cospeech.utils.json_types import JSONValue
 
 _log = logging.getLogger("cospeech.training")
 
 
-def run_digest(stage: str, params: Mapping[str, Any], inputs: Iterable[Path]) -> str:
+def run_digest(stage: str, params: Mapping[str, JSONValue], inputs: Iterable[Path]) -> str:
     """The name of a run: a hash of its params and of all files it reads (folders: the files in them)."""
     files = sorted(
         file for path in inputs for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()

@@ -13,10 +13,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 
+from cospeech.utils.json_types import JSONValue
 from flows.process.environment import PIPELINE
 
 GRACE_SECONDS = 5.0
@@ -137,7 +137,7 @@ def identity(process: psutil.Process) -> dict[str, float]:
     return {"pid": process.pid, "created": process.create_time()}
 
 
-def identified(record: Mapping[str, Any]) -> psutil.Process | None:
+def identified(record: Mapping[str, JSONValue]) -> psutil.Process | None:
     """The very process of which `identity` was written down, if it still runs."""
     try:
         process = psutil.Process(int(record["pid"]))

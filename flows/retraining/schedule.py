@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from cospeech.utils.json_types import JSONObject
 from flows import server
 from flows.process.environment import prepare_environment
 from flows.process.groups import exit_on_sigterm
@@ -14,7 +15,7 @@ from flows.process.groups import exit_on_sigterm
 ENTRYPOINT = "flows/retraining/deployment.py:retrain"
 
 
-def deployments(root: Path) -> list[dict[str, Any]]:
+def deployments(root: Path) -> list[JSONObject]:
     """What prefect.yaml says.
 
     Raises:
@@ -23,7 +24,7 @@ def deployments(root: Path) -> list[dict[str, Any]]:
     path = root / "prefect.yaml"
     if not path.is_file():
         raise ValueError(f"{path}: no such file; run this in the project folder")
-    found: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
+    found: list[JSONObject] = yaml.safe_load(path.read_text(encoding="utf-8"))["deployments"]
     for entry in found:
         if entry["entrypoint"] != ENTRYPOINT:
             raise ValueError(f"{path}: {entry['name']}: entrypoint {entry['entrypoint']} is not {ENTRYPOINT}")

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from cospeech.utils.json_types import JSONValue
 from flows.graph import load_graph, load_lock, made_by
 
 INDIFFERENT = {"targets", "force", "quiet", "verbose", "pull", "no_run_cache"}
@@ -39,7 +39,7 @@ def targets_of(command: Sequence[str]) -> list[str] | None:
     return [target for target in given["targets"] if target != "dvc.yaml"]
 
 
-def _with_those_before(graph: Mapping[str, Any], makers: Mapping[str, str], targets: Sequence[str]) -> set[str]:
+def _with_those_before(graph: Mapping[str, JSONValue], makers: Mapping[str, str], targets: Sequence[str]) -> set[str]:
     found: set[str] = set()
     waiting = list(targets)
     while waiting:
@@ -50,7 +50,7 @@ def _with_those_before(graph: Mapping[str, Any], makers: Mapping[str, str], targ
     return found
 
 
-def _stands(entry: Mapping[str, Any] | None, made: Mapping[str, str | None]) -> bool:
+def _stands(entry: Mapping[str, JSONValue] | None, made: Mapping[str, str | None]) -> bool:
     """Whether a stage has run, and on what there is now of what others make."""
     deps = [] if entry is None else entry.get("deps", [])
     return entry is not None and all(made.get(dep["path"], dep.get("md5")) == dep.get("md5") for dep in deps)

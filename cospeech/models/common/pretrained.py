@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from cospeech.utils.json_types import JSONValue
 
 
-def require_config(section: str, folder: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+def require_config(section: str, folder: Path, found: Mapping[str, JSONValue], wanted: Mapping[str, JSONValue]) -> None:
     """Whether a pretrained model has the shape that params ask for; names that begin with _ are diffusers' own.
 
     Raises:
