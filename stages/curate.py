@@ -4,7 +4,7 @@ import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -163,7 +163,7 @@ def _split(params: Params, table: pd.DataFrame) -> list[str | None]:
     return [split.get(row["clip"]) if row["kept"] else None for row in table.to_dict("records")]
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     """Null in whatever way the table says it, or text."""
     return str(value).strip() or None if isinstance(value, str) else None
 

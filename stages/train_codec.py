@@ -89,7 +89,8 @@ def _train(
 ) -> tuple[Codec, list[float], Checkpoint]:
     section, workspace = params.codec, context.workspace
     start = to_tensor(frames[evenly_spaced(len(frames), _FIT_FRAMES)])
-    codec = _start_codec(params, start).to(device, memory_format=torch.channels_last)
+    codec = _start_codec(params, start)
+    codec = codec.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     settings = Optimisation(**section.optimisation.model_dump())
 
     def loss(model: Codec, step: int, generator: torch.Generator) -> torch.Tensor:

@@ -4,7 +4,7 @@ Axes: B batch, M = T*N tokens (frame by frame), C channels, H heads, D head widt
 """
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,7 @@ from .plan import AttentionPlan
 from .rotary import apply_rotary_emb
 
 if TYPE_CHECKING:
-    from diffusers.models.transformers.transformer_wan import WanAttention
+    from diffusers.models.transformers.transformer_wan import WanAttention, WanTransformer3DModel
 
 
 class WanSelfAttention:
@@ -72,7 +72,7 @@ class WanSelfAttention:
         return attn.to_out[1](attn.to_out[0](out_BMHD.flatten(2)))
 
 
-def set_self_attention(transformer: Any, processor: WanSelfAttention) -> None:
+def set_self_attention(transformer: "WanTransformer3DModel", processor: WanSelfAttention) -> None:
     """Give a Wan transformer of diffusers (plain, VACE and their kin) this self-attention; text attention stays."""
     for block in (*transformer.blocks, *getattr(transformer, "vace_blocks", ())):
         block.attn1.set_processor(processor)

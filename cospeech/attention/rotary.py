@@ -5,12 +5,17 @@ As complex numbers it is one product, which a stream uses; training keeps to rea
 Axes: B batch, M tokens, H heads, D head width.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
+if TYPE_CHECKING:
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
 
-def wan_positions(transformer: Any, frames: int, cells: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+
+def wan_positions(
+    transformer: "WanTransformer3DModel", frames: int, cells: tuple[int, int]
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Cosine and sine of every token of so many frames, as a Wan transformer of diffusers has them: (T * N, 1, D) each.
 
     cells: latent cells down and across.

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,13 +22,16 @@ from cospeech.audio.words import Span
 from cospeech.utils.extras import require_extra
 from cospeech.utils.hub_weights import load_pretrained
 
+if TYPE_CHECKING:
+    from transformers import SequenceFeatureExtractor, Wav2Vec2ForCTC
+
 
 @dataclass(frozen=True)
 class CtcModel:
     """A CTC model. vocabulary: token -> index. blank: index of the blank. step, field: see `convolution_clock`."""
 
-    model: Any
-    extractor: Any
+    model: "Wav2Vec2ForCTC"
+    extractor: "SequenceFeatureExtractor"
     vocabulary: Mapping[str, int]
     blank: int
     step: int

@@ -5,7 +5,7 @@ S samples, N frames of the encoder, T video frames, D features.
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ import torch
 from cospeech.audio.timing import MODEL_RATE, frame_times, interpolate_at, resample
 from cospeech.utils.extras import require_extra
 from cospeech.utils.hub_weights import load_pretrained
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, SequenceFeatureExtractor, Wav2Vec2Config
 
 Kind = Literal["wav2vec2", "whisper"]
 OVERLAP = 2 * MODEL_RATE
@@ -29,8 +32,8 @@ class SpeechEncoder:
     """
 
     kind: Kind
-    model: Any
-    extractor: Any
+    model: "PreTrainedModel"
+    extractor: "SequenceFeatureExtractor"
     chunk: int
     step: int
     offset: float
@@ -98,7 +101,7 @@ def load_encoder(kind: Kind, source: str, hub: bool) -> SpeechEncoder:
     return SpeechEncoder(kind, model, extractor, WAV2VEC2_CHUNK, step, field / 2)
 
 
-def convolution_clock(config: Any) -> tuple[int, int]:
+def convolution_clock(config: "Wav2Vec2Config") -> tuple[int, int]:
     """Return (samples between frames, receptive field of a frame in samples) of a wav2vec 2.0 model."""
     step, field = 1, 1
     for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):

@@ -4,9 +4,10 @@ import contextlib
 import io
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from cospeech.audio.timing import MODEL_RATE, resample
 from cospeech.audio.voice_activity import load_segmentation, speech_probability
 from cospeech.audio.words import Span
 from cospeech.utils.extras import require_extra
+
+if TYPE_CHECKING:
+    from whisperx.asr import FasterWhisperPipeline
 
 ONSET, OFFSET = 0.5, 0.363
 """Speech begins above ONSET and ends below OFFSET; whisperx's defaults."""
@@ -30,6 +34,13 @@ class Turn:
 
     start: float
     end: float
+
+
+class _Recording(TypedDict):
+    """As whisperx hands it to a detector of speech."""
+
+    waveform: np.ndarray
+    sample_rate: int
 
 
 def speech_turns(speech: np.ndarray, rate: int) -> list[Turn]:
@@ -72,7 +83,7 @@ def _split(turn: Turn, probability: np.ndarray, times: np.ndarray) -> list[Turn]
 
 
 @lru_cache(maxsize=1)
-def load_recogniser(source: str, language: str | None, hub: bool) -> Any:
+def load_recogniser(source: str, language: str | None, hub: bool) -> "FasterWhisperPipeline":
     """Load whisperx's pipeline around a Whisper model in CTranslate2 format, once per process.
 
     Args:
@@ -99,7 +110,7 @@ def load_recogniser(source: str, language: str | None, hub: bool) -> Any:
             def preprocess_audio(audio: np.ndarray) -> np.ndarray:
                 return audio
 
-            def __call__(self, audio: dict[str, Any]) -> list[Turn]:
+            def __call__(self, audio: _Recording) -> list[Turn]:
                 return speech_turns(audio["waveform"], audio["sample_rate"])
 
             @staticmethod
@@ -124,7 +135,9 @@ def load_recogniser(source: str, language: str | None, hub: bool) -> Any:
             ) from error
 
 
-def transcribe(pipeline: Any, aligner: CtcModel | None, speech: np.ndarray, rate: int) -> list[Span]:
+def transcribe(
+    pipeline: "FasterWhisperPipeline", aligner: CtcModel | None, speech: np.ndarray, rate: int
+) -> list[Span]:
     """Return the words spoken in (S,) float at `rate` Hz, in order.
 
     With an aligner, whisperx's transcript of each turn is aligned letter by letter (accurate to about 20 ms). Without
@@ -145,7 +158,7 @@ def transcribe(pipeline: Any, aligner: CtcModel | None, speech: np.ndarray, rate
     return words
 
 
-def _attention_words(pipeline: Any, samples: np.ndarray, start: float) -> list[Span]:
+def _attention_words(pipeline: "FasterWhisperPipeline", samples: np.ndarray, start: float) -> list[Span]:
     segments, _ = pipeline.model.transcribe(
         samples,
         language=pipeline.preset_language,
@@ -163,7 +176,7 @@ def _attention_words(pipeline: Any, samples: np.ndarray, start: float) -> list[S
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
+def _quiet() -> Iterator[None]:
     """Hide the notice that importing whisperx prints about an optional decoder."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")

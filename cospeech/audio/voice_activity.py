@@ -9,10 +9,10 @@ B batch, C channels, S samples, N frames of the network, K speakers, T video fra
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -45,10 +45,10 @@ _TRAINING_ONLY = (
 class _Inert:
     """Stand-in for a class named in the file; does nothing."""
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, *args: object) -> None:
         pass
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         pass
 
 
@@ -99,7 +99,7 @@ def packaged_weights() -> Path:
 def load_segmentation() -> SpeakerSegmentation:
     """Load the network, once per process."""
     inert = [(type("Inert", (_Inert,), {}), name) for name in _TRAINING_ONLY]
-    allowed: list[Any] = [*inert, list, dict, int, defaultdict]
+    allowed: list[Callable | tuple[Callable, str]] = [*inert, list, dict, int, defaultdict]
     with torch.serialization.safe_globals(allowed):
         saved = torch.load(packaged_weights(), map_location="cpu", weights_only=True)
     model = SpeakerSegmentation()

@@ -2,9 +2,9 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
-Commands = Any
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 """The type that `ArgumentParser.add_subparsers` returns; argparse has no public name for it."""
 
 

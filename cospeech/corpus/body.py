@@ -8,11 +8,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cospeech.corpus.cast import Body as Phenotype
+
+if TYPE_CHECKING:
+    import anny
 
 SIDES = ("L", "R")
 LEFT_EYE, RIGHT_EYE = slice(14598, 14670), slice(14670, 14742)
@@ -83,7 +86,7 @@ def rigid_fit(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 @functools.cache
-def _model() -> Any:
+def _model() -> "anny.Anny":
     """Load the body model; the first call on a machine builds and caches it (2 minutes, 4 GB)."""
     os.environ.setdefault("ANNY_CACHE_DIR", str(Path(".cospeech/anny").resolve()))
     import anny

@@ -4,7 +4,6 @@ import ctypes
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
-from typing import Any
 
 import numpy as np
 
@@ -81,7 +80,7 @@ class _Synthesizer:
         self._callback = _Callback(self._collect)  # keep a reference: the library holds only the address
         self._library.espeak_SetSynthCallback(self._callback)
 
-    def _collect(self, wave: Any, count: int, events: Any) -> int:
+    def _collect(self, wave: "ctypes._Pointer[ctypes.c_short]", count: int, events: "ctypes._Pointer[_Event]") -> int:
         if count > 0 and wave:
             self._pieces.append(np.ctypeslib.as_array(wave, (count,)).copy())
         index = 0

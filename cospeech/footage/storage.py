@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cospeech.harness.files import file_digest
+
+if TYPE_CHECKING:
+    import s3fs
 
 _S3 = "s3://"
 
@@ -33,7 +36,7 @@ class Storage:
     endpoint_url: str | None
 
     @cached_property
-    def _s3(self) -> Any:
+    def _s3(self) -> "s3fs.S3FileSystem":
         import s3fs
 
         # no caches: an old listing must not hide new objects
@@ -95,7 +98,7 @@ class Storage:
             yield path
 
 
-def _tag(info: Mapping[str, Any]) -> str:
+def _tag(info: Mapping[str, object]) -> str:
     return f"etag:{info.get('ETag', '')}:{info['size']}:{info.get('LastModified', '')}"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.context import Context
@@ -25,7 +25,7 @@ Job = TypeVar("Job", bound=StoredJob)
 
 def cached_map(
     jobs: Sequence[Job],
-    function: Callable[[Job], Any],
+    function: Callable[[Job], object],
     targets: Callable[[Job], Mapping[str, Path]],
     context: Context,
     label: str,
@@ -54,7 +54,7 @@ def cached_map(
 
 def _run(
     jobs: Sequence[Job],
-    function: Callable[[Job], Any],
+    function: Callable[[Job], object],
     targets: Callable[[Job], Mapping[str, Path]],
     context: Context,
     label: str,

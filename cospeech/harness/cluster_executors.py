@@ -6,13 +6,19 @@ files, and its worker writes the result to the clip store.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from cospeech.harness.process_pool import process_pool
 from cospeech.utils.extras import require_extra
 
+if TYPE_CHECKING:
+    import ray
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 CONNECT_SECONDS = 20.0
 DASK, RAY = ("tcp://", "tls://", "ucx://", "ws://", "wss://"), ("ray://", "ray:")
 
@@ -43,7 +49,9 @@ def open_executor(cluster: str | None, workers: int) -> Executor:
 class _ClusterExecutor(Executor):
     """Wait for submitted tasks on success, and cancel them on failure or interruption."""
 
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> bool | None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
         self.shutdown(wait=kind is None or issubclass(kind, Exception), cancel_futures=kind is not None)
         return None
 
@@ -64,8 +72,8 @@ class _DaskExecutor(_ClusterExecutor):
             raise ValueError(f"compute.cluster: no Dask scheduler answers at {address} ({error})") from error
         self._inner = self._client.get_executor(pure=False)
 
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
-        future: Future = self._inner.submit(function, *args, **kwargs)
+    def submit(self, function: Callable[P, Result], /, *args: P.args, **kwargs: P.kwargs) -> Future[Result]:
+        future: Future[Result] = self._inner.submit(function, *args, **kwargs)
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -93,11 +101,11 @@ class _RayExecutor(_ClusterExecutor):
         except (ConnectionError, TimeoutError, RuntimeError) as error:
             raise ValueError(f"compute.cluster: no Ray cluster answers at {address} ({error})") from error
         self._remote = ray.remote(max_retries=self.RETRIES, num_cpus=1)(_result_or_error)
-        self._pending: dict[Any, Future] = {}
+        self._pending: dict[ray.ObjectRef, Future] = {}
         self._lock = threading.Lock()
 
-    def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
-        outer: Future = Future()
+    def submit(self, function: Callable[P, Result], /, *args: P.args, **kwargs: P.kwargs) -> Future[Result]:
+        outer: Future[Result] = Future()
         outer.set_running_or_notify_cancel()
         reference = self._remote.remote(function, args, kwargs)
         with self._lock:
@@ -105,7 +113,7 @@ class _RayExecutor(_ClusterExecutor):
         reference.future().add_done_callback(lambda inner: self._resolve(reference, inner, outer))
         return outer
 
-    def _resolve(self, reference: Any, inner: Future, outer: Future) -> None:
+    def _resolve(self, reference: "ray.ObjectRef", inner: Future, outer: Future) -> None:
         with self._lock:
             self._pending.pop(reference, None)
         ray_error = inner.exception()
@@ -128,7 +136,9 @@ class _RayExecutor(_ClusterExecutor):
                 future.exception()
 
 
-def _result_or_error(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Any, Exception | None]:
+def _result_or_error(
+    function: Callable[..., Result], args: Iterable[object], kwargs: Mapping[str, object]
+) -> tuple[Result | None, Exception | None]:
     """Call `function` on the worker and return its exception, which Ray would wrap if it were raised there."""
     try:
         return function(*args, **kwargs), None

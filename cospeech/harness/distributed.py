@@ -10,7 +10,7 @@ ways here (under a plan, without gradients, to score one another), which Distrib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ class _Batch(Protocol):
     """A list or a tensor."""
 
     def __len__(self) -> int: ...
-    def __getitem__(self, part: Any, /) -> Any: ...
+    def __getitem__(self, part: slice, /) -> Self: ...
 
 
 Items = TypeVar("Items", bound=_Batch)

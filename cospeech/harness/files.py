@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+
+from cospeech.utils.json_types import JSONValue
 
 
 @contextmanager
@@ -35,7 +36,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def write_json(target: Path, value: Any) -> None:
+def write_json(target: Path, value: object) -> None:
     """Write JSON as UTF-8 with sorted keys and a final newline: equal values give equal bytes.
 
     Raises:
@@ -46,7 +47,7 @@ def write_json(target: Path, value: Any) -> None:
         path.write_text(text + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> JSONValue:
     """Read a UTF-8 JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -72,7 +73,7 @@ def source_digest(source: str | None) -> str | None:
     return ",".join(f"{path.relative_to(folder).as_posix()}={file_digest(path)}" for path in files)
 
 
-def value_digest(value: Any) -> str:
+def value_digest(value: object) -> str:
     """Return the SHA-256 of a JSON-able value, 64 hex digits; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 

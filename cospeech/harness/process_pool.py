@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import TypeVar
 
 from cospeech.harness.progress import Progress
 from cospeech.utils.allocator import keep_freed_memory
@@ -56,7 +57,9 @@ def process_pool(workers: int) -> Executor:
 class _Pool(ProcessPoolExecutor):
     """Wait for the workers on success and failure, but kill them when this process is interrupted."""
 
-    def __exit__(self, kind: type[BaseException] | None, error: Any, trace: Any) -> bool | None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
         if kind is not None and not issubclass(kind, Exception):
             for process in list((self._processes or {}).values()):
                 process.kill()
@@ -91,12 +94,12 @@ def map_clips(
             future.cancel()
 
 
-def clip_name(item: Any) -> str:
+def clip_name(item: object) -> str:
     """Return the clip id of an item of `map_clips`."""
     return str(getattr(item, "clip", item))
 
 
-def _outcome(future: "Future[Result]", item: Any, unfinished: Iterable[Any]) -> Result | ClipFailure:
+def _outcome(future: "Future[Result]", item: object, unfinished: Iterable[object]) -> Result | ClipFailure:
     try:
         return future.result()
     except BrokenExecutor as error:

@@ -8,12 +8,17 @@ import wave
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cospeech.inference.errors import InputError
 from cospeech.media import Downmix, MediaError, open_media, sound_frames, sound_streams
+
+if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
 
 _SILENT = 1e-3
 """Root mean square, of full scale, that the loudest stretch of the sound must pass: -60 dB."""
@@ -100,7 +105,9 @@ def read_voice(path: Path, rate: int, folder: Path) -> Voice:
     return Voice(voice, sound, rate, samples, tuple(notes))
 
 
-def _decode(container: Any, stream: Any, voice: tuple[Path, int], sound: tuple[Path, int]) -> tuple[int, float]:
+def _decode(
+    container: "InputContainer", stream: "AudioStream", voice: tuple[Path, int], sound: tuple[Path, int]
+) -> tuple[int, float]:
     """Writes both files; samples of the voice, and the loudest stretch of it."""
     import av
 
@@ -123,7 +130,7 @@ def _decode(container: Any, stream: Any, voice: tuple[Path, int], sound: tuple[P
     return meter.samples, meter.loudest()
 
 
-def _flushed(frames: Iterator[Any]) -> Iterator[Any]:
+def _flushed(frames: "Iterator[AudioFrame]") -> "Iterator[AudioFrame | None]":
     """None at the end makes a resampler give what it still holds."""
     yield from frames
     yield None

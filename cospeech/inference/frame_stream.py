@@ -59,7 +59,7 @@ class Animation:
         self._stream = StudentStream(scene.models.stream, (height, width), settings.memory())
         self._waiting = scene.person.pose[:0]
         half = settings.steps // 2
-        self._pipeline = Pipeline(
+        self._pipeline = Pipeline[PoseTrack, np.ndarray](
             [partial(self._begin, steps=range(half)), partial(self._complete, steps=range(half, settings.steps))]
         )
 

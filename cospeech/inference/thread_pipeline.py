@@ -6,22 +6,27 @@ torch and OpenCV let other threads run while they compute, so that parts share t
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 _END = object()
 _PATIENCE = 0.1
 """Seconds after which who waits looks whether it all was stopped."""
 
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+Part: TypeAlias = Callable[[Any], Any]
+"""Any: what the part before gives, which no type of a list of parts can tell."""
 
-class Pipeline:
+
+class Pipeline(Generic[Item, Made]):
     """Items go through all parts in order, each part in its own thread. A part that raises ends it; whoever puts or
     takes next gets the error."""
 
-    def __init__(self, parts: Sequence[Callable[[Any], Any]], waiting: int = 1) -> None:
+    def __init__(self, parts: Sequence[Part], waiting: int = 1) -> None:
         """waiting: how many items may wait for each part, in the mean; more of them smooth, and take memory."""
-        self._queues: list[queue.SimpleQueue[Any]] = [queue.SimpleQueue() for _ in parts]
+        self._queues: list[queue.SimpleQueue[Any]] = [queue.SimpleQueue() for _ in parts]  # as `Part`
         self._room = threading.Semaphore(len(parts) * (1 + waiting))
-        self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Made] = queue.SimpleQueue()
         self._stopped = threading.Event()
         self._error: BaseException | None = None
         self._threads = [
@@ -31,7 +36,7 @@ class Pipeline:
         for thread in self._threads:
             thread.start()
 
-    def put(self, item: Any) -> None:
+    def put(self, item: Item) -> None:
         """Waits while too many are under way, until one is done: whoever then takes has it at once. Waiting for the
         first part instead, it would lie until the item after it was begun."""
         while not self._stopped.is_set():
@@ -40,7 +45,7 @@ class Pipeline:
                 break
         self._check()
 
-    def take(self) -> list[Any]:
+    def take(self) -> list[Made]:
         """What has come out since, in order; does not wait."""
         self._check()
         found = []
@@ -48,7 +53,7 @@ class Pipeline:
             found.append(self._done.get())
         return found
 
-    def finish(self) -> list[Any]:
+    def finish(self) -> list[Made]:
         """Waits for all that was put; what has come out since `take`."""
         self._queues[0].put(_END)
         for thread in self._threads:
@@ -61,7 +66,7 @@ class Pipeline:
         for thread in self._threads:
             thread.join()
 
-    def _work(self, index: int, part: Callable[[Any], Any]) -> None:
+    def _work(self, index: int, part: Part) -> None:
         following = self._queues[index + 1] if index + 1 < len(self._queues) else None
         while not self._stopped.is_set():
             try:

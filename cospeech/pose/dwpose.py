@@ -7,7 +7,7 @@ import contextlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from cospeech.pose import skeleton as sk
 from cospeech.pose.cleaning import clean
 from cospeech.pose.track import PoseTrack
 from cospeech.utils.extras import require_extra
+
+if TYPE_CHECKING:
+    from rtmlib import YOLOX, RTMPose
 
 WHERE = (
     "get the YOLOX person detector and the whole-body pose model (*.onnx) that DWPose or RTMW publish and name their "
@@ -68,7 +71,7 @@ class DwposeDetector:
         return (keypoints[0] + 0.5).astype(np.float32), scores[0].clip(0, 1).astype(np.float32)
 
 
-def load_models(options: DwposeOptions) -> tuple[Any, Any]:
+def load_models(options: DwposeOptions) -> tuple["YOLOX", "RTMPose"]:
     """rtmlib's YOLOX and RTMPose over the weights, with the input sizes that the files declare."""
     require_extra("dwpose", "poses.backend: dwpose", "onnxruntime", "rtmlib")
     import onnxruntime
@@ -99,7 +102,7 @@ def load_models(options: DwposeOptions) -> tuple[Any, Any]:
     return people, points
 
 
-def _input_side(model: Any, default: tuple[int, int]) -> tuple[int, int]:
+def _input_side(model: "YOLOX | RTMPose", default: tuple[int, int]) -> tuple[int, int]:
     """(height, width) of the model's input (B, 3, H, W); `default` where the file leaves them open."""
     height, width = model.session.get_inputs()[0].shape[2:]
     return (height, width) if isinstance(height, int) and isinstance(width, int) else default

@@ -9,7 +9,7 @@ out: an eighth of a frame's processor time or more, and the keypoints are the sa
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol
 
 import cv2
 import numpy as np
@@ -19,6 +19,10 @@ from cospeech.pose import skeleton as sk
 from cospeech.pose.cleaning import clean
 from cospeech.pose.tflite import without_output
 from cospeech.pose.track import PoseTrack
+
+if TYPE_CHECKING:
+    from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
+    from mediapipe.python.solution_base import SolutionBase
 
 # COCO body point i is MediaPipe pose landmark POSE_LANDMARKS[i].
 POSE_LANDMARKS = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
@@ -49,6 +53,27 @@ _POSE_MODEL_LOADER = f"{_POSE}poselandmarkbyroicpu__poselandmarkmodelloader__TfL
 _SILHOUETTE, _PRESENCE = 2, 1  # numbers of the pose model's outputs; the Holistic graph reads all others
 
 
+class _Point(Protocol):
+    """Of the picture, 0..1; visibility: of points of the body."""
+
+    x: float
+    y: float
+    visibility: float
+
+
+class _Points(Protocol):
+    landmark: Sequence[_Point]
+
+
+class _Landmarks(Protocol):
+    """What the graph gives for one frame, None where there is none; and its other outputs, by their names."""
+
+    pose_landmarks: _Points | None
+    face_landmarks: _Points | None
+    left_hand_landmarks: _Points | None
+    right_hand_landmarks: _Points | None
+
+
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
 """One frame: keypoints (133, 2) pixels, NaN where there is none; confidence (133,); own_side (2,), how surely the hand
 reported as left, as right, is one (0.5: no opinion)."""
@@ -70,7 +95,7 @@ class MediaPipeDetector:
 
     def __init__(self, options: MediaPipeOptions) -> None:
         self.options = options
-        self._graphs: dict[bool, Any] = {}
+        self._graphs: dict[bool, SolutionBase] = {}
 
     def detect_video(self, frames: np.ndarray) -> PoseTrack:
         """Keypoints of one continuous shot. frames: (T, H, H, 3) uint8 RGB, square.
@@ -119,13 +144,13 @@ class MediaPipeDetector:
         return wholebody(result, frame.shape[1], frame.shape[0])
 
     @staticmethod
-    def _restart(graph: Any) -> None:
+    def _restart(graph: "SolutionBase") -> None:
         """Forget the clip before. The clock too: smoothing computes with times, and rounding would tell."""
         graph.reset()
         graph._simulated_timestamp = 0
 
 
-def build_graph(options: MediaPipeOptions, still: bool) -> Any:
+def build_graph(options: MediaPipeOptions, still: bool) -> "SolutionBase":
     """The Holistic graph; complexity 1, the only one whose models are inside the wheel."""
     from mediapipe.python.solution_base import PacketDataType, SolutionBase
 
@@ -155,7 +180,7 @@ def build_graph(options: MediaPipeOptions, still: bool) -> Any:
     )
 
 
-def _graph_config() -> Any:
+def _graph_config() -> "CalculatorGraphConfig":
     """The Holistic graph with all its parts in the open, and the pose model as a side input instead of a file."""
     from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
     from mediapipe.python._framework_bindings.validated_graph_config import ValidatedGraphConfig
@@ -185,7 +210,7 @@ def enlarge(frame: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(frame, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR)
 
 
-def wholebody(result: Any, width: int, height: int) -> Found:
+def wholebody(result: _Landmarks, width: int, height: int) -> Found:
     """MediaPipe's landmarks of one frame in COCO-WholeBody's order and pixels."""
     keypoints = np.full((sk.KEYPOINTS, 2), np.nan, np.float32)
     confidence = np.zeros(sk.KEYPOINTS, np.float32)
@@ -209,7 +234,7 @@ def wholebody(result: Any, width: int, height: int) -> Found:
     return keypoints, confidence.clip(0, 1), own_side
 
 
-def face_points(mesh: Sequence[Any]) -> np.ndarray:
+def face_points(mesh: Sequence[_Point]) -> np.ndarray:
     """(68, 2) of 300-W from the face mesh's vertices (objects with x and y)."""
     first = np.array([(mesh[vertices[0]].x, mesh[vertices[0]].y) for vertices in FACE_VERTICES])
     last = np.array([(mesh[vertices[-1]].x, mesh[vertices[-1]].y) for vertices in FACE_VERTICES])

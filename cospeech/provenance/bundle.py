@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from cospeech.harness.files import file_digest, read_json, write_json
-from cospeech.provenance.identity import Identity, private_key
+from cospeech.provenance.identity import Identity, SigningKey, VerifyingKey, private_key
 from cospeech.utils.json_types import JSONObject, JSONValue
 
 RECORD, SIGNATURE = "provenance.json", "provenance.sig.json"
@@ -88,7 +88,11 @@ def _check_signature(folder: Path) -> tuple[str | None, list[str]]:
         chain = x509.load_pem_x509_certificates(saved["certificates"].encode())
         for certificate, issuer in pairwise(chain):
             certificate.verify_directly_issued_by(issuer)
-        _verify(chain[0].public_key(), base64.b64decode(saved["signature"]), (folder / RECORD).read_bytes())
+        _verify(
+            cast("VerifyingKey", chain[0].public_key()),
+            base64.b64decode(saved["signature"]),
+            (folder / RECORD).read_bytes(),
+        )
     except InvalidSignature:
         return None, [f"{RECORD}: changed since it was signed"]
     except (ValueError, KeyError, TypeError) as error:
@@ -97,15 +101,15 @@ def _check_signature(folder: Path) -> tuple[str | None, list[str]]:
     return str(names[0].value) if names else chain[0].subject.rfc4514_string(), []
 
 
-def _sign(key: Any, data: bytes) -> bytes:
+def _sign(key: SigningKey, data: bytes) -> bytes:
     return bytes(key.sign(data, *_scheme(key)))
 
 
-def _verify(key: Any, signature: bytes, data: bytes) -> None:
+def _verify(key: VerifyingKey, signature: bytes, data: bytes) -> None:
     key.verify(signature, data, *_scheme(key))
 
 
-def _scheme(key: Any) -> tuple[Any, ...]:
+def _scheme(key: object) -> tuple[object, ...]:
     """Return the further arguments of sign and verify for this kind of key."""
     from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
     from cryptography.hazmat.primitives.hashes import SHA256, SHA384

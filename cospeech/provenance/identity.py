@@ -1,16 +1,33 @@
 """Load or create the signing key and its certificates."""
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, cast
 
 from cospeech.harness.files import atomic_path
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.x509 import Certificate
 
 KEY, CERTIFICATES = "key.pem", "certificates.pem"
 _DAY = datetime.timedelta(days=1)
 _YEARS = 10
 _OWNER = "cospeech project"
+
+
+class SigningKey(Protocol):
+    @property
+    def sign(self) -> Callable[..., bytes]:
+        """Of the data and what the kind of key needs besides."""
+
+
+class VerifyingKey(Protocol):
+    @property
+    def verify(self) -> Callable[..., None]:
+        """Of the signature, the data and what the kind of key needs besides."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +81,7 @@ def load_identity(folder: Path, key: Path | None, certificates: Path | None) -> 
     return Identity(_read(folder / KEY, "signing key"), _read(folder / CERTIFICATES, "certificates"), own=True)
 
 
-def private_key(identity: Identity) -> Any:
+def private_key(identity: Identity) -> SigningKey:
     """Return the private key as an object of `cryptography`.
 
     Raises:
@@ -73,7 +90,7 @@ def private_key(identity: Identity) -> Any:
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
-        return load_pem_private_key(identity.key, None)
+        return cast("SigningKey", load_pem_private_key(identity.key, None))  # `algorithm` refuses the kinds that cannot
     except (ValueError, TypeError) as error:
         raise ValueError(f"provenance.key: not an unencrypted private key in PEM format ({error})") from error
 
@@ -99,7 +116,7 @@ def _make(folder: Path) -> None:
         (temporary / CERTIFICATES).write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in chain))
 
 
-def _certificate(name: str, key: Any, issuer: Any, authority: bool) -> Any:
+def _certificate(name: str, key: "Ed25519PrivateKey", issuer: "Ed25519PrivateKey", authority: bool) -> "Certificate":
     """Create a certificate that follows the C2PA profile (specification 2.2, section 14.5)."""
     from cryptography import x509
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID

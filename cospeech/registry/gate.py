@@ -6,7 +6,7 @@ Axes: N clips.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -148,7 +148,7 @@ def read_rows(path: Path, model: str) -> dict[str, dict[str, float | None]]:
     }
 
 
-def _value(key: str, value: Any) -> float | None:
+def _value(key: str, value: float) -> float | None:
     if pd.isna(value):
         return None
     return abs(float(value)) if key in ABSOLUTE else float(value)

@@ -13,11 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from cospeech.footage.storage import explain_errors
 from cospeech.harness.files import atomic_path, file_digest, value_digest
 from cospeech.utils.json_types import JSONObject, JSONValue
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 _S3 = "s3://"
 _FORMAT = 1
@@ -53,7 +56,7 @@ class Registry:
         return cls(location if location.startswith(_S3) else str(root / location), endpoint_url)
 
     @cached_property
-    def _fs(self) -> Any:
+    def _fs(self) -> "AbstractFileSystem":
         if self.location.startswith(_S3):
             import s3fs
 
@@ -177,7 +180,7 @@ class Registry:
         with explain_errors(self._at(STATE), _SETTING):
             self._put(self._at(STATE), saved)
 
-    def _put(self, place: str, value: Any) -> None:
+    def _put(self, place: str, value: object) -> None:
         text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         if place.startswith(_S3):
             self._fs.pipe_file(place, text.encode())

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from cospeech.harness.files import atomic_path
 from cospeech.metrics.registry import GESTURES, MEASURES, SET_MEASURES, Measure
@@ -67,7 +66,7 @@ def _titled(by_model: Mapping[str, JSONValue]) -> JSONObject:
     return {title: by_model[model] for model, title in TITLES.items() if model in by_model}
 
 
-def shown(value: Any, measure: Measure | None = None) -> str:
+def shown(value: object, measure: Measure | None = None) -> str:
     """A figure as people read it; a dash where there is none."""
     if value is None:
         return "–"
@@ -84,7 +83,7 @@ def _told(measures: Sequence[Measure], data: ReportData) -> list[Measure]:
     return [measure for measure in measures if any(row.get(measure.key) is not None for row in rows)]
 
 
-def _headline(metrics: Any) -> list[JSONObject]:
+def _headline(metrics: Mapping[str, JSONValue]) -> list[JSONObject]:
     """Rows of the first table: a model over all clips, with its frames per second where it was timed."""
     speed = metrics["speed"]
     return [

@@ -11,7 +11,7 @@ P pose channels, h w latent cells.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,9 @@ from ..attention.kv_cache import StreamStep
 from ..attention.rotary import wan_positions
 from ..models.transformers.denoiser import Condition, Denoiser, add_reference, gather_inputs
 from .quantization import Arithmetic
+
+if TYPE_CHECKING:
+    from diffusers.models.transformers.transformer_wan import WanTransformerBlock
 
 
 class LeanStudent:
@@ -69,7 +72,12 @@ class LeanBlock:
     """A Wan block at a fixed time; `key` tells its layer from others."""
 
     def __init__(
-        self, name: str, block: Any, timestep_6W: torch.Tensor, text_11W: torch.Tensor, arithmetic: Arithmetic
+        self,
+        name: str,
+        block: "WanTransformerBlock",
+        timestep_6W: torch.Tensor,
+        text_11W: torch.Tensor,
+        arithmetic: Arithmetic,
     ) -> None:
         shift, scale, gate, c_shift, c_scale, c_gate = block.scale_shift_table[0] + timestep_6W
         attn, self.key, dtype = block.attn1, block.attn1, arithmetic.dtype
@@ -161,7 +169,7 @@ class LeanStep:
 
 def _convolutions(denoiser: Denoiser, timestep_1: torch.Tensor) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """Weight and bias by name, the time's modulation in those of "join"."""
-    layers: dict[str, Any] = {
+    layers: dict[str, nn.Conv2d] = {
         "in": denoiser.conv_in,
         "mix": denoiser.conv_mix,
         "join": denoiser.conv_join,
@@ -169,7 +177,10 @@ def _convolutions(denoiser: Denoiser, timestep_1: torch.Tensor) -> dict[str, tup
         "out2": denoiser.conv_out2,
         "last": denoiser.conv_last,
     }
-    weights = {name: (layer.weight, layer.bias) for name, layer in layers.items()}
+    weights: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+    for name, layer in layers.items():
+        assert layer.bias is not None
+        weights[name] = layer.weight, layer.bias
     scale, shift = denoiser.modulation(timestep_1[:, None] * 2 - 1)[0].chunk(2)
     weight, bias = weights["join"]
     weights["join"] = weight * (1 + scale)[:, None, None, None], bias * (1 + scale) + shift

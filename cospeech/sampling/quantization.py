@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -49,8 +49,8 @@ def load_ranges(path: Path) -> Ranges:
         ) from error
 
 
-_GELU: tuple[Any, ...] = "gelu", [], "tanh"
-_NOTHING: tuple[Any, ...] = "none", [], ""
+_GELU: tuple[str, list[float], str] = "gelu", [], "tanh"
+_NOTHING: tuple[str, list[float], str] = "none", [], ""
 """What oneDNN does to a product after it."""
 
 
@@ -88,9 +88,13 @@ class Floating(Arithmetic):
         self, name: str, weight_OI: torch.Tensor, bias_O: torch.Tensor, gelu: bool = False, into: str = ""
     ) -> Layer:
         weight, bias = weight_OI.to(self.dtype).contiguous(), bias_O.to(self.dtype).contiguous()
-        if weight.device.type == "cpu" and self.dtype == torch.bfloat16 and _mkldnn()._is_mkldnn_bf16_supported():
-            packed, after = _mkldnn()._reorder_linear_weight(weight), _GELU if gelu else _NOTHING
-            return lambda x: _mkldnn()._linear_pointwise(x, packed, bias, *after)
+        if (
+            weight.device.type == "cpu"
+            and self.dtype == torch.bfloat16
+            and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        ):
+            packed, after = torch.ops.mkldnn._reorder_linear_weight(weight), _GELU if gelu else _NOTHING
+            return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, bias, *after)
         if gelu:
             return lambda x: F.gelu(F.linear(x, weight, bias), approximate="tanh")
         return lambda x: F.linear(x, weight, bias)
@@ -150,7 +154,7 @@ class WholeNumbers(Arithmetic):
         if name not in self.ranges:
             return Floating(self.dtype).linear(name, weight_OI, bias_O, gelu)
         grid, (weight, scale_O, zero_O) = Grid.over(self.ranges[name]), _rounded(weight_OI, self.greatest)
-        packed, bias = _onednn().qlinear_prepack(weight, None), bias_O.float()
+        packed, bias = torch.ops.onednn.qlinear_prepack(weight, None), bias_O.float()
         result = (1.0, 0, torch.float32)
         if into in self.ranges:
             following = Grid.over(self.ranges[into])
@@ -159,7 +163,7 @@ class WholeNumbers(Arithmetic):
 
         def multiply(x: torch.Tensor) -> torch.Tensor:
             numbers = x if x.dtype == torch.uint8 else grid.round(x)
-            return _onednn().qlinear_pointwise(
+            return torch.ops.onednn.qlinear_pointwise(
                 numbers, grid.scale, grid.zero, packed, scale_O, zero_O, bias, *result, *after
             )
 
@@ -171,10 +175,10 @@ class WholeNumbers(Arithmetic):
         grid, (weight, scale_O, zero_O) = Grid.over(self.ranges[name]), _rounded(weight_OIkk, self.greatest)
         pad, bias = weight.shape[-1] // 2, bias_O.float()
         shape = [1, 1], [pad, pad], [1, 1], 1  # stride, padding, dilation, groups
-        packed = _onednn().qconv_prepack(weight, scale_O, grid.scale, grid.zero, *shape, None)
+        packed = torch.ops.onednn.qconv_prepack(weight, scale_O, grid.scale, grid.zero, *shape, None)
 
         def multiply(x: torch.Tensor) -> torch.Tensor:
-            return _onednn().qconv_pointwise(
+            return torch.ops.onednn.qconv_pointwise(
                 grid.round(x), grid.scale, grid.zero, packed, scale_O, zero_O, bias, *shape,
                 1.0, 0, torch.float32, *_NOTHING,
             )  # fmt: skip
@@ -256,11 +260,3 @@ def _rounded(weight: torch.Tensor, greatest: int) -> tuple[torch.Tensor, torch.T
     scale_O = weight.abs().amax(axes).float().clamp(min=1e-9) / greatest
     numbers = (weight.float() / scale_O.view(-1, *[1] * len(axes))).round().to(torch.int8)
     return numbers, scale_O, torch.zeros(len(weight), dtype=torch.int64)
-
-
-def _mkldnn() -> Any:
-    return torch.ops.mkldnn
-
-
-def _onednn() -> Any:
-    return torch.ops.onednn

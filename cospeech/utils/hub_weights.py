@@ -1,10 +1,12 @@
 """Load pretrained models with transformers: from a folder, or by name where the hub is allowed."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypeVar
+
+Loaded = TypeVar("Loaded")
 
 
-def load_pretrained(load: Callable[..., Any], source: str, key: str, hub: bool, switch: str = "audio.hub") -> Any:
+def load_pretrained(load: Callable[..., Loaded], source: str, key: str, hub: bool, switch: str = "audio.hub") -> Loaded:
     """Call `load` on `source`, without downloading unless `hub` is true.
 
     Args:

@@ -4,9 +4,8 @@ Apart from flows/retraining/retrain.py, whose command must set Prefect's environ
 """
 
 from pathlib import Path
-from typing import Any
 
-from prefect import flow
+from prefect import State, flow
 from prefect.states import Cancelled, Completed
 
 from flows.process.command import log_to_terminal
@@ -18,7 +17,7 @@ from flows.runs.cancellation import ended_from_the_dashboard
 
 
 @flow(name="retrain", persist_result=False, validate_parameters=True)
-def retrain(footage: str | None = None) -> Any:
+def retrain(footage: str | None = None) -> State:
     """Pull new footage, run what is stale, compare with the model in production, promote or keep.
 
     A run that finds another one at work ends at once as Skipped.

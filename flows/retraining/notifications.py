@@ -10,12 +10,15 @@ import contextlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from flows import server
 from flows.process.environment import prepare_environment
 from flows.runs.artifacts import EVENT_KEPT, EVENT_PROMOTED
+
+if TYPE_CHECKING:
+    from prefect.automations import Automation
 
 BLOCK = "cospeech-retraining"
 DECIDED, FAILED = "cospeech: a model was promoted or kept out", "cospeech: a retraining failed"
@@ -23,7 +26,7 @@ _TOLD = '{"event": "{{ event.event }}", "reason": {{ event.payload.reason | tojs
 _LOST = '{"event": "{{ event.event }}", "reason": "the run {{ event.resource.name }} failed; see the dashboard"}'
 
 
-def automations(block: UUID) -> list[Any]:
+def automations(block: UUID) -> list["Automation"]:
     """Of the runs that fail only those of the flow `retrain` count."""
     from prefect.automations import Automation
     from prefect.events.actions import CallWebhook
@@ -55,11 +58,10 @@ def install(url: str) -> list[str]:
     from prefect.blocks.webhook import Webhook
     from pydantic import SecretStr
 
-    block: Any = Webhook(method="POST", url=SecretStr(url)).save(BLOCK, overwrite=True)
+    block = cast("UUID", Webhook(method="POST", url=SecretStr(url)).save(BLOCK, overwrite=True))  # not async here
     for each in automations(block):
         with contextlib.suppress(ValueError):  # there is none of that name
-            earlier: Any = Automation.read(name=each.name)
-            earlier.delete()
+            cast("Automation", Automation.read(name=each.name)).delete()
         each.create()
     return [DECIDED, FAILED]
 

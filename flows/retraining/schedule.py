@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 import yaml
 
@@ -11,6 +11,9 @@ from cospeech.utils.json_types import JSONObject
 from flows import server
 from flows.process.environment import prepare_environment
 from flows.process.groups import exit_on_sigterm
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
 
 ENTRYPOINT = "flows/retraining/deployment.py:retrain"
 
@@ -31,23 +34,22 @@ def deployments(root: Path) -> list[JSONObject]:
     return found
 
 
-def served(root: Path) -> list[Any]:
+def served(root: Path) -> list["RunnerDeployment"]:
     """The same as Prefect's objects."""
     from prefect.client.schemas.schedules import CronSchedule
 
     from flows.retraining.deployment import retrain
 
-    found: list[Any] = []
+    found: list[RunnerDeployment] = []
     for entry in deployments(root):
         plans = [
             {"schedule": CronSchedule(cron=each["cron"], timezone=each["timezone"]), "active": each["active"]}
             for each in entry["schedules"]
         ]
-        found.append(
-            retrain.to_deployment(
-                name=entry["name"], description=entry["description"], parameters=entry["parameters"], schedules=plans
-            )
+        made = retrain.to_deployment(
+            name=entry["name"], description=entry["description"], parameters=entry["parameters"], schedules=plans
         )
+        found.append(cast("RunnerDeployment", made))  # not async here
     return found
 
 

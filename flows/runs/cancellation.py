@@ -9,8 +9,11 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 ASK_SECONDS = 2.0
 """How often a run asks the server whether it was cancelled."""
@@ -48,7 +51,7 @@ def _watch(run: UUID, name: str, cancelled: threading.Event, done: threading.Eve
                 return
 
 
-def _was_cancelled(client: Any, run: UUID) -> bool:
+def _was_cancelled(client: "SyncPrefectClient", run: UUID) -> bool:
     try:
         state = client.read_flow_run(run).state
     except Exception:  # noqa: BLE001 - the server is away, so nobody can cancel

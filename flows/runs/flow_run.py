@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from uuid import UUID
 
 from cospeech.harness.process_pool import PoolBrokenError
@@ -19,6 +19,10 @@ from flows.runs.cancellation import ended_from_the_dashboard
 from flows.runs.orphaned import close_left, remembered
 from flows.runs.parent import parent_run
 from flows.server import answers, api_url
+
+if TYPE_CHECKING:
+    from prefect import Flow
+    from prefect.client.schemas.objects import FlowRun, State
 
 T = TypeVar("T")
 USER_ERRORS = (ValueError, PoolBrokenError)
@@ -52,23 +56,23 @@ def run_observed(name: str, function: Callable[[], T], publish: Callable[[T], No
     return _Run(name, function, publish, root)()
 
 
-class _Run:
+class _Run(Generic[T]):
     """One flow run, and what came out of it."""
 
-    def __init__(self, name: str, function: Callable[[], Any], publish: Callable[[Any], None], root: Path) -> None:
+    def __init__(self, name: str, function: Callable[[], T], publish: Callable[[T], None], root: Path) -> None:
         self.name, self.function, self.publish, self.root = name, function, publish, root
         self.started = self.cancelled = False
-        self.results: list[Any] = []
+        self.results: list[T] = []
         self.errors: list[BaseException] = []
 
-    def __call__(self) -> Any:
+    def __call__(self) -> T:
         parent = parent_run(self.root)
         import_large("prefect.flow_engine")
         from prefect import Flow
         from prefect.flow_engine import run_flow
 
         _terminal_shows_our_logs_only()
-        flow: Any = Flow(self._body, name=self.name, validate_parameters=False, persist_result=False)
+        flow = Flow(self._body, name=self.name, validate_parameters=False, persist_result=False)
         try:
             flow_run = _create_flow_run(flow, parent)
             with remembered(self.root, flow_run.id), without_heartbeats():
@@ -86,7 +90,7 @@ class _Run:
             raise self.errors[0]
         return self.results[0]
 
-    def _body(self) -> Any:
+    def _body(self) -> "State | None":
         from prefect.states import Cancelled, Crashed, Failed
 
         self.started = True
@@ -109,7 +113,7 @@ class _Run:
         return None
 
 
-def _create_flow_run(flow: Any, parent: str | None) -> Any:
+def _create_flow_run(flow: "Flow", parent: str | None) -> "FlowRun":
     """A flow run; under the run `parent`, if that exists on this server.
 
     Else under a deployment of its own, that nobody serves: the dashboard lets no other runs be cancelled.
@@ -123,7 +127,7 @@ def _create_flow_run(flow: Any, parent: str | None) -> Any:
         if parent:
             try:
                 client.read_flow_run(UUID(parent))
-                task: Any = Task(flow.fn, name=flow.name)
+                task = Task(flow.fn, name=flow.name)
                 key = f"{flow.name}-{os.getpid()}-{time.time_ns()}"
                 parent_task = client.create_task_run(
                     task, UUID(parent), dynamic_key=key, name=flow.name, state=Pending()
@@ -195,7 +199,7 @@ class _Watched:
         self.bar, self.label, self.total = bar, label, total
         self.done = 0
         self.figures: dict[str, float] = {}
-        self.artifact: Any = None
+        self.artifact: UUID | None = None
         self.told = time.monotonic()
 
     def update(self, n: int = 1, **figures: float) -> None:
@@ -224,6 +228,6 @@ class _Watched:
             [f"{self.label}: {self.done} of {self.total}"] + [f"{k} {v:.4g}" for k, v in self.figures.items()]
         )
         if self.artifact is None:
-            self.artifact = create_progress_artifact(percent, description=shown)
+            self.artifact = cast("UUID", create_progress_artifact(percent, description=shown))  # not async here
         else:
             update_progress_artifact(self.artifact, percent, description=shown)

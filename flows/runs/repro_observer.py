@@ -11,8 +11,9 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import psutil
@@ -23,6 +24,9 @@ from flows.process.groups import GRACE_SECONDS, alive, identity
 from flows.runs.orphaned import close_left
 from flows.runs.parent import record
 from flows.runs.unfinished import undone
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import FlowRun
 
 LOOK_SECONDS = 0.25
 
@@ -64,7 +68,7 @@ def _command(root: Path, dvc: psutil.Process) -> list[str]:
         return []
 
 
-def _stages_under(root: Path, run: UUID) -> list[Any]:
+def _stages_under(root: Path, run: UUID) -> list["FlowRun"]:
     """The flow runs of the stages, in order; a stage that lost its dvc gets the time that it takes to end."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
@@ -76,17 +80,18 @@ def _stages_under(root: Path, run: UUID) -> list[Any]:
             close_left(root)
             stages = client.read_flow_runs(flow_run_filter=under)
             if all(stage.state and stage.state.is_final() for stage in stages) or time.monotonic() > deadline:
-                return sorted(stages, key=lambda stage: stage.created)
+                return sorted(stages, key=attrgetter("created"))
             time.sleep(LOOK_SECONDS)
 
 
-def judge(stages: Sequence[Any], written: float) -> None:
+def judge(stages: Sequence["FlowRun"], written: float) -> None:
     """Raise as `watch` does. stages: their flow runs, in order. written: when dvc last wrote its lock file, epoch."""
     if not stages:
         raise ValueError("dvc ended before a stage had begun")
-    if failed := [stage for stage in stages if stage.state.is_failed()]:
-        raise ValueError("; ".join(f"{stage.name} failed: {stage.state.message}" for stage in failed))
-    if ended := [stage.name for stage in stages if not stage.state.is_completed()]:
+    states = [(stage.name, stage.state) for stage in stages]
+    if failed := [f"{name} failed: {state.message}" for name, state in states if state and state.is_failed()]:
+        raise ValueError("; ".join(failed))
+    if ended := [name for name, state in states if not (state and state.is_completed())]:
         raise SystemExit(f"{', '.join(ended)} was ended while at work, or dvc was")
     last = stages[-1]
     if last.end_time is not None and last.end_time.timestamp() > written:

@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import torch
 import torch.nn.functional as F
@@ -65,9 +65,7 @@ class Flex:
         """
         if compiled:
             _check(q_BMHD, k_BMHD, v_BMHD)
-        import torch.nn.attention.flex_attention as library
-
-        function: Any = _compiled() if compiled else library.flex_attention
+        function = _compiled() if compiled else _flex_attention()
         q, k, v = (_ordered(x, self.order_BM).transpose(1, 2) for x in (q_BMHD, k_BMHD, v_BMHD))
         return _ordered(function(q, k, v, block_mask=self.blocks).transpose(1, 2), self.back_BM)
 
@@ -146,12 +144,16 @@ def _ordered(x_BMHD: torch.Tensor, order_BM: torch.Tensor) -> torch.Tensor:
     return x_BMHD.flatten(0, 1).index_select(0, (order_BM + offset_B1).flatten()).view_as(x_BMHD)
 
 
+def _flex_attention() -> Callable[..., torch.Tensor]:
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return cast("Callable[..., torch.Tensor]", flex_attention)  # a pair only where it is asked for
+
+
 @cache
 def _compiled() -> Callable[..., torch.Tensor]:
-    import torch.nn.attention.flex_attention as library
-
-    function: Any = library.flex_attention
-    return torch.compile(function, dynamic=False)  # for a CPU, torch 2.8 makes code of varying lengths that fails
+    # not dynamic: for a CPU, torch 2.8 makes code of varying lengths that fails
+    return torch.compile(_flex_attention(), dynamic=False)
 
 
 def _check(*qkv: torch.Tensor) -> None:

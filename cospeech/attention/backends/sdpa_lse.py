@@ -15,13 +15,13 @@ rows, P key rows, S segments.
 import math
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
-from typing import Any, Self
+from typing import Self
 
 import torch
 
 _ABSENT_SCORE = -1e30
 """Added to the score of a key that is not there. Finite, so that a block of absent keys alone makes no NaN."""
-_ATEN: Any = torch.ops.aten
+_ATEN = torch.ops.aten
 _LSE_MULTIPLE = 32
 """CUDA's memory-efficient kernel wants rows of its log-sum-exp at multiples of this."""
 

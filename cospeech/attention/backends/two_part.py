@@ -10,7 +10,7 @@ H heads, D head width, Q query rows and P key rows of segments.
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -86,12 +86,23 @@ class TwoPart(ABC):
         return _Joined.apply(q_XNHD, k_XLHD, v_XLHD, k_PHD, v_PHD, self)
 
 
+class _Context(Protocol):
+    """What `_Joined` remembers between forward and backward."""
+
+    backend: TwoPart
+
+    @property
+    def saved_tensors(self) -> tuple[torch.Tensor, ...]: ...
+
+    def save_for_backward(self, *tensors: torch.Tensor) -> None: ...
+
+
 class _Joined(torch.autograd.Function):
     """Backward works on each part with the output and the denominator of the whole; it uses no atomics on a CPU."""
 
     @staticmethod
     def forward(
-        context: Any,
+        context: _Context,
         q_XNHD: torch.Tensor,
         k_XLHD: torch.Tensor,
         v_XLHD: torch.Tensor,
@@ -115,7 +126,7 @@ class _Joined(torch.autograd.Function):
         return out_FHD.view_as(q_XNHD)
 
     @staticmethod
-    def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(context: _Context, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         q_XNHD, k_XLHD, v_XLHD, k_PHD, v_PHD, out_FHD, lse_FH = context.saved_tensors
         backend: TwoPart = context.backend
         frames, tokens = q_XNHD.shape[:2]

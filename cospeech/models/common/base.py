@@ -1,7 +1,6 @@
 """What every network here is: a diffusers model whose files depend on its weights and configuration alone."""
 
 import json
-from typing import Any, Self
 
 from diffusers.configuration_utils import ConfigMixin
 from diffusers.models.modeling_utils import ModelMixin
@@ -11,10 +10,9 @@ from torch import nn
 class Model(ModelMixin, ConfigMixin):
     """Saves without the folder that it was loaded from, which diffusers would note: equal models give equal bytes."""
 
-    def to(self, *arguments: Any, **options: Any) -> Self:
-        """As every module does it. That of diffusers looks for quantised and offloaded layers first, of which there are
-        none, by libraries whose import takes as long as torch's."""
-        return nn.Module.to(self, *arguments, **options)
+    to = nn.Module.to
+    """As every module does it. That of diffusers looks for quantised and offloaded layers first, of which there are
+    none, by libraries whose import takes as long as torch's."""
 
     def to_json_string(self) -> str:
         config = json.loads(super().to_json_string())

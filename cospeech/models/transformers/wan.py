@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +30,8 @@ from ..common.tensor_record import WindowCondition
 if TYPE_CHECKING:  # with all transformers of diffusers, which take as long as torch
     from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
     from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
+
+Loaded = TypeVar("Loaded")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,9 @@ class WanNet(DenoisingNet):
         config = {name: value for name, value in json.loads(path.read_text()).items() if name != "_name_or_path"}
         path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
-    def _under(self, plan: AttentionPlan | StreamStep | None, *arguments: Any, **named: Any) -> torch.Tensor:
+    def _under(
+        self, plan: AttentionPlan | StreamStep | None, *arguments: torch.Tensor, **named: torch.Tensor
+    ) -> torch.Tensor:
         """The transformer's velocity, (B, C, T, h, w) float32."""
         self.self_attention.plan = plan
         try:
@@ -119,10 +123,10 @@ class _Checkpointed:
     def __init__(self, attention: WanSelfAttention) -> None:
         self.attention = attention
 
-    def __call__(self, block: nn.Module, *arguments: Any) -> Any:
+    def __call__(self, block: nn.Module, *arguments: object) -> object:
         plan = self.attention.plan
 
-        def run(*arguments: Any) -> Any:
+        def run(*arguments: object) -> object:
             before, self.attention.plan = self.attention.plan, plan
             try:
                 return block(*arguments)
@@ -237,7 +241,7 @@ def load_student(source: Path | str, dtype: torch.dtype = torch.float32, hub: bo
     return WanStudent(base if widened else widen(base))
 
 
-def _load(kind: type, source: Path | str, dtype: torch.dtype, hub: bool) -> Any:
+def _load(kind: type[Loaded], source: Path | str, dtype: torch.dtype, hub: bool) -> Loaded:
     """source: a folder, or a name that is fetched only if `hub`."""
     folder = Path(source)
     subfolder = None if folder.is_dir() and not (folder / "transformer").is_dir() else "transformer"
