@@ -108,7 +108,7 @@ async def over_websocket(visitor: Any, sender: Sender) -> None:
     async def take(first: int, now: float) -> None:
         drawing.frames = sender.scene.frames(first, sender.chunk)
         heard = sender.scene.voice(first + LOOK_AHEAD, sender.chunk)
-        await visitor.send_bytes(await asyncio.to_thread(talk.hear, heard))
+        await visitor.send_bytes(await asyncio.to_thread(talk.push, heard))
 
     await sender.hand_out(take)
 
