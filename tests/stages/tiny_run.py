@@ -82,7 +82,7 @@ def _save_curated(workspace: Workspace) -> None:
             "clip": clip, "uri": f"clips/{clip}.mp4", "speaker": speaker, "licence": "CC0-1.0", "consent": "written",
             "split": split, "status": "ok", "reason": None, "sha256": "0" * 64, "width": SIZE, "height": SIZE,
             "fps": FPS, "seconds": FRAMES / FPS, "crop_x": 0, "crop_y": 0, "crop_size": SIZE, "frames": FRAMES,
-            "samples": FRAMES * 640, "ffmpeg": "9.0", "kept": split is not None, "av_offset": 0.0,
+            "samples": FRAMES * 640, "notes": None, "ffmpeg": "9.0", "kept": split is not None, "av_offset": 0.0,
             "reasons": "[]" if split else '["hands_visible: a hand in 0.10 of frames, 0.50 needed"]',
         }
         for clip, speaker, split in PEOPLE
