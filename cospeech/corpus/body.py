@@ -217,7 +217,7 @@ class Actor:
         }
 
     def _finger(self, name: str, hand: Hand) -> np.ndarray:
-        """Rotate a joint relative to its parent. name: fingerF-J.S, joint J of finger F, 1 the thumb."""
+        """Return the rotation of a joint relative to its parent. name: fingerF-J.S, joint J of finger F; 1: thumb."""
         finger, joint, side = int(name[6]), int(name[8]), name[-1]
         arm, curl = self.arms[side], hand.curl[finger - 1]
 

@@ -1,4 +1,4 @@
-"""reports/report.html: one page that works from disk, with everything in it."""
+"""Write reports/report.html: one self-contained page that works from disk."""
 
 from cospeech.report.content import ReportData, gather
 from cospeech.report.page import write_report

@@ -1,16 +1,16 @@
-"""Small charts as SVG text, in the colours of the page."""
+"""Draw small charts as SVG text, in the colours of the page."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 640, 220, 46, 34, 12
 _NAMES = 140
-"""Room at the right for the names of lines."""
+"""Width of the legend at the right."""
 _DASHES = ("", "6 3", "2 3", "8 2 2 2", "1 4")
 
 
 def histogram(values: Sequence[int], low: int, high: int, label: str) -> str:
-    """A bar for each whole number from `low` to `high`; what lies outside is left out. Empty text without values."""
+    """Draw a bar per integer from `low` to `high`, without values outside; return empty text if there are no values."""
     if not values:
         return ""
     counts = Counter(values)
@@ -30,7 +30,7 @@ def histogram(values: Sequence[int], low: int, high: int, label: str) -> str:
 
 
 def lines(curves: Mapping[str, Sequence[float]], low: int, label: str) -> str:
-    """A line for each curve over the whole numbers from `low` on; names at the right. Empty without curves."""
+    """Draw a line per curve over the integers from `low` on, with a legend; return empty text if there is none."""
     values = [value for curve in curves.values() for value in curve]
     if not values:
         return ""

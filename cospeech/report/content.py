@@ -1,4 +1,4 @@
-"""What the report shows, gathered from the files of a run."""
+"""Gather what the report shows from the files of a run."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,8 @@ _MODELS = ("codec", "deformer", "teacher", "student", "motion", "sync")
 
 @dataclass(frozen=True)
 class Refused:
+    """A refused clip."""
+
     clip: str
     uri: str
     reasons: tuple[str, ...]
@@ -31,7 +33,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class ClipVideos:
-    """comparison: of the stretch, all columns in one file. real, student: the whole clip, equally long."""
+    """Videos of one clip. comparison: the evaluated segment, all columns in one file. real, student: the whole clip."""
 
     comparison: Path
     real: Path
@@ -40,9 +42,9 @@ class ClipVideos:
 
 @dataclass(frozen=True)
 class ReportData:
-    """What the page says.
+    """All that the page shows.
 
-    metrics: of reports/metrics.json. rows: a dict a clip and model. offsets: of stretches of the held-out footage,
+    metrics: of reports/metrics.json. rows: one dict per clip and model. offsets: of segments of the held-out footage,
     frames. shifts: model -> mean distance of lips and speech by shift. ablation: rows of reports/ablation.json.
     refused: clips and why. reasons: how many clips each kind refused. params: as written. data: short facts.
     """
@@ -63,7 +65,7 @@ class ReportData:
 def gather(
     workspace: Workspace, metrics: Mapping[str, JSONValue], rows: Sequence[Mapping[str, JSONValue]]
 ) -> ReportData:
-    """Read what the stages before have left, and reports/plots; stages without a report are left out."""
+    """Read the reports of earlier stages and reports/plots; stages without a report are left out."""
     curated, params = Curated.load(workspace.curated), workspace.root / "params.yaml"
     folders = [workspace.stage_report(stage) for stage in STAGE_ORDER]
     refused = [

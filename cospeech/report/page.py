@@ -1,4 +1,4 @@
-"""The report as one HTML file: style, script, pictures and videos inside, nothing fetched."""
+"""Render the report as one HTML file with style, script, images and videos inside; it fetches nothing."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +30,7 @@ _ARROWS = {"higher": "↑", "lower": "↓", "truth": "≈"}
 
 
 def write_report(path: Path, data: ReportData) -> None:
+    """Render the page and write it to `path`."""
     import jinja2
     from markupsafe import Markup
 
@@ -62,12 +63,12 @@ def write_report(path: Path, data: ReportData) -> None:
 
 
 def _titled(by_model: Mapping[str, JSONValue]) -> JSONObject:
-    """The same by title, in the order of the tables."""
+    """Replace model names by titles, in the order of the tables."""
     return {title: by_model[model] for model, title in TITLES.items() if model in by_model}
 
 
 def shown(value: object, measure: Measure | None = None) -> str:
-    """A figure as people read it; a dash where there is none."""
+    """Format a figure for people; a dash if there is none."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -78,13 +79,13 @@ def shown(value: object, measure: Measure | None = None) -> str:
 
 
 def _told(measures: Sequence[Measure], data: ReportData) -> list[Measure]:
-    """Without those that nobody has; the table of what was not measured names them."""
+    """Return the measures that some row has; the table of missing measures names the others."""
     rows = [*(data.metrics[model] for model in TITLES), *paper.ROWS.values(), *data.ablation]
     return [measure for measure in measures if any(row.get(measure.key) is not None for row in rows)]
 
 
 def _headline(metrics: Mapping[str, JSONValue]) -> list[JSONObject]:
-    """Rows of the first table: a model over all clips, with its frames per second where it was timed."""
+    """Return the rows of the first table: one per model over all clips, with frames per second if it was timed."""
     speed = metrics["speed"]
     return [
         {"key": key, "title": title, "values": metrics[key], "fps": speed.get(f"{key}_fps")}

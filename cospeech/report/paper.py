@@ -1,4 +1,4 @@
-"""The paper's figures (arXiv 2510.02617, tables 1 and 2, on an H100), and which of them compare with ours."""
+"""Figures of the paper (arXiv 2510.02617, tables 1 and 2, on an H100), and which of them compare with ours."""
 
 ROWS: dict[str, dict[str, float]] = {
     "paper: teacher as published": {"fps": 1.93, "psnr": 23.89, "ssim": 0.823, "hkc": 0.928, "sync_c": 4.56},
@@ -24,6 +24,6 @@ COMPARES = (
 
 
 def step() -> dict[str, float]:
-    """What the paper loses and wins from its fine-tuned teacher to its student."""
+    """Return the paper's change in PSNR and its speed-up from the fine-tuned teacher to the student."""
     teacher, student = ROWS["paper: teacher fine-tuned"], ROWS["paper: student (+ region loss)"]
     return {"psnr": student["psnr"] - teacher["psnr"], "ratio": student["fps"] / teacher["fps"]}

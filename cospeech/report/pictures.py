@@ -1,4 +1,4 @@
-"""Pictures and videos as data addresses, small enough for one page."""
+"""Embed images and videos as data URLs, small enough for one page."""
 
 import base64
 import io
@@ -7,12 +7,12 @@ from pathlib import Path
 from PIL import Image
 
 WIDTH, HEIGHT = 1120, 1400
-"""Greatest size of a picture, pixels."""
+"""Maximum size of an image, pixels."""
 _QUALITY = 78
 
 
 def embed(path: Path) -> str:
-    """A video as it is; a picture as WebP, made smaller where it is larger than a page shows."""
+    """Return a data URL: a video as it is, an image as WebP, shrunk to the maximum size."""
     if path.suffix == ".mp4":
         return _address("video/mp4", path.read_bytes())
     with Image.open(path) as opened:
