@@ -12,6 +12,7 @@ from cospeech.corpus.script import SCRIPT
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m cospeech.corpus", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for manifest.csv and clips/")
     parser.add_argument("--only", nargs="*", metavar="CLIP", help="render only these clips; the manifest lists all")

@@ -235,7 +235,7 @@ class Actor:
         return rotation(arm.palm, hand.spread * (3.4 - finger) * 0.11 * outward) @ bent
 
     def rest_parameters(self) -> np.ndarray:
-        """(B, 4, 4) of the body at rest."""
+        """Return the parameters (B, 4, 4) of the body at rest."""
         parameters = np.tile(np.eye(4), (len(self.bones), 1, 1))
         parameters[:, :3, :3] = self._rest_poses[:, :3, :3]
         root = self._order()[0]

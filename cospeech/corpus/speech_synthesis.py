@@ -33,6 +33,7 @@ class Speech:
 
     @property
     def seconds(self) -> float:
+        """Length of the speech."""
         return len(self.samples) / SAMPLE_RATE
 
 

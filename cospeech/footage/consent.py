@@ -69,6 +69,7 @@ class Revocation:
 
     @property
     def sentence(self) -> str:
+        """The reason for the ledger."""
         return f"consent: revoked on {self.day}" + (f" ({self.reason})" if self.reason else "")
 
 

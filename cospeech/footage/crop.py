@@ -22,6 +22,7 @@ class Crop:
     size: int
 
     def cut(self, frame: np.ndarray) -> np.ndarray:
+        """Return the square of a frame (H, W, 3)."""
         return frame[self.y : self.y + self.size, self.x : self.x + self.size]
 
 

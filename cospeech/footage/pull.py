@@ -29,6 +29,7 @@ class PullResult:
 
     @property
     def sentence(self) -> str:
+        """A summary in one line."""
         failed = "".join(f"; {uri}: {reason}" for uri, reason in self.failed.items())
         return f"{len(self.new)} new videos, {len(self.known)} known, {len(self.failed)} failed{failed}"
 

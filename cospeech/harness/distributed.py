@@ -40,6 +40,7 @@ class ProcessGroup:
 
     @property
     def is_main(self) -> bool:
+        """Whether this is rank 0."""
         return self.rank == 0
 
     def shard(self, items: Items) -> Items:

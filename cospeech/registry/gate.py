@@ -64,10 +64,12 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
+        """Whether the rule is met."""
         return self.problem is None and (self.low is None or self.low > self.rule.margin)
 
     @property
     def sentence(self) -> str:
+        """The outcome in words, for reasons."""
         name = self.rule.measure
         if self.problem is not None:
             return f"{name}: {self.problem}"

@@ -141,7 +141,7 @@ def test_params_name_models_that_are_missing() -> None:
     from cospeech.config.footage import Audio
 
     good = dict.fromkeys(("features_model", "recogniser", "language", "word_aligner", "phone_recogniser"))
-    with pytest.raises(ValueError, match="features is whisper but features_model is null"):
+    with pytest.raises(ValueError, match=r"whisper.*features_model"):
         Audio(features="whisper", hub=False, **good)
-    with pytest.raises(ValueError, match="recogniser is null"):
+    with pytest.raises(ValueError, match="recogniser"):
         Audio(features="none", hub=False, **{**good, "word_aligner": "folder"})

@@ -130,7 +130,7 @@ def test_a_promotion_killed_in_the_middle_leaves_the_old_model_whole(
 
 
 def test_what_a_folder_lacks_is_not_told_of_s3(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"v0009/version\.json: no such file or directory$"):
+    with pytest.raises(ValueError, match=r"v0009/version\.json"):
         Registry(str(tmp_path / "models/registry"), None).index("v0009")
 
 
