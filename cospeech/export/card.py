@@ -56,10 +56,10 @@ def provenance(
 ) -> JSONObject:
     """Return the export's provenance.json.
 
-    It holds hashes of the weights and code in `folder` and of `inputs` (name -> file), every training clip with source,
-    hash, licence and consent, and the measured metrics.
+    It holds hashes of all files in `folder` and of `inputs` (name -> file), every training clip with source, hash,
+    licence and consent, and the measured metrics.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix in (".safetensors", ".json", ".py"))
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
     columns = ["clip", "uri", "sha256", "speaker", "licence", "consent"]
     training = training_clips(curated)
     return {

@@ -12,8 +12,8 @@ from cospeech.provenance.identity import Identity, SigningKey, VerifyingKey, pri
 from cospeech.utils.json_types import JSONObject, JSONValue
 
 RECORD, SIGNATURE = "provenance.json", "provenance.sig.json"
-HASHED = (".safetensors", ".json", ".py")
-"""Suffixes of the files that the record must list."""
+KINDS = (".json", ".md", ".py", ".safetensors")
+"""What an export is made of. Python runs bytecode and shared objects in place of the source beside them, unread."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +53,71 @@ def read_record(folder: Path) -> JSONObject:
     record = folder / RECORD
     if not record.is_file():
         raise ValueError(f"{folder}: not an export, {RECORD} is missing")
-    return read_json(record)
+    claims = read_json(record)
+    if not isinstance(claims, dict):
+        raise ValueError(f"{folder}: not an export, {RECORD} is no JSON object")
+    return claims
+
+
+def _listed(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file by its name, as the record says."""
+    listed = read_record(folder).get("files")
+    if not isinstance(listed, dict):
+        raise ValueError(f"{folder}: not an export, {RECORD} lists no files")
+    return listed
 
 
 def check_bundle(folder: Path) -> BundleCheck:
-    """Verify the signature of the record, and the hashes of the files that it lists.
+    """Verify the signature of the record, and that the folder holds the files that it lists and nothing else.
 
     Raises:
         ValueError: the folder has no record.
     """
     claims = read_record(folder)
     signer, problems = _check_signature(folder)
-    listed = claims["files"]
-    for name, digest in listed.items():
+    return BundleCheck([*problems, *check_files(folder)], signer, claims)
+
+
+def check_files(folder: Path) -> list[str]:
+    """List what keeps the folder from being the files of its record, whole and alone: a sentence each.
+
+    Raises:
+        ValueError: the folder has no record.
+    """
+    listed = _listed(folder)
+    there = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
+    found = [(name, _problem(name, there.get(name), listed)) for name in dict.fromkeys([*listed, *there])]
+    return [f"{name}: {problem}" for name, problem in found if problem]
+
+
+def listed_files(folder: Path) -> list[str]:
+    """List the names of the record's files, each found whole; what else lies in the folder does not matter.
+
+    Raises:
+        ValueError: there is no record, or a file is missing, has changed or is of a kind that no export has.
+    """
+    listed, inside = _listed(folder), folder.resolve()
+    for name in listed:
         path = folder / name
-        if not path.is_file():
-            problems.append(f"{name}: missing")
-        elif file_digest(path) != digest:
-            problems.append(f"{name}: changed since it was signed")
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.suffix in HASHED}
-    problems += [f"{name}: not listed in {RECORD}" for name in sorted(present - set(listed) - {RECORD, SIGNATURE})]
-    return BundleCheck(problems, signer, claims)
+        problem = _problem(name, path if path.resolve() == inside / name and path.exists() else None, listed)
+        if problem:
+            raise ValueError(f"{folder}: {name}: {problem}; export the model anew (dvc repro export)")
+    return list(listed)
+
+
+def _problem(name: str, path: Path | None, listed: Mapping[str, str]) -> str | None:
+    """path: None if it is missing."""
+    if path is None:
+        return "missing"
+    if path.is_symlink():
+        return "a link, and an export has none"
+    if name in (RECORD, SIGNATURE) or (path.is_dir() and name not in listed):
+        return None
+    if not path.is_file() or path.suffix not in KINDS:
+        return f"of a kind that no export has ({', '.join(KINDS)})"
+    if name not in listed:
+        return f"not listed in {RECORD}"
+    return None if file_digest(path) == listed[name] else "changed since it was signed"
 
 
 def _check_signature(folder: Path) -> tuple[str | None, list[str]]:

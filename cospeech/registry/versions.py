@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from cospeech.footage.storage import explain_errors
 from cospeech.harness.files import atomic_path, file_digest, value_digest
+from cospeech.provenance.bundle import RECORD, SIGNATURE, check_bundle, check_files, listed_files
 from cospeech.utils.json_types import JSONObject, JSONValue
 
 if TYPE_CHECKING:
@@ -104,38 +105,50 @@ class Registry:
             return dict(json.loads(self._fs.cat_file(place)))
 
     def fetch(self, version: str, folder: Path) -> None:
-        """Copy a version to the new folder `folder`, atomically.
+        """Copy the export of a version to the new folder `folder`, atomically.
 
         Raises:
-            ValueError: the folder exists, or a file is missing or differs from what was promoted.
+            ValueError: the folder exists, a file is missing or differs from what was promoted, or the whole is not the
+                export of its own provenance.json.
         """
         if folder.exists():
             raise ValueError(f"{folder}: already exists and will not be overwritten; name a new folder")
-        files = self.index(version)["files"]
+        digests, listed = self.index(version)["files"], self.provenance(version)["files"]
         with atomic_path(folder) as temporary:
-            for name, digest in files.items():
-                target, place = temporary / name, self._at(VERSION, version, name)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with explain_errors(place, _SETTING), self._fs.open(place, "rb") as remote, target.open("wb") as local:
-                    shutil.copyfileobj(remote, local, 1 << 20)
-                if file_digest(target) != digest:
-                    raise ValueError(f"{place}: its hash differs from the promoted file's; roll back")
+            for name in (RECORD, SIGNATURE, *listed):
+                if name in digests:
+                    self._fetch_file(version, name, digests[name], temporary)
+            problems = check_bundle(temporary).problems if SIGNATURE in digests else check_files(temporary)
+            if problems:
+                raise ValueError(f"{self.location}, {version}: {'; '.join(problems[:3])}; roll back")
+
+    def _fetch_file(self, version: str, name: str, digest: str, folder: Path) -> None:
+        target, place = folder / name, self._at(VERSION, version, name)
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"{self.location}, {version}: a file named {name!r} leaves the folder; roll back")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with explain_errors(place, _SETTING), self._fs.open(place, "rb") as remote, target.open("wb") as local:
+            shutil.copyfileobj(remote, local, 1 << 20)
+        if file_digest(target) != digest:
+            raise ValueError(f"{place}: its hash differs from the promoted file's; roll back")
 
     # writing
 
     def promote(self, bundle: Path, entry: Mapping[str, JSONValue], more: Mapping[str, Path] | None = None) -> str:
-        """Copy `bundle` as a new version and put it into production; return the version.
+        """Copy the files that the record of `bundle` lists as a new version in production; return the version.
 
         Args:
             entry: when, reason and other data for the history.
             more: further files to copy, name -> path.
 
         Raises:
-            ValueError: the registry cannot be written.
+            ValueError: a listed file is missing or has changed, or the registry cannot be written.
         """
         state = self.state()
         version = f"v{len(state.versions('promoted')) + 1:04d}"
-        files = {path.relative_to(bundle).as_posix(): path for path in bundle.rglob("*") if _belongs(path)}
+        files = {name: bundle / name for name in (RECORD, *listed_files(bundle))}
+        if (bundle / SIGNATURE).is_file():
+            files[SIGNATURE] = bundle / SIGNATURE
         self._upload({**files, **(more or {})}, version, {**entry, "digest": weights_digest(bundle)})
         added = {**entry, "action": "promoted", "version": version, "previous": state.production}
         self._save(replace(state, production=version, history=(*state.history, added)))
@@ -200,7 +213,3 @@ def weights_digest(bundle: Path) -> str:
     """Return a digest of the weights alone: equal for two exports that generate the same, whatever their metadata."""
     files = sorted(bundle.rglob("*.safetensors"))
     return value_digest([[path.relative_to(bundle).as_posix(), file_digest(path)] for path in files])
-
-
-def _belongs(path: Path) -> bool:
-    return path.is_file() and "__pycache__" not in path.parts and path.name != INDEX

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from cospeech.footage.consent import Revocation, save_revocations
+from cospeech.harness.files import file_digest, read_json, write_json
 from cospeech.harness.workspace import Workspace
+from cospeech.provenance.bundle import check_bundle, sign_bundle
+from cospeech.provenance.identity import load_identity
 from cospeech.registry.service import known_decision, promote_export, roll_back, unusable_versions
 from cospeech.registry.versions import Registry
 from tests.helpers.s3 import S3Server
@@ -22,9 +25,12 @@ ENTRY = {"when": "2026-01-02T03:04:05+00:00", "reason": "better"}
 def bundle(root: Path, content: str, files: int = 3, clip: str = "ann-1") -> Path:
     folder = root / "models/export"
     (folder / "student").mkdir(parents=True, exist_ok=True)
+    digests = {}
     for index in range(files):
-        (folder / f"student/part{index}.safetensors").write_text(f"{content} {index}" * 50)
-    record = {"name": "m", "training_clips": [{"clip": clip, "sha256": clip[0] * 64}], "files": {}}
+        name = f"student/part{index}.safetensors"
+        (folder / name).write_text(f"{content} {index}" * 50)
+        digests[name] = file_digest(folder / name)
+    record = {"name": "m", "training_clips": [{"clip": clip, "sha256": clip[0] * 64}], "files": digests}
     (folder / "provenance.json").write_text(json.dumps(record))
     (folder / "student/__pycache__").mkdir(exist_ok=True)
     (folder / "student/__pycache__/x.pyc").touch()
@@ -79,6 +85,40 @@ def test_a_damaged_version_is_not_fetched(registry: Registry, tmp_path: Path) ->
     with pytest.raises(ValueError, match="hash differs"):
         registry.fetch("v0001", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["../../../pwned.safetensors", "student/part0.so"])
+def test_a_version_that_is_no_export_is_not_fetched(tmp_path: Path, name: str) -> None:
+    """Whoever writes to the registry writes its hashes too."""
+    registry = Registry.at("models/registry", None, tmp_path)
+    registry.promote(bundle(tmp_path, "one"), ENTRY)
+    folder = tmp_path / "models/registry/versions/v0001"
+    target = folder / name
+    target.write_text("pwned")
+    record = read_json(folder / "provenance.json")
+    write_json(folder / "provenance.json", record | {"files": record["files"] | {name: file_digest(target)}})
+    index = read_json(folder / "version.json")
+    for each in (name, "provenance.json"):
+        index["files"][each] = file_digest(folder / each)
+    write_json(folder / "version.json", index)
+    with pytest.raises(ValueError, match=r"leaves the folder|of a kind that no export has"):
+        registry.fetch("v0001", tmp_path / "a/b/out")
+    assert [path for path in tmp_path.rglob("pwned.*") if path != target.resolve()] == []
+    assert not (tmp_path / "a/b/out").exists()
+
+
+def test_what_was_promoted_verifies_when_it_is_fetched(tmp_path: Path) -> None:
+    """With the measures that lie beside it in the registry, and without what Python wrote into the export."""
+    workspace, registry = Workspace(tmp_path), Registry.at("models/registry", None, tmp_path)
+    sign_bundle(bundle(tmp_path, "one"), load_identity(tmp_path / "signing", None, None))
+    write_json(workspace.metrics, {"student": {}})
+    registry.fetch(promote_export(registry, workspace, "better", {}), tmp_path / "out")
+    assert check_bundle(tmp_path / "out").problems == []
+    part = workspace.model("export") / "student/part1.safetensors"
+    part.write_text("other weights")
+    with pytest.raises(ValueError, match=r"part1\.safetensors: changed since"):
+        promote_export(registry, workspace, "better", {})
+    assert registry.state().production == "v0001"
 
 
 CHILD = """
