@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from cospeech.harness.files import file_digest, read_json, write_json
-from cospeech.provenance.identity import Identity, SigningKey, VerifyingKey, private_key
+from cospeech.provenance.identity import Identity, Signer, SigningKey, VerifyingKey, private_key
 from cospeech.utils.json_types import JSONObject, JSONValue
 
 RECORD, SIGNATURE = "provenance.json", "provenance.sig.json"
@@ -20,12 +20,12 @@ KINDS = (".json", ".md", ".py", ".safetensors")
 class BundleCheck:
     """The result of verifying an export.
 
-    problems: sentences; empty if the export is intact. signer: common name of the signing certificate; None if the
-    signature is absent or invalid. claims: the record.
+    problems: sentences; empty if the export is intact. signer: None if the signature is absent or invalid. claims: the
+    record.
     """
 
     problems: list[str]
-    signer: str | None
+    signer: Signer | None
     claims: Mapping[str, JSONValue]
 
 
@@ -120,9 +120,9 @@ def _problem(name: str, path: Path | None, listed: Mapping[str, str]) -> str | N
     return None if file_digest(path) == listed[name] else "changed since it was signed"
 
 
-def _check_signature(folder: Path) -> tuple[str | None, list[str]]:
+def _check_signature(folder: Path) -> tuple[Signer | None, list[str]]:
     from cryptography import x509
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
     path = folder / SIGNATURE
     if not path.is_file():
@@ -139,10 +139,9 @@ def _check_signature(folder: Path) -> tuple[str | None, list[str]]:
         )
     except InvalidSignature:
         return None, [f"{RECORD}: changed since it was signed"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
         return None, [f"{SIGNATURE}: not a valid signature file ({error})"]
-    names = chain[0].subject.get_attributes_for_oid(x509.oid.NameOID.COMMON_NAME)
-    return str(names[0].value) if names else chain[0].subject.rfc4514_string(), []
+    return Signer.of(chain[0]), []
 
 
 def _sign(key: SigningKey, data: bytes) -> bytes:

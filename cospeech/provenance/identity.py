@@ -61,6 +61,29 @@ class Identity:
         raise ValueError(f"provenance.key is a {type(key).__name__}; use Ed25519, ECDSA (P-256, P-384) or RSA")
 
 
+@dataclass(frozen=True)
+class Signer:
+    """Whose certificate signed. name: as the certificate says, which anybody can have one say. fingerprint: SHA-256 of
+    the certificate, 64 hex digits; nobody else can sign under it."""
+
+    name: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, certificate: "Certificate") -> "Signer":
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.x509.oid import NameOID
+
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        name = str(names[0].value) if names else certificate.subject.rfc4514_string()
+        return cls(name, certificate.fingerprint(SHA256()).hex())
+
+    def __str__(self) -> str:
+        if self.name.startswith(_OWNER):
+            return f"a project's own key, which proves nothing about who (fingerprint {self.fingerprint})"
+        return f"a certificate that says {self.name!r} (fingerprint {self.fingerprint})"
+
+
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384"}
 
 

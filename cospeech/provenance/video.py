@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 from cospeech.harness.clip_cache import ClipStore
 from cospeech.harness.files import atomic_path, file_digest, value_digest
-from cospeech.provenance.identity import Identity
+from cospeech.provenance.cose import signing_certificate
+from cospeech.provenance.identity import Identity, Signer
 from cospeech.utils.json_types import JSONObject, JSONValue
 
 CLAIMS = "org.cospeech.generation"
@@ -21,12 +23,12 @@ COMPOSITE = _SOURCES + "compositeWithTrainedAlgorithmicMedia"
 class Credentials:
     """The credentials of a video.
 
-    claims: as given to `sign_video`. signer: common name. problems: findings of the validator, without "the signer is
-    not on a public trust list"; empty: no byte was changed.
+    claims: as given to `sign_video`. problems: findings of the validator, without "the signer is not on a public trust
+    list"; empty: no byte was changed.
     """
 
     claims: Mapping[str, JSONValue]
-    signer: str
+    signer: Signer
     problems: list[str]
 
 
@@ -82,15 +84,22 @@ def read_credentials(path: Path) -> Credentials | None:
         ValueError: it is not a readable mp4.
     """
     import c2pa
+    from cryptography import x509
 
     try:
         with c2pa.Reader(str(path)) as reader:
-            read = json.loads(reader.json())
+            read, store = json.loads(reader.json()), BytesIO()
+            label = read["active_manifest"]
+            reader.resource_to_stream(f"self#jumbf=/c2pa/{label}/c2pa.signature", store)
     except c2pa.C2paError.ManifestNotFound:
         return None
     except c2pa.C2paError as error:
         raise ValueError(f"{path}: its credentials cannot be read: {error}") from error
-    active = read["manifests"][read["active_manifest"]]
+    try:
+        signer = Signer.of(x509.load_der_x509_certificate(signing_certificate(store.getvalue(), label)))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    active = read["manifests"][label]
     claims: JSONObject = next((each["data"] for each in active["assertions"] if each["label"] == CLAIMS), {})
     failures = read.get("validation_results", {}).get("activeManifest", {}).get("failure", [])
     problems = [
@@ -98,4 +107,4 @@ def read_credentials(path: Path) -> Credentials | None:
         for each in failures
         if each["code"] != "signingCredential.untrusted"
     ]
-    return Credentials(claims, str(active.get("signature_info", {}).get("common_name")), problems)
+    return Credentials(claims, signer, problems)

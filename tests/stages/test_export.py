@@ -141,7 +141,8 @@ def test_the_signature_vouches_for_every_file(exported: Workspace, tmp_path: Pat
     shutil.copytree(exported.model("export"), folder)
     checked = check_bundle(folder)
     assert checked.problems == []
-    assert checked.signer == "cospeech project, signing"
+    assert checked.signer is not None
+    assert checked.signer.name == "cospeech project, signing"
     (folder / "student/config.json").write_text("{}")
     (folder / "more.py").touch()
     problems = {problem.split(":")[0] for problem in check_bundle(folder).problems}
