@@ -1,6 +1,5 @@
 """A picture file to a person who can talk: found, checked, cropped to the square that the model knows."""
 
-import warnings
 from contextlib import closing
 from pathlib import Path
 
@@ -8,7 +7,8 @@ import numpy as np
 
 from cospeech.footage.crop import Crop, find_crop, shows_face
 from cospeech.inference.conditioning import Person
-from cospeech.inference.errors import InputError
+from cospeech.inference.errors import InputError, checking_input
+from cospeech.media import read_picture
 from cospeech.pose import skeleton as sk
 from cospeech.pose.detectors import Detector
 from cospeech.pose.faces import count_faces
@@ -17,10 +17,6 @@ from cospeech.pose.track import PoseTrack
 
 LEAST = 128
 """Pixels a side of the square that shows the person, at least: below, no face can be told."""
-LARGEST = 2048
-"""Pixels of a picture's longer side; larger ones are reduced to it."""
-_MOST_PIXELS = 178_956_970
-"""Above, Pillow refuses by itself."""
 _HANDS = (("left", sk.LEFT_HAND), ("right", sk.RIGHT_HAND))
 _WHOLE = 0.8
 """Share of a hand's points that must be in the picture."""
@@ -37,41 +33,15 @@ def read_portrait(path: str | Path, detector: Detector | None = None) -> Person:
     Raises:
         InputError: not a picture, too small, nobody, several faces, shoulders or hands not in it.
     """
-    picture = read_picture(Path(path))
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    with checking_input():
+        picture = read_picture(path.read_bytes(), str(path))
     if detector is not None:
         return find_person(picture, detector, str(path))
     with closing(MediaPipeDetector(MediaPipeOptions())) as own:
         return find_person(picture, own, str(path))
-
-
-def read_picture(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8 RGB, its longer side at most `LARGEST`; what is transparent is white.
-
-    Raises:
-        InputError: absent, no picture, damaged, or beyond 178 million pixels.
-    """
-    from PIL import Image, ImageOps
-
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we have a limit of our own
-            with Image.open(path) as image:
-                width, height = image.size
-                if width * height > _MOST_PIXELS:
-                    raise InputError(f"{path}: {width} x {height} pixels are more than {_MOST_PIXELS // 10**6} million")
-                image.draft("RGB", (LARGEST, LARGEST))  # a JPEG need not be unpacked in full
-                upright = ImageOps.exif_transpose(image)
-                upright.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS, reducing_gap=2.0)
-                rgba = upright.convert("RGBA")
-    except Image.DecompressionBombError:
-        raise InputError(f"{path}: has more than {_MOST_PIXELS // 10**6} million pixels; make it smaller") from None
-    except (OSError, SyntaxError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not a picture that can be read ({error})") from error
-    return np.array(Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB"))
 
 
 def find_person(picture: np.ndarray, detector: Detector, name: str) -> Person:

@@ -2,7 +2,7 @@
 
 from cospeech.media.container import open_media, sound_frames, sound_streams
 from cospeech.media.downmix import Downmix
-from cospeech.media.images import contact_sheet, save_png
+from cospeech.media.images import contact_sheet, read_picture, save_png
 from cospeech.media.sound import DecodedSpeech, decode_speech, read_speech, write_speech
 from cospeech.media.video import (
     SourceInfo,
@@ -29,6 +29,7 @@ __all__ = [
     "open_media",
     "probe",
     "read_frames",
+    "read_picture",
     "read_speech",
     "sample_frames",
     "save_png",

@@ -8,7 +8,10 @@ class Limits:
     """Limits per visitor; a request or talk that exceeds one is refused or ended with a message that names it."""
 
     picture_bytes: int = 10_000_000
-    picture_pixels: int = 40_000_000
+    picture_pixels: int = 25_000_000
+    """More than a telephone's 24 million; unpacked they take a quarter of a gigabyte for a moment."""
+    picture_seconds: float = 15
+    """For a picture to be decoded."""
     people: int = 100
     """Uploaded pictures kept at the same time; the oldest is dropped first."""
     people_seconds: float = 1800

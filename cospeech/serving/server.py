@@ -4,8 +4,8 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from cospeech.serving.app import make_app
 from cospeech.serving.auth import Token, check_token
 from cospeech.serving.gallery import Gallery
 from cospeech.serving.limits import Limits
+from cospeech.serving.picture_reader import NAME, read_apart
 from cospeech.serving.portraits import Portrait
 from cospeech.serving.queue import TalkQueue
 from cospeech.serving.session import ServerState
@@ -79,9 +80,10 @@ def serve(
         raise InputError(f"--chunk is {chunk}; it must be at least 1")
     torch.set_num_threads(1)  # a talk has its own threads
     keep_freed_memory()
+    find = partial(find_person_in, limits=limits)
     for someone in people[:1]:
-        warm_up(speaker, find_person_in(someone.picture), chunk)
-    gallery, queue = Gallery(people, find_person_in, limits), TalkQueue(talks, limits.waiting)
+        warm_up(speaker, find(someone.picture), chunk)
+    gallery, queue = Gallery(people, find, limits), TalkQueue(talks, limits.waiting)
     state = ServerState(speaker, gallery, queue, limits, origin, chunk)
     with open_socket(address) as listening, suppress(KeyboardInterrupt):
         opened = replace(address, port=listening.getsockname()[1])
@@ -131,30 +133,22 @@ def open_socket(address: Address) -> socket.socket:
         raise InputError(f"{address} cannot be opened ({error.strerror}); try another --port or --host") from error
 
 
-def find_person_in(picture: bytes) -> Person:
+def find_person_in(picture: bytes, limits: Limits) -> Person:
     """Find the person in a picture file.
 
     Raises:
         ValueError: it is not a picture, or does not show one person who can talk.
     """
-    from cospeech.inference.portrait import find_person, read_picture
+    from cospeech.inference.portrait import find_person
     from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
 
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "picture"
-        path.write_bytes(picture)
-        try:
-            pixels = read_picture(path)
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(path), _NAME)) from error
+    pixels = read_apart(picture, limits)
     detector = MediaPipeDetector(MediaPipeOptions())
     try:
-        return find_person(pixels, detector, _NAME)
+        return find_person(pixels, detector, NAME)
     finally:
         detector.close()
 
 
 _CONNECTIONS = 64
 """Connections for pages and pictures, in addition to talks and the queue."""
-_NAME = "the picture"
-"""How messages call an uploaded picture."""

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from cospeech.inference.errors import InputError
-from cospeech.inference.portrait import LARGEST, read_picture, read_portrait
+from cospeech.inference.portrait import read_portrait
 from cospeech.media import iter_frames
+from cospeech.media.images import LARGEST
 from cospeech.pose import skeleton as sk
 from cospeech.pose.mediapipe import MediaPipeDetector, MediaPipeOptions
 
@@ -60,20 +61,6 @@ def test_a_huge_picture_is_reduced(tmp_path: Path, detector: MediaPipeDetector, 
     assert person.picture.shape == (LARGEST, LARGEST, 3)
 
 
-def test_pictures_are_upright_opaque_and_coloured(tmp_path: Path) -> None:
-    picture = np.zeros((40, 20, 3), np.uint8)
-    picture[:10] = (200, 10, 10)
-    exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was turned: shown, the first row is the right column
-    shown = read_picture(save(tmp_path, picture, "turned.png", exif=exif))
-    assert shown.shape == (20, 40, 3)
-    np.testing.assert_array_equal(shown[:, -1], np.broadcast_to([200, 10, 10], (20, 3)))
-    grey = read_picture(save(tmp_path, picture[..., 0], "grey.png"))
-    assert grey.shape == (40, 20, 3)
-    clear = np.zeros((8, 8, 4), np.uint8)
-    np.testing.assert_array_equal(read_picture(save(tmp_path, clear, "clear.png")), np.full((8, 8, 3), 255))
-
-
 def two_people(picture: np.ndarray) -> np.ndarray:
     return np.concatenate([picture, picture[:, ::-1]], 1)
 
@@ -105,16 +92,9 @@ def test_what_cannot_be_used_says_why(
     assert str(path) in str(caught.value)
 
 
-def test_files_that_are_no_pictures(tmp_path: Path, somebody: np.ndarray) -> None:
+def test_files_that_are_no_pictures(tmp_path: Path, detector: MediaPipeDetector) -> None:
     with pytest.raises(InputError, match="no such file"):
-        read_picture(tmp_path / "absent.png")
+        read_portrait(tmp_path / "absent.png", detector)
     (tmp_path / "text.png").write_text("not a picture")
-    with pytest.raises(InputError, match="not a picture that can be read"):
-        read_picture(tmp_path / "text.png")
-    whole = save(tmp_path, somebody, "cut.jpg").read_bytes()
-    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="not a picture that can be read"):
-        read_picture(tmp_path / "cut.jpg")
-    Image.new("1", (20000, 10001)).save(tmp_path / "vast.png")
-    with pytest.raises(InputError, match="178 million"):
-        read_picture(tmp_path / "vast.png")
+    with pytest.raises(InputError, match=r"text\.png: not a picture that can be read"):
+        read_portrait(tmp_path / "text.png", detector)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from cospeech.inference.speaker import Person, Speaker
+from cospeech.media import read_picture
 from cospeech.serving.gallery import Gallery
 from cospeech.serving.limits import Limits
 from cospeech.serving.portraits import Portrait
@@ -29,7 +30,7 @@ PICTURE = png(somebody().picture)
 
 def find(picture: bytes) -> Person:
     """The same person in every picture; nobody in a black one."""
-    if not cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR).any():
+    if not read_picture(picture, "the picture", LIMITS.picture_pixels).any():
         raise ValueError("the picture: no face is found in it")
     return somebody()
 

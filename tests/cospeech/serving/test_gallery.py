@@ -10,6 +10,7 @@ from cospeech.footage.consent import Revocation
 from cospeech.harness.files import file_digest
 from cospeech.media import save_png, write_video
 from cospeech.serving.gallery import Gallery
+from cospeech.serving.limits import Limits
 from cospeech.serving.portraits import Portrait, load_portraits
 from cospeech.serving.server import find_person_in
 from tests.cospeech.serving.scene import LIMITS, PICTURE, find, png
@@ -94,16 +95,23 @@ async def test_what_is_brought_is_kept_for_a_while_and_bounded() -> None:
         await gallery.person(others[1])
 
 
-def test_what_is_wrong_with_a_picture_is_said_without_paths() -> None:
-    with pytest.raises(ValueError, match=r"^the picture: "):
-        find_person_in(b"nothing")
-    with pytest.raises(ValueError, match=r"^the picture: 64 x 64 pixels"):
-        find_person_in(png(np.zeros((64, 64, 3), np.uint8)))
-    with pytest.raises(ValueError, match=r"^the picture: .*face"):
-        find_person_in(png(np.full((300, 300, 3), 90, np.uint8)))
+def test_what_is_wrong_with_a_picture_is_said() -> None:
+    for data, message in (
+        (b"nothing", "^the picture: "),
+        (png(np.zeros((64, 64, 3), np.uint8)), "^the picture: 64 x 64 pixels"),
+        (png(np.full((300, 300, 3), 90, np.uint8)), "^the picture: .*face"),
+        (png(np.zeros((800, 800), np.uint8)), r"^the picture: 800 x 800 pixels, 0\.64 million; at most 0\.5 million"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            find_person_in(data, LIMITS)
+    with pytest.raises(ValueError, match="within 0 s"):
+        find_person_in(PICTURE, replace(LIMITS, picture_seconds=0))
 
 
-def test_a_person_of_the_corpus_is_found(repository: Path) -> None:
-    person = find_person_in(next(each.picture for each in load_portraits(repository / "data/demo", [])))
+def test_a_person_of_the_corpus_is_found(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In pictures that this process, where talks are drawn, does not decode."""
+    offered = next(each.picture for each in load_portraits(repository / "data/demo", []))
+    monkeypatch.setattr("PIL.Image.open", lambda *_, **__: pytest.fail("decoded where talks are drawn"))
+    person = find_person_in(offered, Limits())
     assert person.picture.shape == (256, 256, 3)
     assert person.confidence.mean() > 0.5
