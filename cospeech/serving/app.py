@@ -6,8 +6,9 @@ from urllib.parse import parse_qs
 import anyio
 from fastapi import FastAPI, Request, WebSocket
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.requests import ClientDisconnect
 
-from cospeech.serving.auth import COOKIE, ENTRANCE, AuthMiddleware, Token
+from cospeech.serving.auth import COOKIE, ENTRANCE, AuthMiddleware, Token, seen_over_https
 from cospeech.serving.limits import Limits
 from cospeech.serving.session import ServerState, run_session
 
@@ -19,6 +20,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _FORM = "enter.html"
+_FORM_BYTES = 1000
 _UPLOADS = 4
 """Uploads that are read at the same time."""
 
@@ -28,7 +30,7 @@ def make_app(state: ServerState, token: Token) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(AuthMiddleware, token=token)
     _add_page(app)
-    _add_entrance(app, token)
+    _add_entrance(app, token, state.limits)
     _add_people(app, state)
 
     @app.websocket("/talk")
@@ -47,7 +49,7 @@ def _add_page(app: FastAPI) -> None:
         app.add_api_route(address, lambda answer=answer: answer, response_class=Response)
 
 
-def _add_entrance(app: FastAPI, token: Token) -> None:
+def _add_entrance(app: FastAPI, token: Token, limits: Limits) -> None:
     form = (_PAGE / _FORM).read_text(encoding="utf-8")
 
     @app.get(ENTRANCE)
@@ -56,12 +58,16 @@ def _add_entrance(app: FastAPI, token: Token) -> None:
 
     @app.post(ENTRANCE)
     async def enter(request: Request) -> Response:
-        given = parse_qs((await _body(request, 1000)).decode(errors="replace")).get("token", [""])[0]
+        try:
+            body = await _body(request, _FORM_BYTES, limits.request_seconds)
+        except (TimeoutError, ValueError) as error:
+            return JSONResponse({"error": str(error)}, 400)
+        given = parse_qs(body.decode(errors="replace")).get("token", [""])[0]
         if not token.is_secret(given):
             await anyio.sleep(1)
             return Response(form.replace("{problem}", "That is not the token."), 401, media_type=_TYPES[".html"])
         answer = RedirectResponse("/", 303)
-        secure = request.url.scheme == "https"
+        secure = seen_over_https(request.headers["origin"])
         answer.set_cookie(COOKIE, token.cookie, httponly=True, samesite="strict", secure=secure)
         return answer
 
@@ -83,11 +89,10 @@ def _add_people(app: FastAPI, state: ServerState) -> None:
     async def bring(request: Request) -> Response:
         try:
             async with uploads:
-                with anyio.fail_after(limits.upload_seconds):
-                    data = await _body(request, limits.picture_bytes)
+                data = await _body(request, limits.picture_bytes, limits.upload_seconds)
             return JSONResponse({"id": await state.gallery.add(data)})
-        except TimeoutError:
-            return JSONResponse({"error": f"the picture did not arrive within {limits.upload_seconds:g} s"}, 408)
+        except TimeoutError as error:
+            return JSONResponse({"error": str(error)}, 408)
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 422)
 
@@ -98,15 +103,22 @@ def _page_limits(limits: Limits) -> dict[str, float]:
     return {name: getattr(limits, name) for name in names}
 
 
-async def _body(request: Request, max_bytes: int) -> bytes:
+async def _body(request: Request, max_bytes: int, max_seconds: float) -> bytes:
     """Read the body of a request.
 
     Raises:
-        ValueError: it is larger than `max_bytes`.
+        ValueError: it is larger than `max_bytes`, or broke off.
+        TimeoutError: it took longer than `max_seconds`.
     """
     data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > max_bytes:
-            raise ValueError(f"the upload is larger than {max_bytes / 1e6:g} MB, the limit")
+    with anyio.move_on_after(max_seconds) as patience:
+        try:
+            async for chunk in request.stream():
+                data += chunk
+                if len(data) > max_bytes:
+                    raise ValueError(f"the upload is larger than {max_bytes / 1e6:g} MB, the limit")
+        except ClientDisconnect as error:
+            raise ValueError("the upload broke off") from error
+    if patience.cancelled_caught:
+        raise TimeoutError(f"the upload did not arrive within {max_seconds:g} s")
     return bytes(data)

@@ -5,11 +5,10 @@ import ipaddress
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookies import SimpleCookie
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -98,9 +97,16 @@ class Token:
         """Return whether a request carries the cookie, or none is needed."""
         if self.secret is None:
             return True
-        cookies = SimpleCookie(headers.get("cookie", ""))
-        given = cookies[COOKIE].value if COOKIE in cookies else ""
+        given = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")  # takes what other applications set, too
         return hmac.compare_digest(given.encode(), self.cookie.encode())
+
+
+def seen_over_https(origin: str) -> bool:
+    """Return whether the visitor's browser is on an https page: where a proxy ends TLS only the browser knows.
+
+    `AuthMiddleware` has seen that the rest of its `Origin` is our host.
+    """
+    return origin.startswith("https://")
 
 
 class AuthMiddleware:
@@ -137,23 +143,34 @@ class AuthMiddleware:
 
     def _refusal(self, request: HTTPConnection) -> Response | None:
         host = request.headers.get("host", "")
-        if self._token.secret is None and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        name = _split(f"//{host}").hostname
+        if not name:
+            return _error(400, "the request has no valid Host header")
+        if self._token.secret is None and not is_loopback(name):
             return _error(421, f"without a token, this server answers only to names of its machine, not to {host!r}; "
                                "start it with --token to serve others")  # fmt: skip
         socket = request.scope["type"] == "websocket"
         if (socket or request.scope["method"] not in ("GET", "HEAD")) and not _from_our_page(request, host):
             return _error(403, "refused: the request does not come from this server's page")
-        if request.url.path in OPEN or self._token.admits(request.headers):
+        if request.scope["path"] in OPEN or self._token.admits(request.headers):
             return None
         return (
             RedirectResponse(ENTRANCE, 303)
-            if request.url.path == "/"
+            if request.scope["path"] == "/"
             else _error(401, "the token is missing; reload the page")
         )
 
 
 def _from_our_page(request: HTTPConnection, host: str) -> bool:
-    return urlsplit(request.headers.get("origin", "")).netloc == host != ""
+    return _split(request.headers.get("origin", "")).netloc == host
+
+
+def _split(address: str) -> SplitResult:
+    """Parse an address; one that cannot be parsed names nothing."""
+    try:
+        return urlsplit(address)
+    except ValueError:  # such as of http://[::1
+        return SplitResult("", "", "", "", "")
 
 
 def _error(status: int, message: str) -> JSONResponse:

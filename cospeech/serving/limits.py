@@ -7,6 +7,8 @@ from dataclasses import dataclass
 class Limits:
     """Limits per visitor; a request or talk that exceeds one is refused or ended with a message that names it."""
 
+    request_seconds: float = 10
+    """For a request to arrive, and for the greeting on the websocket; uploads have longer."""
     picture_bytes: int = 10_000_000
     picture_pixels: int = 25_000_000
     """More than a telephone's 24 million; unpacked they take a quarter of a gigabyte for a moment."""

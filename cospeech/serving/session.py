@@ -20,6 +20,7 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 from fastapi import WebSocket, WebSocketDisconnect
+from starlette.status import WS_1000_NORMAL_CLOSURE, WS_1008_POLICY_VIOLATION
 
 from cospeech.inference.speaker import Person, Speaker
 from cospeech.serving.audio_input import RATES, Microphone, Upload
@@ -93,10 +94,13 @@ class TalkSession:
             WebSocketDisconnect: the visitor left before the talk began.
         """
         limits = self._limits
-        with anyio.move_on_after(limits.upload_seconds) as patience:
-            request = parse_request(await self._socket.receive_text())
+        with anyio.move_on_after(limits.request_seconds) as patience:
+            message = await self._socket.receive()
         if patience.cancelled_caught:
-            raise ValueError(f"no request arrived within {limits.upload_seconds:g} s")
+            raise ValueError(f"no request arrived within {limits.request_seconds:g} s")
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect
+        request = parse_request(message.get("text") or "")
         person = await self._state.gallery.person(request.person)
         self._sound = Microphone(request.rate, limits) if request.live else Upload(request.rate, limits)
         with self._scope:
@@ -114,7 +118,7 @@ class TalkSession:
         with anyio.move_on_after(self._limits.stall_seconds):
             try:
                 await self._socket.send_json({"kind": "error" if self._failed else "end", "message": self._message})
-                await self._socket.close()
+                await self._socket.close(WS_1008_POLICY_VIOLATION if self._failed else WS_1000_NORMAL_CLOSURE)
             except (RuntimeError, WebSocketDisconnect):  # the visitor has just left
                 return
 
@@ -216,14 +220,17 @@ def parse_request(text: str) -> TalkRequest:
     message = _object(text)
     person, voice, rate = message.get("person"), message.get("voice"), message.get("rate", SAMPLE_RATE)
     if not isinstance(person, str) or voice not in ("microphone", "file"):
-        raise ValueError(f"person is {person!r} and voice {voice!r}; they must be an id, and microphone or file")
+        raise ValueError(f"person {person!r:.40}, voice {voice!r:.40}: they must be an id, and microphone or file")
     if type(rate) is not int or rate not in RATES:
-        raise ValueError(f"rate is {rate!r} Hz; it must be {RATES[0]} to {RATES[-1]}")
+        raise ValueError(f"rate is {rate!r:.20} Hz; it must be {RATES[0]} to {RATES[-1]}")
     return TalkRequest(person, voice == "microphone", rate if voice == "microphone" else SAMPLE_RATE)
 
 
 def _object(text: str) -> dict:
-    message = json.loads(text)
+    try:
+        message = json.loads(text)
+    except (ValueError, RecursionError):
+        message = None
     if not isinstance(message, dict):
-        raise ValueError("the message is not a JSON object")
+        raise ValueError("the message is not a JSON object in text")
     return message

@@ -61,9 +61,6 @@ class FakeSocket:
     async def receive(self) -> dict[str, Any]:
         return await self._said.receive()
 
-    async def receive_text(self) -> str:
-        return str((await self.receive())["text"])
-
     async def send_json(self, message: dict[str, Any]) -> None:
         self.told.append(message)
         if message["kind"] == "ready":
@@ -73,5 +70,6 @@ class FakeSocket:
         await anyio.sleep(self.slow)
         self.film.append(piece)
 
-    async def close(self) -> None:
+    async def close(self, code: int) -> None:
+        assert code == (1008 if self.told[-1]["kind"] == "error" else 1000)
         self.over.set()

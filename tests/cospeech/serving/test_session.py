@@ -171,7 +171,7 @@ async def test_waiting_is_limited() -> None:
 @pytest.mark.parametrize(
     ("first", "message"),
     [
-        ("hello", "Expecting value"),
+        ("hello", "JSON object"),
         ("[]", "JSON object"),
         ('{"person": "0", "voice": "telegraph"}', "microphone or file"),
         ('{"person": "0", "voice": "microphone", "rate": 1}', "8000 to 192000"),
