@@ -4,6 +4,7 @@ Each command imports what it needs when it runs, so that `cospeech --help` answe
 """
 
 import argparse
+import ipaddress
 import os
 import re
 import sys
@@ -57,6 +58,8 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     certificate = "certificate for https; browsers on other machines give the microphone only over https"
     parser.add_argument("--certificate", type=Path, metavar="PEM", help=certificate)
     parser.add_argument("--key", type=Path, metavar="PEM", help="private key of the certificate, if it is a file apart")
+    proxy = "IP address of a reverse proxy, which limits each visitor itself; see docs/serving.md"
+    parser.add_argument("--proxy", type=_ip_address, metavar="ADDRESS", help=proxy)
     talks = "number of simultaneous talks, others wait; default: one per two cores"
     parser.add_argument("--talks", type=int, help=talks)
     chunk = "latent frames generated at once; default: 4, or the export's own number if that is smaller"
@@ -107,7 +110,7 @@ def serve_page(options: argparse.Namespace) -> int:
     from cospeech.utils.device import pick_device
 
     workspace, device = Workspace(options.root), pick_device(options.device)
-    address = Address(options.host, options.port, options.certificate, options.key)
+    address = Address(options.host, options.port, options.certificate, options.key, options.proxy)
     check_token(address.host, options.token)  # before the slow loading of models
     check_certificate(address.certificate, address.key)
     demo = options.root / "data/demo"
@@ -164,6 +167,13 @@ def verify_provenance(options: argparse.Namespace) -> int:
         known = f"{signer.name!r}, the signer that you named" if options.signer and signer else signer
         print(f"{options.path}: OK, unchanged since it was signed by {known}; source: {source}")
     return 1 if problems else 0
+
+
+def _ip_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no IP address, such as 10.0.0.5") from None
 
 
 def _fingerprint(text: str) -> str:

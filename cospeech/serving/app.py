@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.requests import ClientDisconnect
 
 from cospeech.serving.auth import COOKIE, ENTRANCE, AuthMiddleware, Token, seen_over_https
+from cospeech.serving.connections import ConnectionLimiter
 from cospeech.serving.limits import Limits
 from cospeech.serving.session import ServerState, run_session
 
@@ -25,10 +26,10 @@ _UPLOADS = 4
 """Uploads that are read at the same time."""
 
 
-def make_app(state: ServerState, token: Token) -> FastAPI:
-    """Build the application."""
+def make_app(state: ServerState, token: Token, limiter: ConnectionLimiter) -> FastAPI:
+    """Build the application. limiter: is told of every connection of which a request is admitted."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(AuthMiddleware, token=token)
+    app.add_middleware(AuthMiddleware, token=token, limiter=limiter)
     _add_page(app)
     _add_entrance(app, token, state.limits)
     _add_people(app, state)

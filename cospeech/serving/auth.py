@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cospeech.inference.errors import InputError
+from cospeech.serving.connections import ConnectionLimiter
 
 SHORTEST_TOKEN = 16
 COOKIE = "cospeech"
@@ -116,8 +117,8 @@ class AuthMiddleware:
     change something must come from the page itself. With a token, all paths but `OPEN` need it.
     """
 
-    def __init__(self, app: ASGIApp, token: Token) -> None:
-        self._app, self._token = app, token
+    def __init__(self, app: ASGIApp, token: Token, limiter: ConnectionLimiter) -> None:
+        self._app, self._token, self._limiter = app, token, limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -125,6 +126,8 @@ class AuthMiddleware:
             return
         request = HTTPConnection(scope)
         refusal = self._refusal(request)
+        if refusal is None and self._token.admits(request.headers) and scope.get("client"):
+            self._limiter.admit(tuple(scope["client"]))
         if scope["type"] == "websocket":
             if refusal is None:
                 await self._app(scope, receive, send)

@@ -8,12 +8,16 @@ class Limits:
     """Limits per visitor; a request or talk that exceeds one is refused or ended with a message that names it."""
 
     request_seconds: float = 10
-    """For a request to arrive, and for the greeting on the websocket; uploads have longer."""
+    """Time for a request to arrive, and for the first message on the websocket; uploads have longer."""
+    unadmitted: int = 256
+    """Connections of which no request was admitted yet; the oldest is closed first."""
+    address_connections: int = 64
+    """Connections from one address that is not a proxy's; a browser opens about seven."""
     picture_bytes: int = 10_000_000
     picture_pixels: int = 25_000_000
-    """More than a telephone's 24 million; unpacked they take a quarter of a gigabyte for a moment."""
+    """Telephones make 24 million; decoding takes 0.3 GB."""
     picture_seconds: float = 15
-    """For a picture to be decoded."""
+    """Time to decode a picture."""
     people: int = 100
     """Uploaded pictures kept at the same time; the oldest is dropped first."""
     people_seconds: float = 1800

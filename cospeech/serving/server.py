@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from cospeech.inference.errors import InputError
 from cospeech.inference.speaker import Person, Speaker, keep_freed_memory
 from cospeech.serving.app import make_app
 from cospeech.serving.auth import Token, check_token
+from cospeech.serving.connections import ConnectionLimiter, HttpConnection, WebSocketConnection
 from cospeech.serving.gallery import Gallery
 from cospeech.serving.limits import Limits
 from cospeech.serving.picture_reader import NAME, read_apart
@@ -31,12 +32,16 @@ _CHUNK = 4
 
 @dataclass(frozen=True)
 class Address:
-    """Where the server listens. certificate, key: PEM files for https; None: http."""
+    """Where the server listens.
+
+    certificate, key: PEM files for https; None: http. proxy: IP address of a reverse proxy before it.
+    """
 
     host: str
     port: int
     certificate: Path | None = None
     key: Path | None = None
+    proxy: str | None = None
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -95,9 +100,11 @@ def make_server(state: ServerState, token: Token, address: Address) -> "uvicorn.
     """Configure uvicorn for the application."""
     import uvicorn
 
-    limits = state.limits
+    limits, limiter = state.limits, ConnectionLimiter(state.limits, address.proxy)
     config = uvicorn.Config(
-        make_app(state, token),
+        make_app(state, token, limiter),
+        http=cast("type[HttpConnection]", partial(HttpConnection, limiter=limiter, seconds=limits.request_seconds)),
+        ws=cast("type[WebSocketConnection]", partial(WebSocketConnection, limiter=limiter)),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -105,7 +112,7 @@ def make_server(state: ServerState, token: Token, address: Address) -> "uvicorn.
         ws_max_size=limits.message_bytes,
         ws_ping_interval=None,  # a slow visitor's pongs wait behind the stream; the page sends its own messages
         ws_per_message_deflate=False,
-        limit_concurrency=state.queue.count + limits.waiting + _CONNECTIONS,
+        limit_concurrency=limits.unadmitted + state.queue.count + limits.waiting + _CONNECTIONS,
         timeout_graceful_shutdown=3,
         ssl_certfile=address.certificate,
         ssl_keyfile=address.key,

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from cospeech.serving.app import make_app
 from cospeech.serving.auth import COOKIE, Token, check_token, is_loopback
+from cospeech.serving.connections import ConnectionLimiter
 from cospeech.serving.server import Address, open_socket
 from tests.cospeech.serving.scene import LIMITS, PICTURE, make_state, png
 
@@ -19,7 +20,9 @@ SECRET = "a secret of some length"
 
 
 def visitor(secret: str | None = None, address: str = HOME, origin: str | None = HOME) -> TestClient:
-    client = TestClient(make_app(make_state(), Token(secret)), address, follow_redirects=False)
+    client = TestClient(
+        make_app(make_state(), Token(secret), ConnectionLimiter(LIMITS)), address, follow_redirects=False
+    )
     if origin:
         client.headers["origin"] = origin
     return client

@@ -10,7 +10,8 @@ from fastapi.testclient import TestClient
 
 from cospeech.serving.app import make_app
 from cospeech.serving.auth import COOKIE, Token
-from tests.cospeech.serving.scene import PICTURE, make_state
+from cospeech.serving.connections import ConnectionLimiter
+from tests.cospeech.serving.scene import LIMITS, PICTURE, make_state
 
 HOME = "http://127.0.0.1:8000"
 SECRET = "a secret of some length"
@@ -21,7 +22,7 @@ OURS = {"origin": HOME}
 @cache
 def app_of(secret: str | None) -> FastAPI:
     """One for all tests: what a bad request leaves behind would show in the next."""
-    return make_app(make_state(), Token(secret))
+    return make_app(make_state(), Token(secret), ConnectionLimiter(LIMITS))
 
 
 def visitor(secret: str | None = None, address: str = HOME) -> TestClient:
