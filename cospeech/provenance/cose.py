@@ -2,6 +2,7 @@
 (RFC 9052, RFC 9360): c2pa-python checks the signature but gives only the names that the certificate bears."""
 
 from collections.abc import Iterator
+
 from cospeech.utils.json_types import JSONValue
 
 _SIGNATURE, _CBOR = "c2pa.signature", b"cbor"

@@ -6,13 +6,15 @@ opens, the oldest that was not admitted is closed. Admitted connections are neve
 
 import asyncio
 import ipaddress
-from typing import Any
 
 import h11
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
 
 from cospeech.serving.limits import Limits
+from cospeech.utils.json_types import JSONObject
 
 Peer = tuple[str, int]
 """Address and port."""
@@ -65,8 +67,16 @@ def _origin(address: str) -> str:
 class HttpConnection(H11Protocol):
     """An HTTP connection of uvicorn that is counted, and closed if a request does not arrive in time."""
 
-    def __init__(self, *arguments: Any, limiter: ConnectionLimiter, seconds: float, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: JSONObject,
+        *,
+        limiter: ConnectionLimiter,
+        seconds: float,
+    ) -> None:
+        super().__init__(config, server_state, app_state)
         self._limiter, self._seconds = limiter, seconds
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -100,8 +110,10 @@ class HttpConnection(H11Protocol):
 class WebSocketConnection(WebSocketsSansIOProtocol):
     """A websocket of uvicorn, counted since it was an `HttpConnection`."""
 
-    def __init__(self, *arguments: Any, limiter: ConnectionLimiter, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(
+        self, config: Config, server_state: ServerState, app_state: JSONObject, *, limiter: ConnectionLimiter
+    ) -> None:
+        super().__init__(config, server_state, app_state)
         self._limiter = limiter
 
     def connection_lost(self, exc: Exception | None) -> None:
