@@ -89,7 +89,7 @@ lint: dev ## style, types, import rules, parameter files, the DVC graph
 	@python -m flows.check
 
 docs: dev ## the documentation as a site, in site/
-	@python -m mkdocs build --strict
+	@NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
 
 wheel: env ## the library alone as a wheel, in dist/: all that an export needs to speak
 	@$(UV) build --quiet --wheel --no-build-isolation
