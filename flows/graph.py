@@ -40,28 +40,19 @@ def load_graph(root: Path) -> JSONObject:
     return {name: stage for stages in load_files(root).values() for name, stage in stages.items()}
 
 
-def load_lock(root: Path) -> JSONObject:
-    """Return, by stage, what DVC has written down of its last run."""
-    locks = [root / file.replace(".yaml", ".lock") for file in reversed(load_files(root))]
-    return {name: stage for path in locks if path.is_file() for name, stage in _stages(path).items()}
-
-
 def _stages(path: Path) -> JSONObject:
     return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["stages"])
 
 
 def outputs(root: Path) -> list[Path]:
-    """List every output and metrics file of every stage."""
-    return [root / path for path in made_by(root)]
-
-
-def made_by(root: Path) -> dict[str, str]:
-    """Map each output or metrics file, as written, to the stage that makes it."""
-    return {
-        next(iter(entry)) if isinstance(entry, dict) else entry: name
-        for name, stage in load_graph(root).items()
-        for entry in [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
-    }
+    """List every output, metrics and plots file of every stage."""
+    entries = [
+        entry
+        for stage in load_graph(root).values()
+        for kind in ("outs", "metrics", "plots")
+        for entry in stage.get(kind, [])
+    ]
+    return [root / (next(iter(entry)) if isinstance(entry, dict) else entry) for entry in entries]
 
 
 def library_closure(stage: str) -> set[str]:

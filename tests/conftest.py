@@ -22,9 +22,7 @@ os.environ.update(PRIVATE, HF_HUB_OFFLINE="1", PREFECT_HOME=str(ROOT / ".cospeec
 
 STORIES = {
     "the whole pipeline": ("tests/e2e/test_pipeline.py",),
-    "a Prefect server": tuple(
-        f"tests/flows/test_{name}.py" for name in ["by_hand", "dashboard", "deploy", "observed", "retrain"]
-    ),
+    "a Prefect server": tuple(f"tests/flows/test_{name}.py" for name in ["dashboard", "deploy", "observed", "retrain"]),
     "Wan": ("tests/stages/wan",),
 }
 """Files that share what is dear to make; one process tests all of a story."""

@@ -20,7 +20,7 @@ from cospeech.utils.json_types import JSONValue
 from flows.process.environment import PIPELINE
 
 GRACE_SECONDS = 5.0
-"""Between the polite and the final signal."""
+"""Between SIGTERM and SIGKILL."""
 
 SHELLS = {"sh", "bash", "dash", "zsh", "fish", "ksh"}
 
@@ -103,17 +103,13 @@ def _stream(reading: int, child: subprocess.Popen, on_line: Callable[[str], None
 
 
 def end_group_of(leader: int, grace: float = GRACE_SECONDS) -> None:
-    """Ask every process of the leader's group to end, insist after `grace` seconds, and wait until none is left."""
+    """Ask every process of the leader's group to end, kill it after `grace` seconds, and wait until none is left."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(leader, number)
         deadline = time.monotonic() + grace
-        while _group_alive(leader):
-            if time.monotonic() > deadline:
-                break
+        while _group_alive(leader) and time.monotonic() < deadline:
             time.sleep(0.05)
-        else:
-            return
 
 
 def _group_alive(group: int) -> bool:
@@ -125,7 +121,7 @@ def _group_alive(group: int) -> bool:
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether it still runs; one that only waits to be collected does not."""
+    """Return whether the process runs; a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -133,32 +129,18 @@ def alive(process: psutil.Process) -> bool:
 
 
 def identity(process: psutil.Process) -> dict[str, float]:
-    """What tells it from any other, later ones with the same number too."""
+    """Return what tells a process from a later one with the same pid."""
     return {"pid": process.pid, "created": process.create_time()}
 
 
 def identified(record: Mapping[str, JSONValue]) -> psutil.Process | None:
-    """The very process of which `identity` was written down, if it still runs."""
+    """Return the process that `identity` recorded, if it still runs."""
     try:
         process = psutil.Process(int(record["pid"]))
         same = abs(process.create_time() - float(record["created"])) < 1
     except (ValueError, KeyError, psutil.NoSuchProcess):
         return None
     return process if same and alive(process) else None
-
-
-def dvc_of_this_stage() -> psutil.Process | None:
-    """The command dvc that started this process; None where none did, or where it is gone already."""
-    if "DVC_STAGE" not in os.environ:
-        return None
-    return next((process for process in psutil.Process().parents() if _is_dvc(process)), None)
-
-
-def _is_dvc(process: psutil.Process) -> bool:
-    try:
-        return any(Path(word).name == "dvc" for word in process.cmdline())
-    except psutil.Error:
-        return False
 
 
 def end_with_dvc() -> None:
@@ -168,15 +150,23 @@ def end_with_dvc() -> None:
     """
     if "DVC_STAGE" not in os.environ:
         return
+    parents = psutil.Process().parents()
     # a program that runs dvc by its Python interface is not called dvc
-    dvc = dvc_of_this_stage() or next((each for each in psutil.Process().parents() if each.name() not in SHELLS), None)
-    watched = [("dvc", dvc)] if dvc is not None else []
+    candidates = [*filter(_is_dvc, parents), *(each for each in parents if each.name() not in SHELLS)]
+    watched = [("dvc", dvc) for dvc in candidates[:1]]
     if pipeline := os.environ.get(PIPELINE):
         try:
             watched.append(("the pipeline", psutil.Process(int(pipeline))))
         except psutil.NoSuchProcess:
             raise SystemExit("the pipeline is gone; this stage does not start") from None
     threading.Thread(target=_watch, args=(watched,), daemon=True, name="watch dvc").start()
+
+
+def _is_dvc(process: psutil.Process) -> bool:
+    try:
+        return any(Path(word).name == "dvc" for word in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def _watch(watched: Sequence[tuple[str, psutil.Process]]) -> None:

@@ -1,1 +1,1 @@
-"""Flow runs as the dashboard shows them: observed, cancelled, orphaned, unfinished."""
+"""Flow runs as the dashboard shows them: observed, cancelled, orphaned."""

@@ -14,10 +14,10 @@ from uuid import UUID
 
 from cospeech.harness.process_pool import PoolBrokenError
 from cospeech.harness.progress import Progress, ProgressFactory
+from flows.process.environment import PARENT_RUN
 from flows.process.imports import import_large
 from flows.runs.cancellation import ended_from_the_dashboard
 from flows.runs.orphaned import close_left, remembered
-from flows.runs.parent import parent_run
 from flows.server import answers, api_url
 
 if TYPE_CHECKING:
@@ -66,7 +66,6 @@ class _Run(Generic[T]):
         self.errors: list[BaseException] = []
 
     def __call__(self) -> T:
-        parent = parent_run(self.root)
         import_large("prefect.flow_engine")
         from prefect import Flow
         from prefect.flow_engine import run_flow
@@ -74,7 +73,7 @@ class _Run(Generic[T]):
         _terminal_shows_our_logs_only()
         flow = Flow(self._body, name=self.name, validate_parameters=False, persist_result=False)
         try:
-            flow_run = _create_flow_run(flow, parent)
+            flow_run = _create_flow_run(flow, os.environ.get(PARENT_RUN))
             with remembered(self.root, flow_run.id), without_heartbeats():
                 run_flow(flow, flow_run=flow_run, return_type="state")
         except Exception as error:

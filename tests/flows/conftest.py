@@ -23,8 +23,7 @@ NOBODY = "http://127.0.0.1:9/api"
 DVC_YAML = """
 stages:
   first: {cmd: "python fake_stage.py ok", outs: [reports/stages/fake]}
-  between: {cmd: "{between}", deps: [reports/stages/fake], outs: [between]}
-  second: {cmd: "python fake_stage.py {behaviour}", deps: [reports/stages/fake, between]}
+  second: {cmd: "python fake_stage.py {behaviour}", deps: [reports/stages/fake]}
 """
 
 
@@ -70,15 +69,11 @@ def start_stage(project: Path, environment: dict[str, str]) -> Iterator[Start]:
 
 @pytest.fixture
 def start_pipeline(project: Path, environment: dict[str, str]) -> Any:
-    """Start the pipeline, or another module, on two fake stages, the second with the given behaviour, and one between
-    them that is not ours."""
+    """Start the pipeline, or another module, on two fake stages, the second with the given behaviour."""
 
-    def start(
-        behaviour: str, *module: str, between: str = "touch between", **variables: str
-    ) -> "subprocess.Popen[str]":
-        shutil.copy(Path(__file__).with_name("fake_stage.py"), project / "fake_stage.py")
-        graph = DVC_YAML.replace("{behaviour}", behaviour).replace("{between}", between)
-        (project / "dvc.yaml").write_text(graph)
+    def start(behaviour: str, *module: str, **variables: str) -> "subprocess.Popen[str]":
+        shutil.copy(FAKE_STAGE, project / "fake_stage.py")
+        (project / "dvc.yaml").write_text(DVC_YAML.replace("{behaviour}", behaviour))
         (project / ".dvc").mkdir()
         (project / ".dvc/config").write_text("[core]\n    no_scm = True\n")
         return subprocess.Popen(

@@ -138,3 +138,32 @@ def _press_cancel(client: Any, server: str, run: Any) -> None:
         with page.expect_response(lambda answer: answer.url.endswith(f"/flow_runs/{run.id}/set_state")) as answered:
             page.get_by_role("button", name="Confirm").click()
         assert answered.value.ok
+
+
+def test_a_stage_of_a_bare_repro_is_a_run_of_its_own_and_ends_it_when_cancelled(
+    client: Any, prefect_server: str, start_pipeline: Any, project: Path
+) -> None:
+    process = start_pipeline("hold", "dvc", "repro", PREFECT_API_URL=prefect_server)
+    assert wait_for((project / "holding").exists, 240)
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    [run] = [each for each in client.read_flow_runs() if each.name == "second" and each.state.is_running()]
+    assert run.parent_task_run_id is None
+    client.set_flow_run_state(run.id, Cancelling())
+    assert process.wait(60) != 0
+    assert wait_for(lambda: not any(alive(each) for each in family), 15)
+    assert client.read_flow_run(run.id).state.is_cancelled()
+
+
+def test_a_killed_run_is_closed_by_the_next_one(
+    client: Any, prefect_server: str, start_stage: Start, project: Path
+) -> None:
+    killed = start_stage("hold", PREFECT_API_URL=prefect_server)
+    assert wait_for((project / "holding").exists, 120)
+    [path] = (project / ".cospeech/runs").glob("*.json")
+    killed.kill()
+    killed.wait()
+    assert client.read_flow_run(path.stem).state.is_running()
+    assert start_stage("ok", PREFECT_API_URL=prefect_server).wait(120) == 0
+    state = client.read_flow_run(path.stem).state
+    assert (state.type.value, state.message) == ("CRASHED", "its process was killed")
+    assert list((project / ".cospeech/runs").iterdir()) == []
