@@ -1,78 +1,70 @@
 """Draw small charts as SVG text, in the colours of the page."""
 
+import io
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import TYPE_CHECKING
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 640, 220, 46, 34, 12
-_NAMES = 140
-"""Width of the legend at the right."""
-_DASHES = ("", "6 3", "2 3", "8 2 2 2", "1 4")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_INCHES = (7.0, 2.6)
+_TICK = 5
+_COLOURS = ("c0", "c1", "c2", "c3", "c4", "line")
+"""Custom properties of style.css; #10000N stands for the N-th until the drawing is text."""
+_DASHES = ("-", "--", ":", "-.", (0, (1, 4)))
 
 
 def histogram(values: Sequence[int], low: int, high: int, label: str) -> str:
     """Draw a bar per integer from `low` to `high`, without values outside; return empty text if there are no values."""
     if not values:
         return ""
-    counts = Counter(values)
-    most = max(counts.values())
-    width = (_WIDTH - _LEFT) / (high - low + 1)
-    parts = [_axes(label, "0", str(most))]
-    for number in range(low, high + 1):
-        x, height = _LEFT + (number - low) * width, _inner() * counts[number] / most
-        y = _TOP + _inner() - height
-        parts.append(
-            f'<rect class="bar" x="{x + 1:.1f}" y="{y:.1f}" width="{width - 2:.1f}" height="{height:.1f}">'
-            f"<title>{number}: {counts[number]}</title></rect>"
-        )
-        if number % 5 == 0:
-            parts.append(_text(x + width / 2, _HEIGHT - 18, str(number), "middle"))
-    return _svg(parts, label)
+    figure, axes = _new_chart(label)
+    counts, numbers = Counter(values), range(low, high + 1)
+    axes.bar(numbers, [counts[number] for number in numbers], color=_colour("c0"), clip_on=False)
+    return _svg(figure, label)
 
 
 def lines(curves: Mapping[str, Sequence[float]], low: int, label: str) -> str:
     """Draw a line per curve over the integers from `low` on, with a legend; return empty text if there is none."""
-    values = [value for curve in curves.values() for value in curve]
-    if not values:
+    if not any(map(len, curves.values())):
         return ""
-    least, most = min(values), max(values)
-    span, right = (most - least) or 1.0, _WIDTH - _NAMES
-    parts = [_axes(label, f"{least:.3g}", f"{most:.3g}")]
-    for index, (name, curve) in enumerate(curves.items()):
-        step = (right - _LEFT) / max(len(curve) - 1, 1)
-        points = [
-            (_LEFT + place * step, _TOP + _inner() * (1 - (value - least) / span)) for place, value in enumerate(curve)
-        ]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        dash = f' stroke-dasharray="{_DASHES[index % len(_DASHES)]}"' if index % len(_DASHES) else ""
-        parts.append(f'<polyline class="line c{index}" points="{path}"{dash}><title>{name}</title></polyline>')
-        row = _TOP + 12 + 18 * index
-        parts.append(f'<line class="line c{index}" x1="{right + 8}" x2="{right + 28}" y1="{row}" y2="{row}"{dash}/>')
-        parts.append(_text(right + 32, row + 4, name, "start"))
-    length = max(map(len, curves.values()))
-    for number in range(low, low + length):
-        if number % 5 == 0:
-            place = _LEFT + (number - low) * (right - _LEFT) / max(length - 1, 1)
-            parts.append(_text(place, _HEIGHT - 18, str(number), "middle"))
-    return _svg(parts, label)
+    figure, axes = _new_chart(label)
+    for (name, curve), colour, dashes in zip(curves.items(), cycle(_COLOURS[:-1]), cycle(_DASHES), strict=False):
+        numbers = range(low, low + len(curve))
+        axes.plot(numbers, curve, color=_colour(colour), linestyle=dashes, label=name, clip_on=False)
+    figure.legend(loc="outside right upper", frameon=False, handlelength=3)
+    return _svg(figure, label)
 
 
-def _inner() -> int:
-    return _HEIGHT - _BOTTOM - _TOP
+def _new_chart(label: str) -> tuple["Figure", "Axes"]:
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MultipleLocator
+
+    figure = Figure(figsize=_INCHES, layout="constrained")
+    axes = figure.add_subplot(xlabel=label)
+    axes.xaxis.set_major_locator(MultipleLocator(_TICK))
+    axes.spines[:].set_color(_colour("line"))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(length=0)
+    return figure, axes
 
 
-def _axes(label: str, bottom: str, top: str) -> str:
-    base = _TOP + _inner()
-    return (
-        f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH}" y1="{base}" y2="{base}"/>'
-        + _text(_LEFT - 6, base, bottom, "end")
-        + _text(_LEFT - 6, _TOP + 8, top, "end")
-        + _text((_LEFT + _WIDTH) / 2, _HEIGHT - 2, label, "middle")
-    )
+def _colour(name: str) -> str:
+    return f"#10000{_COLOURS.index(name)}"
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'
+def _svg(figure: "Figure", label: str) -> str:
+    """Return the figure as an element of a page; its ids begin with the label, to be unique there."""
+    import matplotlib
 
-
-def _svg(parts: Sequence[str], label: str) -> str:
-    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    text, name = io.StringIO(), re.sub(r"\W", "-", label)
+    with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
+        no_metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(text, format="svg", transparent=True, metadata=no_metadata)
+    _, _, drawing = text.getvalue().partition("<svg")
+    drawing = re.sub(r'(id="|href="#)', rf"\1{name}-", f'<svg role="img" aria-label="{label}"{drawing}')
+    return re.sub(r"#10000(\d)", lambda found: f"var(--{_COLOURS[int(found[1])]})", drawing)
