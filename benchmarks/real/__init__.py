@@ -1,0 +1,1 @@
+"""The product on real people: `python -m benchmarks.real`."""
