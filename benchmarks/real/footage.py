@@ -10,13 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.real.labels import Label, Span, overlap
-from cospeech.artifacts import Curated, Poses
+from cospeech.artifacts import Curated
 from cospeech.config import Params
 from cospeech.harness.context import Context
 from cospeech.harness.process_pool import process_pool
 from cospeech.harness.progress import no_progress
 from cospeech.harness.workspace import Workspace
 from cospeech.pose import skeleton as sk
+from cospeech.pose.track_file import load_track
 from stages import curate, extract_audio, extract_poses, ingest
 
 _HANDS = {"left": sk.LEFT_HAND, "right": sk.RIGHT_HAND}
@@ -59,7 +60,7 @@ def _write_manifest(folder: Path, labels: Sequence[Label]) -> None:
         for label in labels:
             speaker = label.name.split("_")[0]
             split = "test" if label is labels[-1] else "train"
-            writer.writerow([label.name, speaker, "see the media's README", "given", split])
+            writer.writerow([label.name, speaker, label.licence, "yes", split])
 
 
 def kept_spans(table: pd.DataFrame, name: str) -> list[Span]:
@@ -99,8 +100,6 @@ def _hands(found: Extracted, label: Label, fps: int) -> list[bool]:
     path = found.workspace.poses(row["clip"])
     if not path.is_file():
         return [False] * len(label.hands)
-    confidence = Poses.load(path).confidence
-    frames = [min(int(at * fps), len(confidence) - 1) for at, _ in label.hands]
-    return [
-        bool((confidence[frame, _HANDS[side]] > 0).any()) for frame, (_, side) in zip(frames, label.hands, strict=True)
-    ]
+    track = load_track(path)
+    frames = [min(int(at * fps), len(track) - 1) for at, _ in label.hands]
+    return [bool(track.found[frame, _HANDS[side]].any()) for frame, (_, side) in zip(frames, label.hands, strict=True)]

@@ -15,6 +15,7 @@ class Label:
     """One source. hands: (time, "left" or "right") of every hand that a person sees in a labelled frame."""
 
     name: str
+    licence: str
     usable: list[Span]
     cuts: list[float]
     lips: list[Span]
@@ -33,7 +34,7 @@ def load_labels() -> list[Label]:
             hands = [(time, side) for time in times for side in seen["seen"]]
         spans = ([(start, end) for start, end in entry[key]] for key in ("usable", "lips"))
         usable, lips = spans
-        labels.append(Label(name, usable, entry["cuts"], lips, hands))
+        labels.append(Label(name, entry["licence"], usable, entry["cuts"], lips, hands))
     return labels
 
 

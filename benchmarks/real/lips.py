@@ -29,9 +29,7 @@ def shots(found: Extracted, labels: Sequence[Label], fps: int) -> dict[str, Movi
         for number, (start, end) in enumerate(label.lips, start=1):
             part = slice(int(start * fps), min(int(end * fps), len(clip)))
             name = Path(label.name).stem + (f"_{number}" if len(label.lips) > 1 else "")
-            shots[name] = replace(
-                clip, keypoints=clip.keypoints[part], confidence=clip.confidence[part], mel=clip.mel[part]
-            )
+            shots[name] = MovingClip(clip.track[part], clip.mel[part])
     return shots
 
 
@@ -43,24 +41,22 @@ def measure_lips(model: MotionModel, clips: dict[str, MovingClip], steps: int, f
     """
     rows: dict[str, Figures] = {}
     for name, clip in clips.items():
-        track = draw_motion(model, clip.mel, clip.keypoints[0], steps, seed=0)
-        still = np.repeat(clip.keypoints[:1], len(clip), 0)
-        distance, distance_still = (
-            float(np.nanmean(lmd(each, clip.confidence, clip.keypoints, clip.confidence))) for each in (track, still)
-        )
+        real = clip.track
+        drawn = replace(real, keypoints=draw_motion(model, clip.mel, clip.keypoints[0], steps, seed=0))
+        still = replace(real, keypoints=np.repeat(clip.keypoints[:1], len(clip), 0))
         rows[name] = {
-            "correlation": lip_correlation(track, clip.keypoints, clip.confidence),
-            "lmd": distance,
-            "lmd_still": distance_still,
+            "correlation": lip_correlation(drawn.keypoints, real),
+            "lmd": float(np.nanmean(lmd(drawn, real))),
+            "lmd_still": float(np.nanmean(lmd(still, real))),
             "closure": None,
-            "silence": _silence(track, clip.mel),
+            "silence": _silence(drawn.keypoints, clip.mel),
         }
-        _draw(folder / f"{name}.png", lip_gap(clip.keypoints), lip_gap(track), name)
+        _draw(folder / f"{name}.png", lip_gap(real.keypoints), lip_gap(drawn.keypoints), name)
     return rows
 
 
-def _silence(track: np.ndarray, mel_TMC: np.ndarray) -> float | None:
-    energy_T, gap_T = mel_TMC.mean((1, 2)), lip_gap(track)
+def _silence(keypoints: np.ndarray, mel_TMC: np.ndarray) -> float | None:
+    energy_T, gap_T = mel_TMC.mean((1, 2)), lip_gap(keypoints)
     quiet_T = energy_T < np.quantile(energy_T, _QUIET)
     spoken = gap_T[~quiet_T].std()
     return float(gap_T[quiet_T].std() / spoken) if spoken > 0 else None
