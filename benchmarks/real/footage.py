@@ -4,6 +4,7 @@ import csv
 import shutil
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def extract(media: Path, labels: Sequence[Label], params: Params, root: Path) ->
         for stage in (ingest, extract_poses, extract_audio):
             stage.run(params, context)
         work[label.name] = time.monotonic() - begun
-    curate.run(params, context)
+    with suppress(ValueError):  # too little is kept to train on; the verdicts are written all the same
+        curate.run(params, context)
     return Extracted(context.workspace, Curated.load(context.workspace.curated).table, work)
 
 
