@@ -72,11 +72,12 @@ class HttpConnection(H11Protocol):
         config: Config,
         server_state: ServerState,
         app_state: JSONObject,
+        _loop: asyncio.AbstractEventLoop | None = None,
         *,
         limiter: ConnectionLimiter,
         seconds: float,
     ) -> None:
-        super().__init__(config, server_state, app_state)
+        super().__init__(config, server_state, app_state, _loop)
         self._limiter, self._seconds = limiter, seconds
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
