@@ -134,13 +134,16 @@ def _training_clips(workspace: Workspace, entry: Mapping[str, JSONValue]) -> set
     digest = next((dep["md5"] for dep in entry.get("deps", []) if dep["path"] == CURATED), None)
     if digest is None:
         return set()
-    cached = workspace.root / ".dvc/cache/files/md5" / digest[:2] / digest[2:]
-    if not cached.is_file():
-        raise ValueError(
-            f"{cached}: DVC's cache no longer holds the verdicts that {entry['cmd']} used; fetch them (dvc fetch), or "
-            "train again (dvc repro)"
-        )
-    return set(Curated.load(cached).clips("train"))
+    from dvc.repo import Repo  # slow to import, and only here needed
+
+    with Repo(str(workspace.root)) as repo:
+        cache = repo.cache.local
+        if not cache.exists(digest):
+            raise ValueError(
+                f"{cache.path}: DVC's cache no longer holds the verdicts {digest} that {entry['cmd']} used; fetch them "
+                "(dvc fetch), or train again (dvc repro)"
+            )
+        return set(Curated.load(Path(cache.oid_to_path(digest))).clips("train"))
 
 
 def record_export(workspace: Workspace, folder: Path) -> None:

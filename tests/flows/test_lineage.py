@@ -51,6 +51,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "seed").touch()
     (root / "dvc.yaml").write_text(DVC_YAML)
     dvc(root, "init", "--no-scm")
+    dvc(root, "cache", "dir", "shared-cache")  # as teams that share one have it
     verdicts(Workspace(root), {"a-1", "b-2"})
     dvc(root, "repro")
     verdicts(Workspace(root), {"a-1"})
@@ -86,7 +87,7 @@ def test_models_are_judged_by_the_verdicts_they_were_trained_on(
 
 
 def test_nothing_is_said_without_the_verdicts(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    for path in (workspace.root / ".dvc/cache/files/md5").glob("*/*"):
+    for path in (workspace.root / "shared-cache/files/md5").glob("*/*"):
         path.chmod(0o644)
         path.unlink()
     assert main(["lineage", "b-2", "--root", str(workspace.root)]) == 1
