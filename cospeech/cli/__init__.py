@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (error.name or "cospeech").startswith("cospeech"):
             raise
         print(
-            f"error: this command needs {error.name}, which the wheel does not bring; it works on a checkout of the "
+            f"error: this command needs {error.name}, which the wheel does not install; run it in a checkout of the "
             "project, after `make env`",
             file=sys.stderr,
         )
@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of all commands."""
     parser = argparse.ArgumentParser(prog="cospeech", description=__doc__)
     parser.add_argument("--version", action="version", version=f"cospeech {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

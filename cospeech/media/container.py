@@ -1,7 +1,7 @@
-"""The one way into a media file: containers of a fixed list, read through a handle, so that nothing else is opened.
+"""Open media files of a fixed list of formats, through a file handle, so that no other file is opened.
 
-FFmpeg takes any of 300 formats by their content, whatever a file is called, and some are lists of other files or
-addresses: ffconcat, HLS and DASH playlists, SDP, image sequences.
+FFmpeg detects 300 formats by content, whatever a file's name, and some of them list other files or addresses: ffconcat,
+HLS and DASH playlists, SDP, image sequences.
 """
 
 from collections.abc import Iterator
@@ -20,52 +20,52 @@ FORMATS = (
     *("aac", "ac3", "aiff", "amr", "asf", "au", "avi", "caf", "dv", "eac3", "flac", "flv", "matroska", "mov", "mp3"),
     *("mpeg", "mpegts", "mxf", "ogg", "w64", "wav", "wv"),
 )
-"""FFmpeg's names of the demuxers that may read a file; none opens another."""
-LEAST_RATE = 8000
-"""Hz, of sound; telephones have it. At lower rates a few samples last for hours, and fill memory once resampled."""
-_LONGEST_FRAME = 1.0
-"""Seconds of sound in one frame."""
+"""FFmpeg's names of the accepted demuxers; none of them opens another file."""
+MIN_RATE = 8000
+"""Minimum sample rate, Hz, that of telephones. At lower rates a few samples could last hours and fill memory."""
+_MAX_FRAME_SECONDS = 1.0
+"""Maximum length of one audio frame."""
 
 
 @contextmanager
 def open_media(source: Path | bytes) -> "Iterator[InputContainer]":
-    """Open a file, or the bytes of one; every video and sound file is read through here.
+    """Open a file, or the bytes of one. Every video and sound file is read through this function.
 
     Raises:
-        MediaError: of a format that is not in `FORMATS`.
-        av.error.FFmpegError: of no format that is known, or damaged.
+        MediaError: the format is not in `FORMATS`.
+        av.error.FFmpegError: the format is unknown, or the file is damaged.
         OSError: the file cannot be read.
     """
     import av
 
-    whole = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    stream = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
     name = "the file" if isinstance(source, bytes) else str(source)
-    with whole:
+    with stream:
         try:
-            container = av.open(whole, "r", options={"format_whitelist": ",".join(FORMATS), "protocol_whitelist": ""})
+            container = av.open(stream, "r", options={"format_whitelist": ",".join(FORMATS), "protocol_whitelist": ""})
         except av.error.ArgumentError as error:
-            raise MediaError(f"{name}: not of a format that is read ({', '.join(FORMATS)}), or damaged") from error
+            raise MediaError(f"{name}: damaged, or not one of the formats {', '.join(FORMATS)}") from error
         with container:
             yield container
 
 
 def sound_streams(container: "InputContainer") -> "list[av.AudioStream]":
-    """Those that the file calls default first, else in its order."""
+    """Return the audio streams, those marked as default first, otherwise in the file's order."""
     from av.stream import Disposition
 
     return sorted(container.streams.audio, key=lambda stream: not stream.disposition & Disposition.default)
 
 
 def sound_frames(container: "InputContainer", stream: "av.AudioStream | None" = None) -> "Iterator[av.AudioFrame]":
-    """Decode an audio stream; None: the first of `sound_streams`.
+    """Decode an audio stream, by default the first of `sound_streams`.
 
     Raises:
-        MediaError: its rate is under `LEAST_RATE`, or a frame lasts longer than a second.
+        MediaError: its rate is below `MIN_RATE`, or a frame lasts longer than a second.
     """
     for frame in container.decode(stream or sound_streams(container)[0]):
-        if frame.sample_rate < LEAST_RATE:
-            raise MediaError(f"sound of {frame.sample_rate} Hz; {LEAST_RATE} Hz or more can be read")
-        if frame.samples > _LONGEST_FRAME * frame.sample_rate:
+        if frame.sample_rate < MIN_RATE:
+            raise MediaError(f"the sound has {frame.sample_rate} Hz; it must have at least {MIN_RATE} Hz")
+        if frame.samples > _MAX_FRAME_SECONDS * frame.sample_rate:
             seconds = frame.samples / frame.sample_rate
-            raise MediaError(f"a piece of sound of {seconds:.1f} s; at most {_LONGEST_FRAME:g} s can be read at once")
+            raise MediaError(f"an audio frame lasts {seconds:.1f} s; the limit is {_MAX_FRAME_SECONDS:g} s")
         yield frame

@@ -1,4 +1,4 @@
-"""Several channels of sound to one, the same for footage, for a file that is spoken and for a visitor's upload."""
+"""Mix several channels of sound to one; footage, input files and uploads all use this."""
 
 from typing import TYPE_CHECKING
 
@@ -8,19 +8,19 @@ if TYPE_CHECKING:
     import av
 
 _WEIGHTS = {"FC": 2.0, "FL": 1.0, "FR": 1.0, "LFE": 0.0, "LFE2": 0.0}
-"""The centre counts as much as left and right together, so a voice is as loud in it as between them."""
+"""Weights of channels. The centre weighs as much as left and right together, where a centred voice is equally loud."""
 _OTHER = 0.5
+"""Weight of any other channel."""
 _OPPOSED = 8.0
-"""Right is turned over once the difference of both has so much more power than their sum (a correlation of -0.78)."""
+"""Right is inverted once left - right has this many times the power of left + right (a correlation of -0.78)."""
 _HALF_LIFE = 1.0
-"""Seconds after which a piece of sound counts half in that."""
+"""Seconds after which sound counts half in that comparison."""
 
 
 class Downmix:
-    """Mixes the frames of one stream, in order: a weighted mean, so never louder than the loudest channel.
+    """Mix the frames of one stream, in order, by a weighted mean, which is never louder than the loudest channel.
 
-    Left and right that are each other's opposite, as a wrongly wired microphone leaves them, would cancel: right is
-    turned over first.
+    Left and right of opposite polarity, as from a wrongly wired microphone, would cancel, so right is inverted first.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Downmix:
         self._opposed = False
 
     def mix(self, frame: "av.AudioFrame") -> "av.AudioFrame":
-        """A frame of one channel as it is, of several as mono fltp of the same time and rate."""
+        """Return a mono frame as it is, another one mixed to mono fltp with the same time and rate."""
         import av
 
         if frame.layout.nb_channels == 1:

@@ -45,8 +45,11 @@ def write_speech(path: Path, samples: np.ndarray, sample_rate: int) -> None:
 
 @dataclass(frozen=True)
 class DecodedSpeech:
-    """A voice in step with its video. samples: (S,) float32 in -1..1. gaps: (from, to), seconds of the video between
-    whose ends the stream has no sound. stream: which of the file's `streams` sound tracks it is, from 1."""
+    """Speech aligned to its video.
+
+    samples: (S,) float32 in -1..1. gaps: (start, end) in seconds of the video where the stream has no sound. stream:
+    number of the sound track, from 1. streams: number of sound tracks in the file.
+    """
 
     samples: np.ndarray
     gaps: list[tuple[float, float]]
@@ -55,40 +58,41 @@ class DecodedSpeech:
 
     @property
     def notes(self) -> list[str]:
-        """What a person should know of it."""
+        """Notes for people: the track that was used, and gaps."""
         notes = [f"sound track {self.stream} of {self.streams}"] if self.streams > 1 else []
-        told = [(begin, end) for begin, end in self.gaps if end - begin >= _TOLD_GAP]
-        notes += [f"no sound from {begin:.2f} s to {end:.2f} s" for begin, end in told[:_TOLD_GAPS]]
-        if len(told) > _TOLD_GAPS:
-            notes.append(f"{len(told) - _TOLD_GAPS} more gaps in the sound")
-        if small := [end - begin for begin, end in self.gaps if end - begin < _TOLD_GAP]:
-            notes.append(f"{len(small)} short gaps in the sound, {sum(small):.2f} s in all")
+        long = [(begin, end) for begin, end in self.gaps if end - begin >= _LONG_GAP]
+        notes += [f"no sound from {begin:.2f} s to {end:.2f} s" for begin, end in long[:_LISTED_GAPS]]
+        if len(long) > _LISTED_GAPS:
+            notes.append(f"{len(long) - _LISTED_GAPS} more gaps in the sound")
+        if short := [end - begin for begin, end in self.gaps if end - begin < _LONG_GAP]:
+            notes.append(f"{len(short)} short gaps in the sound, {sum(short):.2f} s in all")
         return notes
 
 
-_TOLD_GAP = 0.04
-"""Seconds; a frame of video."""
-_TOLD_GAPS = 5
+_LONG_GAP = 0.04
+"""Minimum length of a gap that is listed, seconds: a frame of video."""
+_LISTED_GAPS = 5
+"""Maximum number of gaps that are listed."""
 _JITTER = 0.006
-"""Seconds by which a time stamp may be off where sound goes on: files round theirs to 1 ms."""
+"""Error of a time stamp, seconds, that does not count as a gap: files round time stamps to 1 ms."""
 _JUMP = 1.0
-"""Seconds back in time that are no overlap but another recording."""
-_FAINT = 1e-3
-"""-60 dB of full scale: a track without anything louder is silent."""
+"""Step back in time, seconds, that starts another recording and is not an overlap."""
+_SILENCE_LEVEL = 1e-3
+"""-60 dB of full scale: a track without a louder sample counts as silent."""
 
 
 def decode_speech(path: Path, sample_rate: int, start: float, seconds: float) -> DecodedSpeech:
-    """Decode the default sound track as mono, or the next one if it is silent, each piece at its time stamp.
+    """Decode the default sound track as mono, aligned by its time stamps; a silent track is skipped for the next one.
 
     Args:
-        start: presentation time of sample 0 (the first video frame), seconds. Earlier sound is cut; silence fills the
-            gap where the stream starts later, has a gap or ends early; of an overlap the earlier piece is kept.
+        start: presentation time of sample 0 (the first video frame), seconds. Earlier sound is cut; silence fills gaps,
+            also at the start and the end; where pieces overlap, the earlier one is kept.
 
     Returns:
-        `samples` are (round(seconds * sample_rate),).
+        Speech with `samples` of shape (round(seconds * sample_rate),).
 
     Raises:
-        MediaError: the sound is damaged, of a rate that cannot be read, or its time stamps start again.
+        MediaError: the sound is damaged, its rate is too low, or its time stamps start again.
     """
     with open_media(path) as container:
         order = [container.streams.audio.index(stream) for stream in sound_streams(container)]
@@ -96,7 +100,7 @@ def decode_speech(path: Path, sample_rate: int, start: float, seconds: float) ->
     for index in order:
         track = _decode_stream(path, index, _Track(sample_rate, start, seconds))
         tracks.append(DecodedSpeech(track.samples, track.gaps, index + 1, len(order)))
-        if np.abs(track.samples).max(initial=0) > _FAINT:
+        if np.abs(track.samples).max(initial=0) > _SILENCE_LEVEL:
             return tracks[-1]
     return tracks[0]
 
@@ -117,7 +121,7 @@ def _decode_stream(path: Path, index: int, track: "_Track") -> "_Track":
 
 
 class _Track:
-    """Pieces of sound, each put where its time stamp says; those that follow one another are resampled as one."""
+    """Place pieces of sound by their time stamps; consecutive pieces are resampled together."""
 
     def __init__(self, rate: int, start: float, seconds: float) -> None:
         self.samples = np.zeros(round(seconds * rate), np.float32)
@@ -156,8 +160,8 @@ class _Track:
             self.flush()
             if time < self._ends - _JUMP:
                 raise MediaError(
-                    f"the time stamps of the sound start again {self._ends - self._start:.2f} s into the video: two "
-                    "recordings in one file? Split it there"
+                    f"the time stamps of the sound start again {self._ends - self._start:.2f} s into the video; if the "
+                    "file holds two recordings, split it there"
                 )
             if time > self._ends:
                 self.gaps.append((self._ends - self._start, time - self._start))

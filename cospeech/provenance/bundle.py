@@ -13,7 +13,7 @@ from cospeech.utils.json_types import JSONObject, JSONValue
 
 RECORD, SIGNATURE = "provenance.json", "provenance.sig.json"
 KINDS = (".json", ".md", ".py", ".safetensors")
-"""What an export is made of. Python runs bytecode and shared objects in place of the source beside them, unread."""
+"""Suffixes of the files of an export. Python would run bytecode or a shared object in place of the signed source."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ def read_record(folder: Path) -> JSONObject:
         raise ValueError(f"{folder}: not an export, {RECORD} is missing")
     claims = read_json(record)
     if not isinstance(claims, dict):
-        raise ValueError(f"{folder}: not an export, {RECORD} is no JSON object")
+        raise ValueError(f"{folder}: not an export, {RECORD} is not a JSON object")
     return claims
 
 
 def _listed(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of each file by its name, as the record says."""
+    """Return name -> SHA-256 of the files that the record lists."""
     listed = read_record(folder).get("files")
     if not isinstance(listed, dict):
         raise ValueError(f"{folder}: not an export, {RECORD} lists no files")
@@ -79,7 +79,7 @@ def check_bundle(folder: Path) -> BundleCheck:
 
 
 def check_files(folder: Path) -> list[str]:
-    """List what keeps the folder from being the files of its record, whole and alone: a sentence each.
+    """Return how the folder differs from the files that its record lists, one sentence each.
 
     Raises:
         ValueError: the folder has no record.
@@ -91,30 +91,30 @@ def check_files(folder: Path) -> list[str]:
 
 
 def listed_files(folder: Path) -> list[str]:
-    """List the names of the record's files, each found whole; what else lies in the folder does not matter.
+    """Return the names of the record's files, after checking each; other files in the folder are ignored.
 
     Raises:
-        ValueError: there is no record, or a file is missing, has changed or is of a kind that no export has.
+        ValueError: there is no record, or a file is missing, has changed, or is of a kind that exports do not have.
     """
     listed, inside = _listed(folder), folder.resolve()
     for name in listed:
         path = folder / name
         problem = _problem(name, path if path.resolve() == inside / name and path.exists() else None, listed)
         if problem:
-            raise ValueError(f"{folder}: {name}: {problem}; export the model anew (dvc repro export)")
+            raise ValueError(f"{folder}: {name}: {problem}; export the model again (dvc repro export)")
     return list(listed)
 
 
 def _problem(name: str, path: Path | None, listed: Mapping[str, str]) -> str | None:
-    """path: None if it is missing."""
+    """Return what is wrong with a file, or None. path: None if it is missing."""
     if path is None:
         return "missing"
     if path.is_symlink():
-        return "a link, and an export has none"
+        return "a link, which exports do not have"
     if name in (RECORD, SIGNATURE) or (path.is_dir() and name not in listed):
         return None
     if not path.is_file() or path.suffix not in KINDS:
-        return f"of a kind that no export has ({', '.join(KINDS)})"
+        return f"not of a kind that exports have ({', '.join(KINDS)})"
     if name not in listed:
         return f"not listed in {RECORD}"
     return None if file_digest(path) == listed[name] else "changed since it was signed"

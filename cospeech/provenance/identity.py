@@ -63,8 +63,11 @@ class Identity:
 
 @dataclass(frozen=True)
 class Signer:
-    """Whose certificate signed. name: as the certificate says, which anybody can have one say. fingerprint: SHA-256 of
-    the certificate, 64 hex digits; nobody else can sign under it."""
+    """The certificate that signed.
+
+    name: as the certificate states; anybody can make one with any name. fingerprint: SHA-256 of the certificate, 64 hex
+    digits; nobody else can sign with it.
+    """
 
     name: str
     fingerprint: str
@@ -80,8 +83,8 @@ class Signer:
 
     def __str__(self) -> str:
         if self.name.startswith(_OWNER):
-            return f"a project's own key, which proves nothing about who (fingerprint {self.fingerprint})"
-        return f"a certificate that says {self.name!r} (fingerprint {self.fingerprint})"
+            return f"a project's own key, which does not prove who signed (fingerprint {self.fingerprint})"
+        return f"a certificate named {self.name!r} (fingerprint {self.fingerprint})"
 
 
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384"}

@@ -55,7 +55,7 @@ class Gallery(Generic[Person]):
         """Add a visitor's picture; return its id, which cannot be guessed.
 
         Raises:
-            ValueError: it is no picture that can be taken, or shows no person who can talk.
+            ValueError: the picture cannot be read, or shows no person who can talk.
         """
         person = await self._found(picture)
         self._drop_old()

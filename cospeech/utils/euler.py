@@ -1,8 +1,8 @@
-"""The Euler step of every sampler."""
+"""The Euler step that all samplers share."""
 
 import torch
 
 
 def euler_step(x: torch.Tensor, clean: torch.Tensor, now: float, after: float) -> torch.Tensor:
-    """`x` at time `now` moved along the straight path x_t = (1 - t) clean + t noise to the earlier time `after`."""
+    """Move `x` from time `now` to the earlier time `after` along the straight path x_t = (1 - t) clean + t noise."""
     return clean + (x - clean) * (after / now)

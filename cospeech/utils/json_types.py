@@ -1,8 +1,8 @@
-"""The type of values from JSON, YAML and configs of models."""
+"""Types of values from JSON, YAML and model configs."""
 
 from typing import Any, TypeAlias
 
 JSONValue: TypeAlias = Any
-"""None, a truth value, a number, a text, or lists and mappings of these. `Any`, for what a file says is known to who
-reads it alone: a union would have every reader cast."""
+"""None, a bool, a number, a string, or lists and mappings of these. `Any`, because only the reader of a file knows what
+it holds: a union would make every reader cast."""
 JSONObject: TypeAlias = dict[str, JSONValue]

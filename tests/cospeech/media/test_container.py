@@ -100,7 +100,7 @@ def within(megabytes: float) -> Iterator[None]:
 @pytest.mark.parametrize("reader", ["sound", "serve, an upload", "generate"])
 @pytest.mark.parametrize(
     ("samples", "rate", "message"),
-    [(2000, 1, "sound of 1 Hz; 8000"), (2000, 7999, "sound of 7999 Hz"), (20000, 8000, r"of 2\.5 s; at most 1 s")],
+    [(2000, 1, r"1 Hz.* 8000"), (2000, 7999, "7999 Hz"), (20000, 8000, r"2\.5 s.* 1 s")],
 )
 def test_absurd_sound_is_refused_before_it_is_resampled(
     tmp_path: Path, samples: int, rate: int, message: str, reader: str
@@ -116,7 +116,7 @@ def test_sound_of_telephones_is_read() -> None:
 
 def test_other_formats_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text(DISGUISED["ffconcat"])
-    message = r"a\.mp4: not of a format that is read.*matroska"
+    message = r"a\.mp4: .*matroska"
     with pytest.raises(MediaError, match=message), open_media(tmp_path / "a.mp4"):
         pass
 
