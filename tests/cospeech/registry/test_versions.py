@@ -101,7 +101,7 @@ def test_a_version_that_is_no_export_is_not_fetched(tmp_path: Path, name: str) -
     for each in (name, "provenance.json"):
         index["files"][each] = file_digest(folder / each)
     write_json(folder / "version.json", index)
-    with pytest.raises(ValueError, match=r"leaves the folder|of a kind that no export has"):
+    with pytest.raises(ValueError, match=r"leaves the folder|of a kind"):
         registry.fetch("v0001", tmp_path / "a/b/out")
     assert [path for path in tmp_path.rglob("pwned.*") if path != target.resolve()] == []
     assert not (tmp_path / "a/b/out").exists()
