@@ -1,6 +1,6 @@
-"""Is it still the same person: cosine of face features.
+"""Is it still the same person, and does the face say the same: face features and expression coefficients.
 
-Axes: T frames, D features.
+Axes: T frames, D features, E coefficients.
 """
 
 import numpy as np
@@ -18,3 +18,16 @@ def identity_similarity(made_TD: np.ndarray, real_TD: np.ndarray, found_T: np.nd
     made, real = (part[found_T].astype(np.float64) for part in (made_TD, real_TD))
     lengths = np.linalg.norm(made, axis=1) * np.linalg.norm(real, axis=1)
     return float(((made * real).sum(1) / np.maximum(lengths, 1e-12)).mean())
+
+
+def expression_distance(made_TE: np.ndarray, real_TE: np.ndarray, found_T: np.ndarray) -> float | None:
+    """Mean over frames of the Euclidean distance of expression coefficients (how far each blendshape is put on, 0..1).
+
+    Over the frames in which both faces are found. 0 to the root of E; lower is better. With MediaPipe's 52 coefficients
+    it is not the E-FID of papers, whose coefficients are those of Deep3DFaceRecon and whose distance is Fréchet's. (T,
+    E) twice, (T,) bool; None where no face is found.
+    """
+    if not found_T.any():
+        return None
+    difference = made_TE[found_T].astype(np.float64) - real_TE[found_T]
+    return float(np.linalg.norm(difference, axis=1).mean())

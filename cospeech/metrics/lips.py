@@ -1,9 +1,11 @@
-"""Lips by their landmarks: do they take the real shape, do they close where they must.
+"""Lips by their landmarks: do they take the real shape, do they close where they must and open between.
 
 Axes: T frames, 133 COCO-WholeBody keypoints, P points.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from cospeech.pose.track import PoseTrack
 CLOSED = 0.04
 """Inner-lip gap, in distances between the eyes, under which lips count as closed. Over the real clips of the embedded
 corpus 84% of 230 p, b, m are under it, 29% of other sounds, 6% of open vowels (docs/reference/metrics.md)."""
+OPEN = 2 * CLOSED
+"""Inner-lip gap, in distances between the eyes, over which real lips count as open."""
 BILABIAL = frozenset("pbm")
 _STEADY = np.r_[sk.NOSE_BRIDGE, sk.NOSE_BASE, sk.RIGHT_EYE_RING, sk.LEFT_EYE_RING]
 _UPPER, _LOWER = sk.INNER_LIPS[1:4], sk.INNER_LIPS[[7, 6, 5]]
@@ -89,15 +93,65 @@ def bilabial_closure(
     """
     gap = np.where(face_found(track), lip_gap(track.keypoints), np.nan)
     shut, spoken = 0, 0
-    for text, begins, ends in phones:
-        middle = int((begins + ends) / 2 * fps) - start
-        if text.lower().strip(_MARKS) not in BILABIAL or not 0 <= middle < len(gap):
-            continue
+    for middle in bilabial_frames(phones, fps, start, len(gap)):
         near = gap[max(middle - 1, 0) : middle + 2]
         if not np.isnan(near).all():
             spoken += 1
             shut += bool(np.nanmin(near) < closed)
     return shut, spoken
+
+
+class LipEvents(NamedTuple):
+    """shut of spoken p, b, m; opened of the openings between them."""
+
+    shut: int
+    spoken: int
+    opened: int
+    openings: int
+
+
+def lip_events(
+    made: PoseTrack, true: PoseTrack, phones: Sequence[tuple[str, float, float]], fps: float, start: int = 0
+) -> LipEvents:
+    """Closures at p, b, m (as `bilabial_closure` counts them), and openings before, between and after them.
+
+    Wherever the real lips open (a gap over OPEN) between two p, b, m, or before the first or after the last, the drawn
+    ones must open half as wide or wider. Since half of OPEN is CLOSED, no mouth that stands still can do both. phones,
+    start: as in `bilabial_closure`.
+    """
+    shut, spoken = bilabial_closure(made, phones, fps, start)
+    drawn, real = (np.where(face_found(track), lip_gap(track.keypoints), 0.0) for track in (made, true))
+    opened, openings = 0, 0
+    for first, last in pairwise([0, *sorted(bilabial_frames(phones, fps, start, len(made))), len(made)]):
+        widest = real[first:last].max(initial=0.0)
+        if widest > OPEN:
+            openings += 1
+            opened += bool(drawn[first:last].max() >= widest / 2)
+    return LipEvents(shut, spoken, opened, openings)
+
+
+def closure_score(clips: Iterable[LipEvents]) -> float | None:
+    """F-score of closing and opening: the harmonic mean 2 c o / (c + o) of the share c of p, b, m that are shut and the
+    share o of openings that open, both over all clips together.
+
+    0..1; higher is better, real footage gives the value to compare with; 0 for a mouth that stands still, open or shut.
+    None without a p, b, m or without an opening.
+    """
+    shut, spoken, opened, openings = (sum(each) for each in zip(*clips, strict=True))
+    if not spoken or not openings:
+        return None
+    closes, opens = shut / spoken, opened / openings
+    return 2 * closes * opens / (closes + opens) if closes + opens else 0.0
+
+
+def bilabial_frames(phones: Sequence[tuple[str, float, float]], fps: float, start: int, frames: int) -> list[int]:
+    """The frame in the middle of each p, b, m, of `frames` frames from frame `start` of the clip on."""
+    middles = [
+        int((begins + ends) / 2 * fps) - start
+        for text, begins, ends in phones
+        if text.lower().strip(_MARKS) in BILABIAL
+    ]
+    return [middle for middle in middles if 0 <= middle < frames]
 
 
 def eye_distance(keypoints: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from cospeech.metrics.image import flicker, psnr, ssim
+from cospeech.metrics.image import flicker, psnr, sharpness, ssim
 
 
 @pytest.fixture
@@ -69,7 +69,19 @@ def test_flicker_ignores_motion_and_sees_flashes(frames: np.ndarray) -> None:
     assert flicker(frames[:1]) is None
 
 
+def test_sharpness_falls_with_blur_and_rises_with_noise(frames: np.ndarray) -> None:
+    blurred = [gaussian_filter(frames, (0, s, s, 0)) for s in (1, 2, 4)]
+    noisy = (frames + np.random.default_rng(1).integers(0, 40, frames.shape)).clip(0, 255).astype(np.uint8)
+    scores = [sharpness(made, frames) for made in (*blurred[::-1], frames, noisy)]
+    assert scores == sorted(scores)  # type: ignore[type-var]
+    assert scores[3] == pytest.approx(1)
+    board = np.full((2, 40, 40, 3), 20, np.uint8)
+    board[:, 10:30, 15:25] = 60
+    assert sharpness(board, 3 * board) == pytest.approx(1 / 9)  # a third of the contrast
+    assert sharpness(frames, np.full_like(frames, 7)) is None
+
+
 def test_shapes_must_agree(frames: np.ndarray) -> None:
-    for measure in (psnr, ssim):
+    for measure in (psnr, ssim, sharpness):
         with pytest.raises(ValueError, match=r"\(5, 64, 64, 3\).*\(6, 64, 64, 3\)"):
             measure(frames[:5], frames)

@@ -1,10 +1,21 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from scipy.optimize import minimize
 
-from cospeech.metrics.lips import align, bilabial_closure, eye_distance, lip_gap, lmd
+from cospeech.metrics.lips import (
+    LipEvents,
+    align,
+    bilabial_closure,
+    closure_score,
+    eye_distance,
+    lip_events,
+    lip_gap,
+    lmd,
+)
 from cospeech.pose import skeleton as sk
+from cospeech.pose.track import PoseTrack
 from tests.helpers.keypoints import person
 
 
@@ -83,3 +94,53 @@ def test_a_frozen_open_mouth_never_closes() -> None:
     phones = [("m", frame / 25, (frame + 1) / 25) for frame in range(40)]
     assert bilabial_closure(frozen, phones, 25) == (0, 40)
     assert bilabial_closure(track, phones, 25)[0] > 5
+
+
+def _speaking(amplitude: float = 1.0) -> tuple[PoseTrack, list[tuple[str, float, float]]]:
+    """A person whose lips move by `amplitude` about their middle position, and an m wherever the whole movement is
+    least."""
+    track = person(40)
+    gap = lip_gap(track.keypoints)
+    shut = [t for t in range(1, 39) if gap[t] <= gap[[t - 1, t + 1]].min()]
+    phones = [("m", t / 25, (t + 1) / 25) for t in shut]
+    lips = track.keypoints[:, sk.INNER_LIPS]
+    track.keypoints[:, sk.INNER_LIPS] = lips.mean(0) + amplitude * (lips - lips.mean(0))
+    return track, phones
+
+
+def test_closure_score_of_lips_that_do_all_that_is_asked_is_one() -> None:
+    track, phones = _speaking()
+    events = lip_events(track, track, phones, 25)
+    assert events == LipEvents(3, 3, 4, 4)
+    assert closure_score([events]) == 1
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.02, 0.05, 0.1, 0.3])
+def test_closure_score_of_a_still_mouth_is_zero_however_wide(gap: float) -> None:
+    track, phones = _speaking()
+    still = track[[0] * 40]
+    upper, lower = sk.INNER_LIPS[1:4], sk.INNER_LIPS[[7, 6, 5]]
+    still.keypoints[:, lower] = still.keypoints[:, upper] + (0, 30 * gap)
+    events = lip_events(still, track, phones, 25)
+    assert closure_score([events]) == 0
+    assert not (events.shut and events.opened)
+
+
+def test_closure_score_of_a_mouth_that_hardly_moves_is_low_and_of_one_that_half_moves_lies_between() -> None:
+    track, phones = _speaking()
+    scores = [closure_score([lip_events(_speaking(amount)[0], track, phones, 25)]) for amount in (0.1, 0.7, 1.0)]
+    assert scores[0] == 0
+    assert scores[0] <= scores[1] <= scores[2] == 1  # type: ignore[operator]
+
+
+def test_closure_score_is_pooled_over_clips() -> None:
+    """2 of 4 closures and 3 of 4 openings: 2 * 1/2 * 3/4 / (5/4)."""
+    assert closure_score([LipEvents(1, 1, 1, 2), LipEvents(1, 3, 2, 2)]) == pytest.approx(0.6)
+    assert closure_score([LipEvents(0, 0, 2, 2)]) is None
+    assert closure_score([LipEvents(1, 1, 0, 0)]) is None
+    assert closure_score([LipEvents(0, 1, 0, 1)]) == 0
+
+
+def test_openings_of_an_unseen_face_are_missed() -> None:
+    track, phones = _speaking()
+    assert lip_events(track.without(sk.FACE), track, phones, 25) == LipEvents(0, 0, 0, 4)
