@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from scipy.ndimage import gaussian_filter
 
@@ -14,6 +15,7 @@ from cospeech.metric_networks.i3d import I3D, I3DNet, _pad_same
 from cospeech.metric_networks.inception import Inception
 from cospeech.metric_networks.lpips import Lpips
 from cospeech.metric_networks.weights import load_state
+from cospeech.metrics.image import psnr
 from cospeech.models.perception.face import FaceNet
 from tests.helpers.keypoints import person
 
@@ -65,6 +67,33 @@ def test_lpips_layer_by_layer(alexnet: Path) -> None:
     ours = Lpips(alexnet, CPU)
     np.testing.assert_allclose(ours(made, truth), slow_lpips(made, truth, alexnet), rtol=1e-3)
     np.testing.assert_allclose(ours(made, made), 0, atol=1e-9)
+
+
+SHIPPED = Path("models/pretrained/lpips/alexnet_features.safetensors")
+
+
+def test_lpips_of_the_authors_example(repository: Path) -> None:
+    """Their script prints 0.722 and 0.138 for these pictures."""
+    folder = repository.parent / "shared/weights/lpips_example"
+    if not folder.is_dir():
+        pytest.skip(f"the authors' pictures are not at {folder}")
+    reference, *changed = (np.array(Image.open(folder / f"{name}.png"))[None] for name in ("ex_ref", "ex_p0", "ex_p1"))
+    lpips = Lpips(repository / SHIPPED, CPU)
+    assert [round(float(lpips(reference, each)[0]), 3) for each in changed] == [0.722, 0.138]
+
+
+def test_shipped_lpips_rises_with_blur_and_more_than_with_a_shift_of_grey(repository: Path) -> None:
+    """What PSNR has the other way round: it forgives blur, and not that all is a little brighter."""
+    lpips = Lpips(repository / SHIPPED, CPU)
+    truth = gaussian_filter(np.random.default_rng(0).uniform(0, 255, (1, 96, 96, 3)), (0, 1, 1, 0)) * 0.8
+    blurred = [gaussian_filter(truth, (0, s, s, 0)) for s in (0.5, 1, 2, 4)]
+    brighter = truth + 40
+    pictures = [each.astype(np.uint8) for each in (truth, *blurred, brighter)]
+    scores = [float(lpips(each, pictures[0])[0]) for each in pictures]
+    assert scores[0] == 0
+    assert scores[:5] == sorted(scores[:5])
+    assert scores[5] < scores[2]
+    assert psnr(pictures[5], pictures[0])[0] < psnr(pictures[2], pictures[0])[0]
 
 
 def test_inception_agrees_with_torchmetrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
