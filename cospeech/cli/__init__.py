@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from cospeech import __version__
-from cospeech.cli import footage, registry, speaking
+from cospeech.cli import footage, measures, registry, speaking
 from cospeech.inference.errors import InputError
 
 
@@ -36,6 +36,6 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cospeech", description=__doc__)
     parser.add_argument("--version", action="version", version=f"cospeech {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for part in (footage, registry, speaking):
+    for part in (footage, registry, measures, speaking):
         part.add_commands(commands)
     return parser

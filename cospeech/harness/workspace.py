@@ -72,6 +72,11 @@ class Workspace:
         """Input ranges of the student's and the codec's layers, for int8; empty where int8 is off."""
         return self.root / "models/ranges.json"
 
+    @property
+    def measures(self) -> Path:
+        """Networks of measures that `cospeech measures fetch` brings; each may be absent."""
+        return self.root / "models/measures"
+
     # reports
     def stage_report(self, stage: str) -> Path:
         """Folder of report.json, images and curves that `stage` writes for people."""

@@ -3,6 +3,7 @@
 Axes: T frames, H W pixels, 3 colours (RGB, uint8).
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import cv2
@@ -67,19 +68,22 @@ def flicker(frames: np.ndarray) -> float | None:
     return float(np.mean(differences))
 
 
-def sharpness(made: np.ndarray, truth: np.ndarray) -> float | None:
+def sharpness(made: Sequence[np.ndarray], truth: Sequence[np.ndarray]) -> float | None:
     """How sharp pictures are against the real ones: the mean square of the Laplacian of their grey levels over that of
     the real ones, all pictures together.
 
     Without unit, from 0 upwards: under 1 blurred, 1 as sharp as the real ones, over 1 edges or noise that they do not
-    have; near 1 is good. After the Laplacian focus measure of Pech-Pacheco et al., ICPR 2000. (S, H, W, 3) uint8 twice;
-    None where the real ones have no edge.
+    have; near 1 is good. After the Laplacian focus measure of Pech-Pacheco et al., ICPR 2000. Pictures (H, W, 3) uint8,
+    of one size each with its real one; None where the real ones have no edge.
     """
-    energies = [
-        sum(float(np.square(cv2.Laplacian(cv2.cvtColor(each, cv2.COLOR_RGB2GRAY), cv2.CV_64F)).mean()) for each in part)
-        for part in (_same_shape(made, truth), truth)
-    ]
-    return energies[0] / energies[1] if energies[1] > 0 else None
+    pairs = [(_same_shape(one, other), other) for one, other in zip(made, truth, strict=True)]
+    drawn, real = (sum(_edge_energy(pair[place]) for pair in pairs) for place in (0, 1))
+    return drawn / real if real > 0 else None
+
+
+def _edge_energy(picture: np.ndarray) -> float:
+    grey = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
+    return float(np.square(cv2.Laplacian(grey, cv2.CV_64F)).mean())
 
 
 def _same_shape(made: np.ndarray, truth: np.ndarray) -> np.ndarray:

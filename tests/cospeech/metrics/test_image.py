@@ -82,6 +82,8 @@ def test_sharpness_falls_with_blur_and_rises_with_noise(frames: np.ndarray) -> N
 
 
 def test_shapes_must_agree(frames: np.ndarray) -> None:
-    for measure in (psnr, ssim, sharpness):
+    for measure in (psnr, ssim):
         with pytest.raises(ValueError, match=r"\(5, 64, 64, 3\).*\(6, 64, 64, 3\)"):
             measure(frames[:5], frames)
+    with pytest.raises(ValueError, match=r"\(60, 64, 3\).*\(64, 64, 3\)"):
+        sharpness(frames[:, :60], frames)
