@@ -17,6 +17,7 @@ import numpy as np
 from cospeech.harness.stderr_filter import without_notices
 from cospeech.pose import skeleton as sk
 from cospeech.pose.mediapipe import enlarge, face_points
+from cospeech.pose.track import PoseTrack
 
 SIZE = 512
 """Frames of a shorter side are enlarged to it first, linearly, as `extract_poses` does by default: lips read from a
@@ -66,40 +67,31 @@ class CloseUps:
     def __init__(self) -> None:
         self._graphs: dict[str, Any] = {}
 
-    def find(
-        self, frames: np.ndarray, asked_keypoints: np.ndarray, asked_confidence: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Face and hands of one continuous shot, looked for where they are asked.
+    def find(self, frames: np.ndarray, asked: PoseTrack) -> PoseTrack:
+        """Face and hands of one continuous shot, looked for where they are asked: confidence 1 where they are found.
 
         What lies further from where it is asked than the part is large is another face or hand and counts as not found;
-        so does what the pose does not have.
-
-        Args:
-            frames: (T, H, H, 3) uint8 RGB. asked_keypoints: (T, 133, 2) pixels. asked_confidence: (T, 133).
-
-        Returns:
-            (T, 133, 2) float32 pixels, NaN where nothing is found, and (T, 133) float32, 1 where it is.
+        so does what the pose does not have. frames: (T, H, H, 3) uint8 RGB.
         """
-        count, side = frames.shape[:2]
-        found = np.full((count, sk.KEYPOINTS, 2), np.nan, np.float32)
-        confidence = np.zeros((count, sk.KEYPOINTS), np.float32)
+        keypoints = np.full(asked.keypoints.shape, np.nan, np.float32)
+        confidence = np.zeros(asked.confidence.shape, np.float32)
         pictures = [enlarge(frame, SIZE) for frame in frames]
         for part in _PARTS:
             landmarks: Any = None
+            places, shown = asked.normalized[:, part.keypoints], asked.found[:, part.keypoints].all(1)
             for t, picture in enumerate(pictures):
-                asked = asked_keypoints[t, part.keypoints] / side
-                if not (asked_confidence[t, part.keypoints] > 0).all():
+                if not shown[t]:
                     landmarks = None
                     continue
                 for _ in range(_LOOKS if landmarks is None else 1):
-                    region = part.begin(asked) if landmarks is None else part.follow(_array(landmarks))
+                    region = part.begin(places[t]) if landmarks is None else part.follow(_array(landmarks))
                     landmarks = self._look(part.network, picture, region)
                 points = None if landmarks is None else part.read(landmarks)
-                if points is None or _astray(points, asked):
+                if points is None or _astray(points, places[t]):
                     landmarks = None
                     continue
-                found[t, part.keypoints], confidence[t, part.keypoints] = points * side, 1
-        return found, confidence
+                keypoints[t, part.keypoints], confidence[t, part.keypoints] = points * asked.size[::-1], 1
+        return PoseTrack(keypoints, confidence, asked.size)
 
     def _look(self, network: str, picture: np.ndarray, region: Region) -> Any:
         """Landmarks of what the region shows; None where it is no face, no hand."""

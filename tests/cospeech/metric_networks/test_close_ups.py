@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from cospeech.artifacts import Poses
 from cospeech.media import read_frames
 from cospeech.metric_networks.close_ups import CloseUps
 from cospeech.metrics.control import QUANTITIES, Control, control
 from cospeech.pose import skeleton as sk
 from cospeech.pose.detectors import build_detector
+from cospeech.pose.track import PoseTrack
 
 FINE = np.r_[sk.FACE, sk.HANDS]
 
@@ -20,13 +20,12 @@ FINE = np.r_[sk.FACE, sk.HANDS]
 @dataclass
 class Scene:
     frames: np.ndarray
-    asked: Poses
+    asked: PoseTrack
     close_ups: CloseUps
 
     def controls(self, frames: np.ndarray) -> dict[str, Control]:
-        asked = self.asked.keypoints, self.asked.confidence
-        found = self.close_ups.find(frames, *asked)
-        return {each.key: control(each, *found, *asked) for each in QUANTITIES}
+        found = self.close_ups.find(frames, self.asked)
+        return {each.key: control(each, found, self.asked) for each in QUANTITIES}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +57,7 @@ def test_hands_blurred_away_are_not_found_and_do_nothing(scene: Scene) -> None:
         for hand in (sk.LEFT_HAND, sk.RIGHT_HAND):
             (left, top), (right, bottom) = points[hand].min(0).astype(int) - 8, points[hand].max(0).astype(int) + 8
             frame[top:bottom, left:right] = cv2.GaussianBlur(frame, (0, 0), 12)[top:bottom, left:right]
-    _, confidence = scene.close_ups.find(blurred, scene.asked.keypoints, scene.asked.confidence)
+    confidence = scene.close_ups.find(blurred, scene.asked).confidence
     assert confidence[:, sk.HANDS].mean() < 0.5
     assert confidence[:, sk.FACE].all()
     controls = scene.controls(blurred)
@@ -68,30 +67,25 @@ def test_hands_blurred_away_are_not_found_and_do_nothing(scene: Scene) -> None:
 
 def test_keypoints_are_where_the_picture_shows_them(scene: Scene) -> None:
     few = slice(0, 3)
-    moved = np.roll(scene.frames[few], (6, -4), (1, 2))
-    asked = scene.asked.keypoints[few], scene.asked.confidence[few]
-    (here, seen), (there, seen_there) = (scene.close_ups.find(each, *asked) for each in (scene.frames[few], moved))
-    assert seen[:, FINE].all()
-    assert seen_there[:, FINE].all()
-    assert not seen[:, sk.BODY].any()
-    assert np.isnan(here[:, sk.BODY]).all()
-    assert np.abs(here - asked[0])[:, FINE].mean() < 1
-    np.testing.assert_allclose((there - here)[:, FINE].mean((0, 1)), (-4, 6), atol=0.4)
+    asked, moved = scene.asked[few], np.roll(scene.frames[few], (6, -4), (1, 2))
+    here, there = (scene.close_ups.find(each, asked) for each in (scene.frames[few], moved))
+    for found in (here, there):
+        assert found.found[:, FINE].all()
+        assert not found.found[:, sk.BODY].any()
+    assert np.isnan(here.keypoints[:, sk.BODY]).all()
+    assert np.abs(here.keypoints - asked.keypoints)[:, FINE].mean() < 1
+    np.testing.assert_allclose((there.keypoints - here.keypoints)[:, FINE].mean((0, 1)), (-4, 6), atol=0.4)
 
 
 def test_what_the_pose_does_not_have_is_not_looked_for(scene: Scene) -> None:
-    hidden = scene.asked.confidence.copy()
-    hidden[:, sk.LEFT_HAND] = 0
-    _, confidence = scene.close_ups.find(scene.frames[:2], scene.asked.keypoints[:2], hidden[:2])
-    assert not confidence[:, sk.LEFT_HAND].any()
-    assert confidence[:, sk.RIGHT_HAND].all()
+    found = scene.close_ups.find(scene.frames[:2], scene.asked[:2].without(sk.LEFT_HAND)).found
+    assert not found[:, sk.LEFT_HAND].any()
+    assert found[:, sk.RIGHT_HAND].all()
 
 
 def test_clips_do_not_know_of_each_other(scene: Scene) -> None:
-    asked = scene.asked.keypoints[:2], scene.asked.confidence[:2]
-    first = scene.close_ups.find(scene.frames[:2], *asked)
-    scene.close_ups.find(scene.frames[9:11], *asked)
-    for one, again, fresh in zip(first, scene.close_ups.find(scene.frames[:2], *asked),
-                                 CloseUps().find(scene.frames[:2], *asked), strict=True):  # fmt: skip
-        np.testing.assert_array_equal(one, again)
-        np.testing.assert_array_equal(one, fresh)
+    frames, asked = scene.frames[:2], scene.asked[:2]
+    first = scene.close_ups.find(frames, asked)
+    scene.close_ups.find(scene.frames[9:11], asked)
+    for other in (scene.close_ups.find(frames, asked), CloseUps().find(frames, asked)):
+        np.testing.assert_array_equal(first.keypoints, other.keypoints)
