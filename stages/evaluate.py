@@ -12,11 +12,13 @@ from cospeech.datasets.motion_clips import load_moving
 from cospeech.datasets.windows import Clip, longest_window
 from cospeech.evaluation.av_offset import footage_offsets, offset_table
 from cospeech.evaluation.clip_metrics import Measured, measure
+from cospeech.evaluation.control_tables import control_tables
 from cospeech.evaluation.generate_all import MODELS, DrawnSet, draw_all, take_all
 from cospeech.evaluation.motion_lip_sync import puppet_scores
 from cospeech.evaluation.networks_bundle import Judges, load_judges
 from cospeech.evaluation.sample_videos import save_still, write_comparison, write_whole
 from cospeech.evaluation.segments import REFERENCE, Stretch, Take, load_stretches
+from cospeech.evaluation.strips import write_strips
 from cospeech.evaluation.tables import clip_table, model_tables, write_plots
 from cospeech.evaluation.throughput import Around, speed_table
 from cospeech.families.base import Family
@@ -26,6 +28,7 @@ from cospeech.harness.files import atomic_path, write_json
 from cospeech.harness.process_pool import available_cores
 from cospeech.harness.stage_report import Figure, StageReport
 from cospeech.harness.workspace import Workspace
+from cospeech.metrics.registry import LEAD
 from cospeech.models.common.protocols import VideoCodec
 from cospeech.motion.model import MotionModel
 from cospeech.motion_evaluation.gesture_metrics import all_motion, gesture_tables, train_encoder
@@ -66,10 +69,11 @@ def run(params: Params, context: Context) -> StageReport:
     drawn = _draw(params, context, clips, stretches, samplers)
     takes = _take(params, context, clips, stretches, drawn, samplers["teacher"].codec)
     weights = params.evaluate.weights.model_dump()
-    judges = load_judges(weights, workspace.model("sync"), device, media.fps, media.sample_rate)
+    judges = load_judges(weights, workspace.measures, workspace.model("sync"), device, media.fps, media.sample_rate)
     measured = _measure_all(context, stretches, takes, judges)
     offsets = footage_offsets(workspace, curated, curated.clips("test"), judges.sync, media.fps)
     quality = {
+        **control_tables(measured),
         **model_tables(measured, MODELS, judges, params.seed),
         "motion": _motion(params, context, curated, clips, stretches, samplers["student"], judges),
         "footage_offsets": offset_table(offsets),
@@ -136,8 +140,7 @@ def _take(
     codec: VideoCodec,
 ) -> list[dict[str, Take]]:
     detector = params.poses.backend, options_of(params.poses.backend, params.poses.model_dump())
-    jobs = len(clips) * (len(drawn.drawn) + 1)
-    with context.progress("poses of generated frames", jobs) as bar, context.executor() as executor:
+    with context.progress("poses of generated frames", len(clips) * len(MODELS)) as bar, context.executor() as executor:
         return take_all(clips, stretches, drawn.drawn, codec, detector, executor, bar)
 
 
@@ -246,20 +249,34 @@ def _report(
     takes: Sequence[Mapping[str, Take]],
 ) -> StageReport:
     figures: dict[str, Figure] = {"clips": len(stretches), "frames": metrics["protocol"]["frames"]}
+    for model in MODELS[:4]:
+        figures |= {f"{model}_{measure.key}": metrics[model][measure.key] for measure in LEAD}
     for model in MODELS[:3]:
         figures |= {f"{model}_{name}": metrics[model][name] for name in ("psnr", "ssim", "lmd", "hkc", "sync_c")}
         figures |= {f"{model}_psnr_{split}": metrics[model][split]["psnr"] for split in ("seen", "unseen")}
     figures |= {f"footage_{name}": value for name, value in metrics["footage_offsets"].items()}
     speed = metrics["speed"]
     timings = {name: speed[name] for name in ("teacher_fps", "student_fps", "ratio")}
-    gain = metrics["student_minus_teacher"]
-    low, high = gain["interval"]["psnr"]
-    summary = (
-        f"{len(stretches)} held-out clips: student {metrics['student']['psnr']:.2f} dB, teacher "
-        f"{metrics['teacher']['psnr']:.2f} ({gain['psnr']:+.2f}, 95% interval {low:+.2f} to {high:+.2f}), the "
-        f"reference frame copied {metrics['copy_reference']['psnr']:.2f}"
-    )
     folder = workspace.stage_report(STAGE)
     picture = save_still(folder / "held_out.png", stretches, takes)
+    write_strips(folder, stretches, takes)
     caption = "held-out frames: reference, skeleton, truth, teacher, student"
-    return StageReport(STAGE, summary, figures, timings, {caption: picture})
+    return StageReport(STAGE, _summary(metrics), figures, timings, {caption: picture})
+
+
+def _summary(metrics: Mapping[str, Any]) -> str:
+    """What a person would see first, then dB."""
+    by_model = [metrics[model] for model in ("student", "teacher", "codec", "copy_reference")]
+    slopes, lpips, faces, hands = (
+        ["-" if each[key] is None else f"{each[key]:.2f}" for each in by_model]
+        for key in ("mouth_slope", "lpips", "lpips_face", "lpips_hands")
+    )
+    gain = metrics["student_minus_teacher"]
+    low, high = gain["interval"]["psnr"]
+    return (
+        f"{metrics['student']['clips']} held-out clips: mouths open {slopes[0]} of what is asked (teacher {slopes[1]}, "
+        f"codec alone {slopes[2]}); LPIPS {lpips[0]} (teacher {lpips[1]}, copying {lpips[3]}), of faces {faces[0]} "
+        f"({faces[3]}), of hands {hands[0]} ({hands[3]}), hands not found {metrics['student']['hand_missing']:.0%}; "
+        f"student {metrics['student']['psnr']:.2f} dB, teacher {metrics['teacher']['psnr']:.2f} ({gain['psnr']:+.2f}, "
+        f"95% interval {low:+.2f} to {high:+.2f}), the reference frame copied {metrics['copy_reference']['psnr']:.2f}"
+    )

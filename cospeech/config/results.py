@@ -19,13 +19,17 @@ class QuantiseSection(Section):
 
 
 class WeightsSection(Section):
-    """Official weights of published networks (docs/reference/metrics.md); null: the measure is null."""
+    """Published networks that measures look through (docs/reference/metrics.md); null: the measure is null."""
 
     syncnet: Path | None = Field(description="syncnet_v2.model; null: the expert of train_sync measures lip-sync")
     lpips: Path | None = Field(description="torchvision's AlexNet (safetensors)")
     fid: Path | None = Field(description="torch-fidelity's Inception-v3, pt_inception-2015-12-05-6726825d.pth")
-    fvd: Path | None = Field(description="I3D of Kinetics-400 for PyTorch, rgb_imagenet.pt")
-    identity: Path | None = Field(description="ArcFace, an InsightFace iresnet (safetensors)")
+    fvd: Path | None = Field(
+        description="I3D of Kinetics-400 for PyTorch, rgb_imagenet.pt; null: that of `cospeech measures fetch`, if any"
+    )
+    identity: Path | None = Field(
+        description="ArcFace, an InsightFace iresnet (safetensors); null: SFace of `cospeech measures fetch`, if any"
+    )
 
 
 class EvaluateSection(Section):
@@ -83,7 +87,7 @@ class RegistrySection(Section):
 class RuleSection(Section):
     """What one measure must gain."""
 
-    better: Literal["higher", "lower"]
+    better: Literal["higher", "lower", "one"]
     margin: float = Field(description="the gain must exceed this; negative: a tolerated regression")
 
 

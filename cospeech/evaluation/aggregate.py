@@ -1,4 +1,4 @@
-"""From clips to models: means with intervals, distances of whole sets, and what student and teacher differ in."""
+"""From clips to models: means with intervals, measures of whole sets, and what student and teacher differ in."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,17 +7,21 @@ import numpy as np
 from cospeech.evaluation.clip_metrics import Measured, Value
 from cospeech.evaluation.segments import SPLITS
 from cospeech.metrics.distributions import frechet_distance
-from cospeech.metrics.registry import ABSOLUTE, MEASURES, SET_MEASURES, UNAVAILABLE, WEIGHTS
+from cospeech.metrics.lips import closure_score
+from cospeech.metrics.registry import ABSOLUTE, CONTROLS, MEASURES, SEEN_THROUGH, UNAVAILABLE, WEIGHTS
 from cospeech.metrics.uncertainty import estimate, paired_difference
 from cospeech.utils.json_types import JSONObject
 
 Rows = Sequence[Mapping[str, Value]]
 _GENERAL = {
+    **dict.fromkeys(CONTROLS, "the pose hardly asks for it in any clip; `control` says by how much"),
     "bilabial_closure": "no p, b or m with times in the stretches",
+    "closure_f": "no p, b or m with times in the stretches, or no opening between them",
+    **dict.fromkeys(("lpips_hands", "sharpness_hands"), "no real hand was found"),
     "hkv": "no hand was found twice",
     "lmd": "no face was found",
     "hand_pck": "no real hand was found",
-    "identity": "no face was found",
+    **dict.fromkeys(("identity", "expression", "lpips_face", "lpips_mouth", "sharpness_face"), "no face was found"),
     "fid": "there are fewer than two frames",
     "fvd": "there are fewer than two stretches of 9 frames or more",
     **dict.fromkeys(("sync_c", "sync_d", "sync_offset"), "the clips are too short for shifts of 15 frames"),
@@ -40,17 +44,19 @@ def summarise(rows: Rows, reasons: Mapping[str, str], seed: int) -> JSONObject:
     return {**summary, **dict.fromkeys(UNAVAILABLE), "reasons": dict(reasons)}
 
 
-def with_set_distances(
+def with_set_measures(
     summary: JSONObject, made: Sequence[Measured], real: Sequence[Measured], itself: bool
 ) -> JSONObject:
-    """`summary` with FID and FVD of all frames and stretches of a model, and the reasons of what is None as a list.
+    """`summary` with what is measured of all clips together (SET_MEASURES), and the reasons of what is None as a list.
 
     A list, since `dvc metrics` leaves lists out of its tables.
     """
-    for measure in SET_MEASURES:
-        sets = [[each.features[measure.key] for each in part if measure.key in each.features] for part in (made, real)]
+    events = [each.lip_events for each in made if each.lip_events is not None]
+    summary["closure_f"] = closure_score(events) if events else None
+    for measure in ("fid", "fvd"):
+        sets = [[each.features[measure] for each in part if measure in each.features] for part in (made, real)]
         known = all(sets) and not itself
-        summary[measure.key] = frechet_distance(*(np.concatenate(each) for each in sets)) if known else None
+        summary[measure] = frechet_distance(*(np.concatenate(each) for each in sets)) if known else None
     known_reasons = {**_GENERAL, **UNAVAILABLE, **summary["reasons"]}
     summary["reasons"] = [
         {"measure": name, "reason": known_reasons.get(name, "could not be measured on any clip")}
@@ -78,8 +84,9 @@ def difference(ours: Rows, theirs: Rows, seed: int) -> JSONObject:
 
 
 def missing_weights(given: Mapping[str, str]) -> dict[str, str]:
-    """Why measures are None whose official weights are not among `given`."""
-    return {key: reason for key, reason in WEIGHTS.items() if key not in given}
+    """Why measures are None whose published weights are not among `given`."""
+    absent = {key: reason for key, reason in WEIGHTS.items() if key not in given}
+    return {measure: reason for key, reason in absent.items() for measure in SEEN_THROUGH.get(key, (key,))}
 
 
 def _known(row: Mapping[str, Value], key: str, other: Mapping[Value, Mapping[str, Value]]) -> bool:

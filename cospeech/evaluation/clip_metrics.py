@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cospeech.evaluation.networks_bundle import Judges
+from cospeech.evaluation.region_metrics import region_metrics
 from cospeech.evaluation.segments import Stretch, Take
 from cospeech.metric_networks.i3d import LEAST_FRAMES
 from cospeech.metrics import hands, image, lips, sync
-from cospeech.metrics.identity import identity_similarity
+from cospeech.metrics.control import QUANTITIES, Control, control
+from cospeech.metrics.identity import expression_distance, identity_similarity
+from cospeech.metrics.lips import LipEvents, lip_events
+from cospeech.metrics.registry import CONTROLS, MEASURES
 from cospeech.models.perception.sync import WINDOW
 
 Value = float | int | str | bool | None
@@ -18,11 +22,14 @@ Value = float | int | str | bool | None
 @dataclass(frozen=True)
 class Measured:
     """row: clip, speaker, split, model and every measure a clip has. psnr: (T,). shifts: (31,) mean distances, or None.
-    features: by measure (fid: (T, 2048), fvd: (1, 400)) what its network sees, for distances of whole sets."""
+    controls: by quantity, none where nobody looked close. lip_events: closures and openings, None likewise. features:
+    by measure (fid: (T, 2048), fvd: (1, 400)) what its network sees, for distances of whole sets."""
 
     row: dict[str, Value]
     psnr: np.ndarray
     shifts: np.ndarray | None
+    controls: Mapping[str, Control] = field(default_factory=dict)
+    lip_events: LipEvents | None = None
     features: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -34,12 +41,18 @@ def measure(take: Take, stretch: Stretch, judges: Judges, heard: np.ndarray | No
     psnr = image.psnr(take.frames, stretch.frames)
     shifts = None if judges.sync is None or heard is None else lip_shifts(take, stretch, judges, heard)
     shut, spoken = lips.bilabial_closure(take.track, stretch.phones, stretch.fps, stretch.start)
+    controls = _controls(take, stretch)
+    events = None
+    if take.close_up is not None:
+        events = lip_events(take.close_up, stretch.track, stretch.phones, stretch.fps, stretch.start)
     row: dict[str, Value] = {
         "clip": stretch.clip,
         "speaker": stretch.speaker,
         "split": stretch.split,
         "model": take.model,
-        **_against_truth(take, stretch, judges, psnr),
+        **dict.fromkeys(measure.key for measure in MEASURES),
+        **{key: getattr(controls[quantity], part) for key, (quantity, part) in CONTROLS.items() if controls},
+        **({} if take.real else _against_truth(take, stretch, judges, psnr)),
         "bilabial_closure": shut / spoken if spoken else None,
         "bilabials": spoken,
         "hkc": hands.hkc(take.track),
@@ -49,13 +62,16 @@ def measure(take: Take, stretch: Stretch, judges: Judges, heard: np.ndarray | No
         "face_missing": float(1 - lips.face_found(take.track).mean()),
         **_sync(shifts),
     }
-    return Measured(row, psnr, shifts, _features(take, judges))
+    return Measured(row, psnr, shifts, controls, events, _features(take, judges))
+
+
+def _controls(take: Take, stretch: Stretch) -> dict[str, Control]:
+    if take.close_up is None:
+        return {}
+    return {quantity.key: control(quantity, take.close_up, stretch.track) for quantity in QUANTITIES}
 
 
 def _against_truth(take: Take, stretch: Stretch, judges: Judges, psnr: np.ndarray) -> dict[str, Value]:
-    names = ("psnr", "ssim", "lpips", "lmd", "hand_pck", "identity")
-    if take.real:
-        return dict.fromkeys(names)
     return {
         "psnr": float(psnr.mean()),
         "ssim": float(image.ssim(take.frames, stretch.frames).mean()),
@@ -63,6 +79,8 @@ def _against_truth(take: Take, stretch: Stretch, judges: Judges, psnr: np.ndarra
         "lmd": _mean(lips.lmd(take.track, stretch.track)),
         "hand_pck": hands.hand_pck(take.track, stretch.track),
         "identity": _identity(take, stretch, judges),
+        "expression": _expression(take, stretch, judges),
+        **region_metrics(take, stretch, judges.lpips),
     }
 
 
@@ -72,6 +90,14 @@ def _identity(take: Take, stretch: Stretch, judges: Judges) -> float | None:
     made, real = (judges.identity(each.frames, each.track.keypoints) for each in (take, stretch))
     found = lips.face_found(take.track) & lips.face_found(stretch.track)
     return identity_similarity(made, real, found)
+
+
+def _expression(take: Take, stretch: Stretch, judges: Judges) -> float | None:
+    """Both faces are looked for where the real one is."""
+    if judges.expression is None:
+        return None
+    made, real = (judges.expression(each.frames, stretch.track.keypoints) for each in (take, stretch))
+    return expression_distance(made, real, ~np.isnan(made[:, 0]) & ~np.isnan(real[:, 0]))
 
 
 def _features(take: Take, judges: Judges) -> dict[str, np.ndarray]:

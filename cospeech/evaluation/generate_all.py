@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from cospeech.datasets.windows import Clip, Window
 from cospeech.evaluation.pose_detection import DetectJob, detect_all
 from cospeech.evaluation.sample_videos import still
-from cospeech.evaluation.segments import REFERENCE, Stretch, Take
+from cospeech.evaluation.segments import REFERENCE, TRUTH, Stretch, Take
 from cospeech.evaluation.throughput import Around
 from cospeech.harness.progress import Progress
 from cospeech.models.common.protocols import VideoCodec
 from cospeech.pose.detectors import Options
-from cospeech.pose.track import PoseTrack
 from cospeech.sampling.generation import Drawn, Sampler, decode, draw
 
-MODELS = ("teacher", "student", "copy_reference", "codec", "ground_truth")
+MODELS = ("teacher", "student", "copy_reference", "codec", TRUTH)
 
 
 @dataclass(frozen=True)
@@ -71,27 +70,17 @@ def take_all(
 
     detector: its backend and options.
     """
-    made = []
+    jobs = []
     for index, (clip, stretch) in enumerate(zip(clips, stretches, strict=True)):
-        frames = {name: takes[index].frames for name, takes in drawn.items()}
-        made.append({**frames, "codec": decode(codec, clip.latents(slice(stretch.start, stretch.stop)))})
-    jobs = [
-        DetectJob(stretch.clip, name, frames, *detector)
-        for stretch, by_name in zip(stretches, made, strict=True)
-        for name, frames in by_name.items()
-    ]
+        count = len(stretch.frames)
+        frames = {name: each[index].frames for name, each in drawn.items()}
+        frames["copy_reference"] = still(stretch.reference, count)
+        frames["codec"] = decode(codec, clip.latents(slice(stretch.start, stretch.stop)))
+        frames[TRUTH] = stretch.frames
+        known = {"copy_reference": clip.track[[REFERENCE] * count], TRUTH: stretch.track}
+        jobs += [
+            DetectJob(stretch.clip, name, frames[name], stretch.track, known.get(name), *detector) for name in MODELS
+        ]
     found = detect_all(jobs, executor, bar)
-    takes = []
-    for clip, stretch, by_name in zip(clips, stretches, made, strict=True):
-        every = {name: Take(name, frames, found[stretch.clip, name]) for name, frames in by_name.items()}
-        every["copy_reference"] = _copied(clip, stretch)
-        every["ground_truth"] = Take("ground_truth", stretch.frames, stretch.track, real=True)
-        takes.append({name: every[name] for name in MODELS})
-    return takes
-
-
-def _copied(clip: Clip, stretch: Stretch) -> Take:
-    """The reference frame standing still."""
-    count, track = len(stretch.frames), clip.track
-    keypoints, confidence = (still(each[REFERENCE], count) for each in (track.keypoints, track.confidence))
-    return Take("copy_reference", still(stretch.reference, count), PoseTrack(keypoints, confidence, track.size))
+    takes = {(job.clip, job.model): Take(job.model, job.frames, *found[job.clip, job.model]) for job in jobs}
+    return [{name: takes[stretch.clip, name] for name in MODELS} for stretch in stretches]

@@ -13,6 +13,8 @@ from cospeech.metric_networks.lipsync import Sound
 from cospeech.pose.track import PoseTrack
 
 SPLITS = ("seen", "unseen")
+TRUTH = "ground_truth"
+"""The model that real footage goes by."""
 REFERENCE = 0
 """The frame of a clip that everything is drawn from."""
 
@@ -44,12 +46,18 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Take:
-    """The same stretch as a model makes it; keypoints are found in its frames. real: the footage itself."""
+    """The same stretch as a model makes it; keypoints are found in its frames. close_up: face and hands, looked for
+    where the stretch has them; None where nobody looked."""
 
     model: str
     frames: np.ndarray
     track: PoseTrack
-    real: bool = False
+    close_up: PoseTrack | None = None
+
+    @property
+    def real(self) -> bool:
+        """The footage itself."""
+        return self.model == TRUTH
 
 
 def load_stretches(

@@ -6,19 +6,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cospeech.evaluation.aggregate import difference, missing_weights, summarise, with_set_distances
+from cospeech.evaluation.aggregate import difference, missing_weights, summarise, with_set_measures
 from cospeech.evaluation.clip_metrics import Measured
 from cospeech.evaluation.networks_bundle import Judges
-from cospeech.evaluation.segments import Stretch
+from cospeech.evaluation.segments import TRUTH, Stretch
 from cospeech.harness.files import atomic_path
 from cospeech.metrics.sync import REACH
 from cospeech.utils.json_types import JSONObject
 
-TRUTH = "ground_truth"
 _ITSELF = dict.fromkeys(
-    ("psnr", "ssim", "lpips", "lmd", "hand_pck", "identity", "fid", "fvd"),
+    (
+        "psnr", "ssim", "lpips", "lpips_face", "lpips_mouth", "lpips_hands", "lmd", "hand_pck", "identity",
+        "expression", "sharpness_face", "sharpness_hands", "fid", "fvd",
+    ),
     "real footage is what the others are compared with",
-)
+)  # fmt: skip
 _NO_EXPERT = dict.fromkeys(("sync_c", "sync_d", "sync_offset"), "there is no lip-sync expert (models/sync)")
 
 
@@ -31,8 +33,9 @@ def model_tables(measured: Sequence[Measured], models: Sequence[str], judges: Ju
         reasons |= {} if judges.sync else _NO_EXPERT
         reasons |= _ITSELF if name == TRUTH else {}
         summary = summarise([each.row for each in made], reasons, seed)
-        summary = with_set_distances(summary, made, by_model[TRUTH], name == TRUTH)
-        tables[name] = {**summary, "sync_source": judges.sync.source if judges.sync else None}
+        summary = with_set_measures(summary, made, by_model[TRUTH], name == TRUTH)
+        sources = {"sync_source": judges.sync, "identity_source": judges.identity}
+        tables[name] = {**summary, **{key: judge.source if judge else None for key, judge in sources.items()}}
     student, teacher = ([each.row for each in by_model[name]] for name in ("student", "teacher"))
     return {**tables, "student_minus_teacher": difference(student, teacher, seed)}
 

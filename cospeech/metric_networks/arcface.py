@@ -20,6 +20,7 @@ class ArcFace:
             self._net = load_face_net(weights).to(device)
         except ValueError as error:
             raise ValueError(f"{key}: {error}") from error
+        self.source = f"ArcFace, {weights.name}"
         self._device = device
 
     @torch.no_grad()

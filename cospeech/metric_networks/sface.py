@@ -16,6 +16,8 @@ from cospeech.models.perception.face import align_faces
 class SFace:
     """The network of OpenCV's model zoo, whose faces are aligned as ArcFace's are."""
 
+    source = "SFace, of OpenCV's model zoo"
+
     def __init__(self, weights: Path, key: str = "sface") -> None:
         """weights: face_recognition_sface_2021dec.onnx, in 32 or 8 bits."""
         if not weights.is_file():

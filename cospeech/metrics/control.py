@@ -21,6 +21,8 @@ Values = Callable[[np.ndarray, np.ndarray], np.ndarray]
 _EYES = (sk.RIGHT_EYE_RING, sk.LEFT_EYE_RING)
 _BROWS = (sk.RIGHT_BROW, sk.LEFT_BROW)
 _BOTH = (sk.LEFT_HAND, sk.RIGHT_HAND)
+_STILL = 0.1
+"""What moves less than so much of `Quantity.least` stands still."""
 FINGERS = ("thumb", "index", "middle", "ring", "little")
 
 _RIGID = np.r_[
@@ -67,7 +69,7 @@ def control(quantity: Quantity, found: PoseTrack, asked: PoseTrack) -> Control:
     sum (x - mean x)(y - mean y) over sum (x - mean x)^2, x asked, y found, means taken number by number; the
     correlation divides by the root of the product of both sums of squares. Frames in which the pose does not have the
     part are left out. A part that is not found in a drawn frame does not answer there: it counts as the mean of the
-    frames where it is.
+    frames where it is. The correlation of what is found to stand still is 0, though the detector's noise may have one.
     """
     covariance = asked_energy = found_energy = 0.0
     numbers = 0
@@ -75,10 +77,11 @@ def control(quantity: Quantity, found: PoseTrack, asked: PoseTrack) -> Control:
         seen = asked.found[:, points].all(1)
         if not seen.any():
             continue
-        there = found.found[:, points].all(1)[seen]
-        x, y = (values(each.keypoints, asked.keypoints).reshape(len(seen), -1)[seen] for each in (asked, found))
-        x = x - x.mean(0)
-        y = np.where(there[:, None], y - y[there].mean(0), 0.0) if there.any() else np.zeros_like(x)
+        there = seen & found.found[:, points].all(1)
+        x = _about_mean(values(asked.keypoints[seen], asked.keypoints))
+        y = np.zeros_like(x)
+        if there.any():
+            y[there[seen]] = _about_mean(values(found.keypoints[there], asked.keypoints))
         covariance += float((x * y).sum())
         asked_energy += float((x * x).sum())
         found_energy += float((y * y).sum())
@@ -88,8 +91,14 @@ def control(quantity: Quantity, found: PoseTrack, asked: PoseTrack) -> Control:
     moved = (asked_energy / numbers) ** 0.5
     if moved < quantity.least:
         return Control(None, None, f"the pose moves it by {moved:.2g} {quantity.unit}, {quantity.least:g} are needed")
-    both = (asked_energy * found_energy) ** 0.5
-    return Control(covariance / asked_energy, covariance / both if found_energy > 1e-12 * asked_energy else 0.0)
+    still = (found_energy / numbers) ** 0.5 < _STILL * quantity.least
+    return Control(covariance / asked_energy, 0.0 if still else covariance / (asked_energy * found_energy) ** 0.5)
+
+
+def _about_mean(values: np.ndarray) -> np.ndarray:
+    """(T, ...) -> (T, C), each number about its mean over time."""
+    columns = values.reshape(len(values), -1)
+    return columns - columns.mean(0)
 
 
 def mouth_width(keypoints: np.ndarray) -> np.ndarray:

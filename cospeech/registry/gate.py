@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from cospeech.metrics.registry import ABSOLUTE
+from cospeech.metrics.registry import ABSOLUTE, WEIGHTS
 from cospeech.metrics.uncertainty import estimate
 
 Rows = Mapping[str, Mapping[str, float | None]]
@@ -22,13 +22,17 @@ Rows = Mapping[str, Mapping[str, float | None]]
 class Rule:
     """A requirement on one measure.
 
-    The gain (candidate minus production, signed so that higher is better) must exceed `margin` with the gate's
-    confidence. A negative margin is a tolerated regression.
+    The gain (candidate minus production, signed so that higher is better; of `one`, how much nearer to 1) must exceed
+    `margin` with the gate's confidence. A negative margin is a tolerated regression.
     """
 
     measure: str
-    better: Literal["higher", "lower"]
+    better: Literal["higher", "lower", "one"]
     margin: float
+
+    def goodness(self, values: np.ndarray) -> np.ndarray:
+        """The values, so that higher is better."""
+        return {"higher": values, "lower": -values, "one": -np.abs(values - 1)}[self.better]
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class Comparison:
         name = self.rule.measure
         if self.problem is not None:
             return f"{name}: {self.problem}"
+        if self.candidate is None:
+            return f"{name} left out, measured of no model"
         if self.gain is None:
             return f"{name} {self.candidate:.4g} on {self.clips} clips"
         verdict = "above" if self.passed else "not above"
@@ -112,18 +118,19 @@ def _compare(rule: Rule, candidate: Rows, production: Rows | None, gate: Gate) -
     theirs = {clip: row.get(rule.measure) for clip, row in production.items()} if production is not None else ours
     clips = sorted(clip for clip, value in theirs.items() if value is not None)
     lost = [clip for clip in clips if ours[clip] is None]
+    absent = rule.measure in WEIGHTS and not clips and all(value is None for value in ours.values())
     problem = None
     if lost:
         problem = f"could not be measured on {', '.join(lost[:3])}, where the model in production could"
-    elif len(clips) < gate.clips:
+    elif len(clips) < gate.clips and not absent:  # absent: the network that it looks through, for either model
         problem = f"measured on {len(clips)} clips, fewer than gate.clips {gate.clips}"
-    if problem or production is None:
+    if problem or absent or production is None:
         known = [value for value in ours.values() if value is not None]
         mean = float(np.mean(known)) if known else None
         return Comparison(rule, len(clips), mean, None, None, None, None, problem)
     ours_N = np.array([ours[clip] for clip in clips], np.float64)
     theirs_N = np.array([theirs[clip] for clip in clips], np.float64)
-    gain_N = (ours_N - theirs_N) * (1 if rule.better == "higher" else -1)
+    gain_N = rule.goodness(ours_N) - rule.goodness(theirs_N)
     gain = estimate(gain_N, np.ones(len(gain_N)), 0, gate.resamples, gate.confidence)
     assert gain is not None
     return Comparison(

@@ -41,15 +41,25 @@ class ClipVideos:
 
 
 @dataclass(frozen=True)
+class Strips:
+    """Pictures of a clip's mouth and hands over time; None where the pose has none."""
+
+    mouths: Path | None
+    hands: Path | None
+
+
+@dataclass(frozen=True)
 class ReportData:
     """All that the page shows.
 
-    metrics: of reports/metrics.json. rows: one dict per clip and model. offsets: of segments of the held-out footage,
-    frames. shifts: model -> mean distance of lips and speech by shift. ablation: rows of reports/ablation.json.
-    refused: clips and why. reasons: how many clips each kind refused. params: as written. data: short facts.
+    metrics: of reports/metrics.json. strips: by clip. rows: a dict a clip and model. offsets: of stretches of the
+    held-out footage, frames. shifts: model -> mean distance of lips and speech by shift. ablation: rows of
+    reports/ablation.json. refused: clips and why. reasons: how many clips each kind refused. params: as written. data:
+    short facts.
     """
 
     metrics: Mapping[str, JSONValue]
+    strips: Mapping[str, Strips]
     rows: Sequence[Mapping[str, JSONValue]]
     offsets: Sequence[int]
     shifts: Mapping[str, Sequence[float]]
@@ -76,6 +86,7 @@ def gather(
     shifts = pd.read_csv(workspace.plots / "sync.csv").drop(columns="shift")
     return ReportData(
         metrics=metrics,
+        strips={each["clip"]: _strips(workspace, each["clip"]) for each in metrics["protocol"]["clips"]},
         rows=rows,
         offsets=pd.read_csv(workspace.plots / "offsets.csv")["offset"].tolist(),
         shifts={str(name): shifts[name].tolist() for name in shifts},
@@ -87,6 +98,11 @@ def gather(
         params=params.read_text(encoding="utf-8") if params.is_file() else "",
         data=_facts(workspace, curated, len(refused), params),
     )
+
+
+def _strips(workspace: Workspace, clip: str) -> Strips:
+    paths = [workspace.stage_report(STAGE_ORDER[-1]) / name / f"{clip}.png" for name in ("mouths", "hands")]
+    return Strips(*(path if path.is_file() else None for path in paths))
 
 
 def _videos(workspace: Workspace) -> dict[str, ClipVideos]:

@@ -1,10 +1,11 @@
 """Render the report as one HTML file with style, script, images and videos inside; it fetches nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cospeech.harness.files import atomic_path
-from cospeech.metrics.registry import GESTURES, MEASURES, SET_MEASURES, Measure
+from cospeech.metrics.control import QUANTITIES
+from cospeech.metrics.registry import GESTURES, LEAD, MEASURES, SET_MEASURES, Measure
 from cospeech.metrics.sync import REACH
 from cospeech.report import paper
 from cospeech.report.charts import histogram, lines
@@ -26,7 +27,14 @@ _MOTION = {
     "still": "first pose kept",
     "ground_truth": "real motion",
 }
-_ARROWS = {"higher": "↑", "lower": "↓", "truth": "≈"}
+_CONTROLLED = {
+    "codec": "codec alone: the limit of latents",
+    "teacher": "teacher",
+    "student": "student",
+    "still": "still picture",
+    "truth": "real picture: the limit of the detector",
+}
+_ARROWS = {"higher": "↑", "lower": "↓", "one": "→1", "truth": "≈"}
 
 
 def write_report(path: Path, data: ReportData) -> None:
@@ -49,11 +57,15 @@ def write_report(path: Path, data: ReportData) -> None:
         paper_rows=paper.ROWS,
         paper_step=paper.step(),
         compares=paper.COMPARES,
-        measures=_told(MEASURES, data),
-        set_measures=_told(SET_MEASURES, data),
+        named={measure.key: measure for measure in MEASURES},
+        measures=_told([*LEAD, *SET_MEASURES, *MEASURES[len(LEAD) :]], data),
+        quantities=QUANTITIES,
+        controlled=_CONTROLLED,
+        per_clip=_told([*LEAD, *(each for each in MEASURES if each.key == "psnr")], data),
+        ablation_measures=_with_values(MEASURES, data.ablation),
+        paper_measures=_with_values([*MEASURES, *SET_MEASURES], paper.ROWS.values()),
         gestures=GESTURES,
         arrows=_ARROWS,
-        tables=_headline(data.metrics),
         splits=[split for split in ("seen", "unseen") if data.metrics["protocol"][split]],
         histogram=Markup(histogram(data.offsets, -REACH, REACH, "offset of real footage, frames")),  # noqa: S704 - ours
         curves=Markup(lines(_titled(data.shifts), -REACH, "shift of the sound, frames")),  # noqa: S704 - ours
@@ -79,15 +91,10 @@ def shown(value: object, measure: Measure | None = None) -> str:
 
 
 def _told(measures: Sequence[Measure], data: ReportData) -> list[Measure]:
-    """Return the measures that some row has; the table of missing measures names the others."""
-    rows = [*(data.metrics[model] for model in TITLES), *paper.ROWS.values(), *data.ablation]
-    return [measure for measure in measures if any(row.get(measure.key) is not None for row in rows)]
+    """Without those that no model has; the table of what was not measured names them."""
+    return _with_values(measures, [data.metrics[model] for model in TITLES])
 
 
-def _headline(metrics: Mapping[str, JSONValue]) -> list[JSONObject]:
-    """Return the rows of the first table: one per model over all clips, with frames per second if it was timed."""
-    speed = metrics["speed"]
-    return [
-        {"key": key, "title": title, "values": metrics[key], "fps": speed.get(f"{key}_fps")}
-        for key, title in TITLES.items()
-    ]
+def _with_values(measures: Sequence[Measure], rows: Iterable[Mapping[str, JSONValue]]) -> list[Measure]:
+    known = list(rows)
+    return [measure for measure in measures if any(row.get(measure.key) is not None for row in known)]

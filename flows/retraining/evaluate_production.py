@@ -13,7 +13,10 @@ from cospeech.registry.gate import Rows, read_rows
 from cospeech.sampling.sections import with_sampling
 from stages import encode_latents, evaluate
 
-SHARED = ("data/clips", "data/poses", "data/audio", "data/clips.parquet", "data/words.parquet", "models/sync")
+SHARED = (
+    "data/clips", "data/poses", "data/audio", "data/clips.parquet", "data/words.parquet", "models/sync",
+    "models/measures",
+)  # fmt: skip
 MODEL = "student"
 
 

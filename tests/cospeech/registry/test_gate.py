@@ -96,3 +96,26 @@ def test_rows_come_from_the_table_of_evaluate(tmp_path: Path) -> None:
         read_rows(path, "motion")
     with pytest.raises(ValueError, match="evaluate"):
         read_rows(tmp_path / "absent.csv", "student")
+
+
+def test_a_slope_is_good_near_one_on_either_side() -> None:
+    gate = Gate((Rule("mouth_slope", "one", 0.0),), 0.95, 2000, 4)
+
+    def slopes(value: float) -> dict[str, dict[str, float | None]]:
+        return {clip: {"mouth_slope": value + place / 1000} for place, clip in enumerate(CLIPS)}
+
+    assert decide(slopes(0.8), slopes(0.5), gate).promote
+    assert decide(slopes(0.95), slopes(1.3), gate).promote
+    assert not decide(slopes(1.3), slopes(0.95), gate).promote
+
+
+def test_a_network_that_nobody_has_is_left_out_and_one_that_is_lost_is_not() -> None:
+    gate = Gate((Rule("psnr", "higher", 0.0), Rule("identity", "higher", -0.02)), 0.95, 2000, 4)
+    good, bad = rows(30, 0.04, seed=1), rows(20, 0.05, seed=2)
+    for production in (bad, None):
+        decision = decide(good, production, gate)
+        assert decision.promote
+        assert "identity left out, measured of no model" in decision.reason
+    known = {clip: {**row, "identity": 0.9} for clip, row in bad.items()}
+    assert not decide(good, known, gate).promote
+    assert decide({clip: {**row, "identity": 0.9} for clip, row in good.items()}, known, gate).promote

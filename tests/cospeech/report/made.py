@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from cospeech.evaluation.control_tables import NAMES
 from cospeech.harness.stage_report import StageReport
 from cospeech.media import save_png, write_video
+from cospeech.metrics.control import QUANTITIES
 from cospeech.metrics.registry import GESTURES, MEASURES, SET_MEASURES
-from cospeech.report.content import ClipVideos, Refused, ReportData
+from cospeech.report.content import ClipVideos, Refused, ReportData, Strips
 from cospeech.report.page import TITLES
 
 CLIPS = ("ann-2", "bob-1", "eve-3")
@@ -27,6 +29,7 @@ def made_report(folder: Path) -> ReportData:
     save_png(picture, np.random.default_rng(0).integers(0, 255, (900, 2400, 3), dtype=np.uint8))
     return ReportData(
         metrics=_metrics(),
+        strips={clip: Strips(picture, None if clip == "eve-3" else picture) for clip in CLIPS},
         rows=rows,
         offsets=[0, 0, 0, 1, -1, 0, 3],
         shifts={
@@ -74,7 +77,10 @@ def _metrics() -> dict[str, Any]:
     timed = {f"{phase}{part}_ms": 1.5 for phase in _PHASES for part in ("", "_p95")}
     timed |= {"median_ms": 4.5, "p95_ms": 6.0, "voice_to_file_fps": 133.0, "arithmetic": "fp32"}
     difference = _values(200)
+    controls = {name: {"slope": 0.5, "correlation": 0.9, "clips": 3} for name in NAMES.values()}
+    nothing = {name: {"slope": None, "correlation": None, "clips": 0} for name in NAMES.values()}
     return {
+        "control": {each.key: nothing if each.key == "brows" else controls for each in QUANTITIES},
         **models,
         "student_minus_teacher": {
             "clips": 3, **difference, "interval": {key: [value - 0.2, value + 0.2] for key, value in difference.items()}

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
+from cospeech.metrics.control import QUANTITIES
+from cospeech.metrics.registry import MEASURES
 from cospeech.report import write_report
 from tests.cospeech.report.made import FPS, made_report
 from tests.helpers.browser import open_browser
@@ -25,7 +27,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     path = folder / "report.html"
     write_report(path, made_report(folder))
     with open_browser() as browser:
-        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page = browser.new_page(viewport={"width": 1280, "height": 1000})
         opened = Opened(page)
         page.on("console", lambda message: opened.messages.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: opened.messages.append(str(error)))
@@ -42,12 +44,23 @@ def column(page: Page, heading: str) -> list[str]:
 def test_it_renders(opened: Opened) -> None:
     page = opened.page
     assert page.title() == "cospeech report"
-    assert page.locator("#headline tbody tr").count() == 5 + 1 + 6  # models, ablations, the paper
+    rows = {name: page.locator(f"#{name} tbody tr").count() for name in ("control", "headline", "ablation", "paper")}
+    assert rows == {"control": len(QUANTITIES), "headline": 1 + len(MEASURES), "ablation": 1, "paper": 6}
     assert page.locator("svg").count() == 2
-    width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert width == 0  # wide tables scroll in themselves
     sizes = page.evaluate("[...document.images].map(each => each.naturalWidth)")
-    assert sizes == [1120]
+    assert sizes == [1120] * (2 + 2 + 1 + 1)
+
+
+def test_tables_fit_the_page(opened: Opened) -> None:
+    wide = "[...document.querySelectorAll('body, .scroll, table')].filter(each => each.scrollWidth > {})"
+    inside = opened.page.evaluate("document.querySelector('header').clientWidth")
+    assert inside == 1280 - 2 * 28
+    names = opened.page.evaluate(wide.format(1280) + ".map(each => each.id || each.tagName)")
+    assert names == []
+    names = opened.page.evaluate(
+        f"[...document.querySelectorAll('table')].filter(each => each.offsetWidth > {inside}).map(each => each.id)"
+    )
+    assert names == []
 
 
 def test_it_sorts_up_and_down_with_gaps_last(opened: Opened) -> None:

@@ -32,7 +32,7 @@ def test_nothing_lies_outside_the_page(page: str) -> None:
 
 def test_it_has_every_part(page: str) -> None:
     for text in (
-        "paper: student (+ region loss)", "ablation: without &lt;local&gt;", "student − teacher", "SyncNet", "seed: 0",
+        "paper: student (+ region loss)", "without &lt;local&gt;", "student − teacher", "SyncNet", "seed: 0",
         "hands_visible", "clips/&lt;dan&gt;.mp4", "2 frames at a time", "needs the official Inception-v3 weights",
     ):  # fmt: skip
         assert text in page, text
