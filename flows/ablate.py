@@ -22,7 +22,10 @@ from cospeech.utils.json_types import JSONObject
 from flows.process.environment import PRIVATE, state_folder
 from flows.process.groups import exit_on_sigterm, run_group
 
-MEASURES = ("psnr", "ssim", "lmd", "hkc", "hand_missing", "sync_c", "sync_d")
+MEASURES = (
+    "mouth_slope", "mouth_correlation", "lpips", "lpips_face", "lpips_hands", "hand_pck", "hand_missing", "identity",
+    "psnr", "ssim", "lmd", "hkc", "sync_c", "sync_d",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 
 from cospeech.artifacts import Curated
@@ -16,6 +17,7 @@ from cospeech.harness.files import folder_digest, read_json
 from cospeech.harness.stage_report import StageReport
 from cospeech.harness.workspace import Workspace
 from cospeech.media import probe, read_frames
+from cospeech.metrics.control import QUANTITIES
 from cospeech.metrics.image import psnr
 from cospeech.metrics.registry import GESTURES, MEASURES, SET_MEASURES, UNAVAILABLE, WEIGHTS
 from cospeech.provenance.video import read_credentials
@@ -84,6 +86,44 @@ def test_means_have_intervals_and_models_are_compared_clip_by_clip(evaluated: tu
     assert gain["psnr"] == pytest.approx(difference.mean(), abs=1e-3)
     assert gain["interval"]["psnr"] == pytest.approx([difference.min(), difference.max()], abs=1e-3)  # of two clips
     assert gain["clips"] == 2
+
+
+def test_control_is_told_by_quantity_and_model_and_by_clip(evaluated: tuple[Workspace, StageReport]) -> None:
+    quality = read_json(evaluated[0].quality)
+    models = {"codec", "teacher", "student", "still", "truth"}
+    assert quality["control"].keys() == {each.key for each in QUANTITIES}
+    assert len(quality["control_clips"]) == 2 * len(QUANTITIES)
+    for row in quality["control_clips"]:
+        assert models < row.keys()
+        known = {row[model]["slope"] is not None for model in models}
+        assert known == {row["reason"] is None}
+    mouths = [row for row in quality["control_clips"] if row["quantity"] == "mouth_opening"]
+    assert all(row["reason"] is None for row in mouths)
+    for model in models:
+        slopes = [row[model]["slope"] for row in mouths]
+        assert quality["control"]["mouth_opening"][model] == {
+            "slope": pytest.approx(np.mean(slopes)), "correlation": pytest.approx(
+                np.mean([row[model]["correlation"] for row in mouths])), "clips": 2,
+        }  # fmt: skip
+    assert quality["control"]["mouth_opening"]["still"]["slope"] == pytest.approx(0, abs=0.05)
+    assert quality["student"]["mouth_slope"] == quality["control"]["mouth_opening"]["student"]["slope"]
+
+
+def test_regions_are_looked_at_apart(evaluated: tuple[Workspace, StageReport]) -> None:
+    quality = read_json(evaluated[0].quality)
+    for region in ("face", "mouth", "hands"):
+        values = {model: quality[model][f"lpips_{region}"] for model in ("codec", "teacher", "copy_reference")}
+        assert 0 < values["codec"] < values["teacher"]
+        assert values["codec"] != quality["codec"]["lpips"]
+    assert quality["codec"]["sharpness_hands"] < 1
+
+
+def test_strips_show_every_clip(evaluated: tuple[Workspace, StageReport]) -> None:
+    folder = evaluated[0].stage_report("evaluate")
+    for name, side, beside in (("mouths", 120, 1), ("hands", 96, 2)):
+        assert {path.stem for path in (folder / name).iterdir()} == {"ann-2", "bob-1"}
+        with Image.open(folder / name / "ann-2.png") as picture:
+            assert picture.size == (64 + 4 * beside * side, 4 * side)  # frames 0, 3, 6, 9 of 10
 
 
 def test_motion_is_measured_on_whole_clips(evaluated: tuple[Workspace, StageReport]) -> None:
