@@ -264,7 +264,7 @@ def _report(
     return StageReport(STAGE, _summary(metrics), figures, timings, {caption: picture})
 
 
-def _summary(metrics: Mapping[str, Any]) -> str:
+def _summary(metrics: Mapping[str, JSONValue]) -> str:
     """What a person would see first, then dB."""
     by_model = [metrics[model] for model in ("student", "teacher", "codec", "copy_reference")]
     slopes, lpips, faces, hands = (

@@ -1,12 +1,12 @@
 """How far drawn pictures do what poses ask, by quantity and model: of all clips, and clip by clip."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from cospeech.evaluation.clip_metrics import Measured
 from cospeech.metrics.control import QUANTITIES, Control
+from cospeech.utils.json_types import JSONObject
 
 NAMES = {
     "codec": "codec", "teacher": "teacher", "student": "student", "copy_reference": "still", "ground_truth": "truth",
@@ -16,7 +16,7 @@ the detector, and a picture that stands still is the floor."""
 _NEVER = "the pose hardly asks for it in any clip"
 
 
-def control_tables(measured: Sequence[Measured]) -> dict[str, Any]:
+def control_tables(measured: Sequence[Measured]) -> JSONObject:
     """`control`: by quantity and model the means over the clips in which the pose asks for it, and how many those are.
     `control_clips`: a list, a row a clip and quantity, with the reason where it is not measured."""
     by_clip: dict[str, dict[str, Mapping[str, Control]]] = {}
@@ -30,8 +30,8 @@ def control_tables(measured: Sequence[Measured]) -> dict[str, Any]:
     }
 
 
-def _means(key: str, clips: Sequence[Mapping[str, Mapping[str, Control]]]) -> dict[str, Any]:
-    table: dict[str, Any] = {}
+def _means(key: str, clips: Sequence[Mapping[str, Mapping[str, Control]]]) -> JSONObject:
+    table: JSONObject = {}
     for name in NAMES.values():
         known = [models[name][key] for models in clips if name in models and models[name][key].reason is None]
         slope, correlation = (_mean([getattr(each, part) for each in known]) for part in ("slope", "correlation"))
@@ -43,7 +43,7 @@ def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def _row(clip: str, key: str, models: Mapping[str, Mapping[str, Control]]) -> dict[str, Any]:
+def _row(clip: str, key: str, models: Mapping[str, Mapping[str, Control]]) -> JSONObject:
     controls = {name: each[key] for name, each in models.items()}
     found = {name: {"slope": each.slope, "correlation": each.correlation} for name, each in controls.items()}
     return {"clip": clip, "quantity": key, "reason": next(iter(controls.values())).reason, **found}

@@ -8,15 +8,15 @@ what they found themselves, so that the turn and size of what is asked never rea
 Axes: T frames, P landmarks of one network.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from cospeech.harness.stderr_filter import without_notices
 from cospeech.pose import skeleton as sk
-from cospeech.pose.mediapipe import enlarge, face_points
+from cospeech.pose.mediapipe import LandmarkList, enlarge, face_points
 from cospeech.pose.track import PoseTrack
 
 SIZE = 512
@@ -58,14 +58,24 @@ class _Part:
     keypoints: np.ndarray
     begin: Callable[[np.ndarray], Region]
     follow: Callable[[np.ndarray], Region]
-    read: Callable[[Any], np.ndarray]
+    read: Callable[[LandmarkList], np.ndarray]
+
+
+class _Outputs(Protocol):
+    landmarks: LandmarkList | None
+
+
+class _Graph(Protocol):
+    """MediaPipe's SolutionBase."""
+
+    def process(self, streams: Mapping[str, object]) -> _Outputs: ...
 
 
 class CloseUps:
     """Holds a graph a network; models are loaded once."""
 
     def __init__(self) -> None:
-        self._graphs: dict[str, Any] = {}
+        self._graphs: dict[str, _Graph] = {}
 
     def find(self, frames: np.ndarray, asked: PoseTrack) -> PoseTrack:
         """Face and hands of one continuous shot, looked for where they are asked: confidence 1 where they are found.
@@ -77,8 +87,8 @@ class CloseUps:
         confidence = np.zeros(asked.confidence.shape, np.float32)
         pictures = [enlarge(frame, SIZE) for frame in frames]
         for part in _PARTS:
-            landmarks: Any = None
-            places, shown = asked.normalized[:, part.keypoints], asked.found[:, part.keypoints].all(1)
+            landmarks: LandmarkList | None = None
+            places, shown = asked.normalized[:, part.keypoints], np.all(asked.found[:, part.keypoints], axis=1)
             for t, picture in enumerate(pictures):
                 if not shown[t]:
                     landmarks = None
@@ -93,7 +103,7 @@ class CloseUps:
                 keypoints[t, part.keypoints], confidence[t, part.keypoints] = points * asked.size[::-1], 1
         return PoseTrack(keypoints, confidence, asked.size)
 
-    def _look(self, network: str, picture: np.ndarray, region: Region) -> Any:
+    def _look(self, network: str, picture: np.ndarray, region: Region) -> LandmarkList | None:
         """Landmarks of what the region shows; None where it is no face, no hand."""
         from mediapipe.framework.formats.rect_pb2 import NormalizedRect
 
@@ -107,7 +117,7 @@ class CloseUps:
             return self._graphs[network].process(streams).landmarks
 
 
-def _build(network: str) -> Any:
+def _build(network: str) -> _Graph:
     from google.protobuf import text_format
     from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
     from mediapipe.python.solution_base import SolutionBase
@@ -116,7 +126,7 @@ def _build(network: str) -> Any:
     return SolutionBase(graph_config=text_format.Parse(_GRAPH.format(network=network), CalculatorGraphConfig()))
 
 
-def _array(landmarks: Any) -> np.ndarray:
+def _array(landmarks: LandmarkList) -> np.ndarray:
     return np.array([(point.x, point.y) for point in landmarks.landmark])
 
 
@@ -156,7 +166,7 @@ def _hand(points: np.ndarray) -> Region:
     return _around(points[_PALM], float((turn + np.pi) % (2 * np.pi) - np.pi), 2.0, -0.1)
 
 
-def _read_face(landmarks: Any) -> np.ndarray:
+def _read_face(landmarks: LandmarkList) -> np.ndarray:
     return face_points(landmarks.landmark)
 
 

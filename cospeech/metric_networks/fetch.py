@@ -40,16 +40,20 @@ class Source:
     convert: Callable[[bytes], bytes] = bytes
 
 
+_Tree = Mapping[str, Any]
+"""Units of the JAX network by name, down to arrays."""
+
+
 class _Arrays(pickle.Unpickler):
     """Reads pickled dictionaries of NumPy arrays; any other thing that a pickle could make is refused."""
 
-    _KNOWN: Mapping[tuple[str, str], Any] = {
+    _KNOWN: Mapping[tuple[str, str], object] = {
         ("numpy.core.multiarray", "_reconstruct"): np.array([]).__reduce__()[0],
         ("numpy", "ndarray"): np.ndarray,
         ("numpy", "dtype"): np.dtype,
     }
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         if (module, name) not in self._KNOWN:
             raise ValueError(f"the checkpoint asks for {module}.{name}; nothing but arrays is read from it")
         return self._KNOWN[module, name]
@@ -80,7 +84,7 @@ def convert_i3d(checkpoint: bytes) -> bytes:
     return save(tensors)
 
 
-def _units(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Mapping[str, Any]]]:
+def _units(tree: _Tree, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], _Tree]]:
     if "Conv_0" in tree:
         return [(path, tree)]
     return [unit for name, each in tree.items() for unit in _units(each, (*path, name))]

@@ -77,7 +77,7 @@ def control(quantity: Quantity, found: PoseTrack, asked: PoseTrack) -> Control:
         seen = asked.found[:, points].all(1)
         if not seen.any():
             continue
-        there = seen & found.found[:, points].all(1)
+        there = seen & np.all(found.found[:, points], axis=1)
         x = _about_mean(values(asked.keypoints[seen], asked.keypoints))
         y = np.zeros_like(x)
         if there.any():

@@ -53,7 +53,7 @@ _POSE_MODEL_LOADER = f"{_POSE}poselandmarkbyroicpu__poselandmarkmodelloader__TfL
 _SILHOUETTE, _PRESENCE = 2, 1  # numbers of the pose model's outputs; the Holistic graph reads all others
 
 
-class _Point(Protocol):
+class Landmark(Protocol):
     """Of the picture, 0..1; visibility: of points of the body."""
 
     x: float
@@ -61,17 +61,17 @@ class _Point(Protocol):
     visibility: float
 
 
-class _Points(Protocol):
-    landmark: Sequence[_Point]
+class LandmarkList(Protocol):
+    landmark: Sequence[Landmark]
 
 
 class _Landmarks(Protocol):
     """What the graph gives for one frame, None where there is none; and its other outputs, by their names."""
 
-    pose_landmarks: _Points | None
-    face_landmarks: _Points | None
-    left_hand_landmarks: _Points | None
-    right_hand_landmarks: _Points | None
+    pose_landmarks: LandmarkList | None
+    face_landmarks: LandmarkList | None
+    left_hand_landmarks: LandmarkList | None
+    right_hand_landmarks: LandmarkList | None
 
 
 Found = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -234,7 +234,7 @@ def wholebody(result: _Landmarks, width: int, height: int) -> Found:
     return keypoints, confidence.clip(0, 1), own_side
 
 
-def face_points(mesh: Sequence[_Point]) -> np.ndarray:
+def face_points(mesh: Sequence[Landmark]) -> np.ndarray:
     """(68, 2) of 300-W from the face mesh's vertices (objects with x and y)."""
     first = np.array([(mesh[vertices[0]].x, mesh[vertices[0]].y) for vertices in FACE_VERTICES])
     last = np.array([(mesh[vertices[-1]].x, mesh[vertices[-1]].y) for vertices in FACE_VERTICES])
