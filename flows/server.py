@@ -64,7 +64,9 @@ def _start(root: Path, port: int) -> str:
     url = f"http://{HOST}:{port}/api"
     log = state_folder(root) / "server.log"
     # the address the dashboard in the browser asks; Prefect's own default knows only port 4200
-    environment = {**os.environ, "PREFECT_SERVER_UI_API_URL": url, "PREFECT_API_URL": url}
+    own = {"PREFECT_SERVER_UI_API_URL": url, "PREFECT_API_URL": url}
+    pages = ",".join(f"http://{name}:{port}" for name in (HOST, "localhost"))  # others give no orders
+    environment = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": pages, **os.environ, **own}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
+import pytest
 import yaml
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -32,16 +34,21 @@ def test_the_docker_file_copies_what_is_there_and_installs_as_make_does(reposito
 
 
 def test_a_pool_takes_the_template_and_a_worker_its_values(prefect_server: str, repository: Path) -> None:
+    """But nobody who may start a run says what it executes, or in which environment."""
     template: dict[str, Any] = json.loads((repository / "deploy/process-pool.json").read_text(encoding="utf-8"))
     default = ProcessWorker.get_default_base_job_template()
-    assert template["job_configuration"] == default["job_configuration"]
-    assert set(template["variables"]["properties"]) == set(default["variables"]["properties"])
+    kept, known = template["job_configuration"], default["job_configuration"]
+    assert kept == {name: value for name, value in known.items() if name not in ("command", "env")}
+    assert set(template["variables"]["properties"]) == set(kept)
     with prefect_client(prefect_server) as client:
         pool = client.create_work_pool(WorkPoolCreate(name="cospeech", type="process", base_job_template=template))
-        values = {"working_dir": "/srv/project", "env": {"COSPEECH_ROOT": "/srv/project"}}
+        foreign = {"command": "sh -c id", "env": {"LD_PRELOAD": "/tmp/foreign.so"}}
+        values = {"working_dir": "/srv/project", **foreign}
         job = asyncio.run(_job(prefect_server, pool.base_job_template, values))
         client.delete_work_pool("cospeech")
-    assert (job.working_dir, job.env, job.stream_output) == (Path("/srv/project"), values["env"], True)
+    assert (job.working_dir, job.stream_output) == (Path("/srv/project"), True)
+    assert job.command is None
+    assert "LD_PRELOAD" not in job.env
 
 
 async def _job(url: str, template: dict[str, Any], values: dict[str, Any]) -> ProcessJobConfiguration:
@@ -63,3 +70,14 @@ def test_the_pool_of_the_deployments_is_the_one_that_workers_serve(repository: P
     assert {mount["name"] for mount in container["volumeMounts"]} == set(volumes)
     assert volumes["project"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
     assert f"--pool {pools.pop()}" in (repository / "deploy/README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("origin", "allowed"), [("http://evil.example", False), ("http://127.0.0.1", True)])
+def test_pages_of_others_give_the_server_no_orders(prefect_server: str, origin: str, allowed: bool) -> None:
+    """Browsers ask before they send them, and hide the answers."""
+    port = httpx.URL(prefect_server).port
+    headers = {"Origin": f"{origin}:{port}" if allowed else origin, "Access-Control-Request-Method": "POST"}
+    asked = httpx.options(f"{prefect_server}/flow_runs/", headers=headers, trust_env=False)
+    answer = httpx.get(f"{prefect_server}/health", headers=headers, trust_env=False)
+    for each in (asked, answer):
+        assert each.headers.get("access-control-allow-origin") == (headers["Origin"] if allowed else None)
