@@ -159,4 +159,4 @@ def test_who_makes_room() -> None:
 def test_a_proxy_is_an_address(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["serve", "--proxy", "nginx"])
-    assert "'nginx' is no IP address" in capsys.readouterr().err
+    assert "--proxy: 'nginx'" in capsys.readouterr().err
