@@ -1,8 +1,8 @@
-"""The rows of the paper's Table 2, each measured as `evaluate` measures the student: `python -m flows.ablate ROW`.
+"""Measure a row of the paper's Table 2 as `evaluate` measures the student: `python -m flows.ablate ROW`.
 
-pipelines/ablation/dvc.yaml makes a DVC stage of each row. A row is a small project of its own under .cospeech/ablation:
-the data and models of this one, its own parameters, and in place of the student whatever the row is about. Nothing is
-measured in a second way, and every row has the fine-tuned teacher beside it in one process.
+Each row is a DVC stage of pipelines/ablation/dvc.yaml and a small project under .cospeech/ablation: data and models of
+this project, parameters of its own, and the row's model in place of the student. The fine-tuned teacher is measured
+beside it in the same process.
 """
 
 import argparse
@@ -30,9 +30,11 @@ MEASURES = (
 
 @dataclass(frozen=True)
 class Row:
-    """title: as the paper calls it. model: which is measured, or None: the student that `stages` make.
+    """A row of the table.
 
-    dense: attention to all, in place of params. stages: run in the row's project, with `student` over its section.
+    title: the paper's name. model: the one that is measured; None: the student that `stages` train. mask: parts of the
+    attention mask, in place of those in params.yaml. stages: run in the row's project. student: values that replace
+    those of the section.
     """
 
     title: str
@@ -50,11 +52,11 @@ ROWS = {
     "dmd": Row("+ distribution matching", None, stages=("distill_student",), student={"region": 0.0}),
     "region": Row("+ region loss", "student"),
 }
-"""In the paper's order: each has what the one above has, and one thing more."""
+"""In the paper's order: each row adds one thing to the one above."""
 
 
 def measure_row(root: Path, name: str) -> None:
-    """Writes reports/ablation/NAME.json.
+    """Measure one row and write reports/ablation/NAME.json.
 
     Raises:
         ValueError: a stage of the row failed; its own output says why.
@@ -78,7 +80,7 @@ def result(root: Path, name: str) -> Path:
 
 
 def write_table(root: Path) -> str:
-    """reports/ablation.json, which the report shows, and the same as Markdown."""
+    """Write reports/ablation.json, which the report shows; return the table as Markdown."""
     rows = [read_json(result(root, name)) for name in ROWS]
     write_json(root / "reports/ablation.json", rows)
     columns = ("fps", *MEASURES)
@@ -92,7 +94,7 @@ def _text(value: float | None) -> str:
 
 
 def _set_up(base: Workspace, project: Workspace, row: Row) -> None:
-    """Links to what the row shares with the base project, and its parameters."""
+    """Link what the row shares with the base project, and write its parameters."""
     shutil.rmtree(project.root, ignore_errors=True)
     own = {"ranges.json"} if row.model == "student" else {"ranges.json", "student"}
     for folder in ("data", "models"):

@@ -1,4 +1,4 @@
-"""Checks that no general tool makes: every parameter file loads, dvc.yaml agrees with the code. Part of `make lint`."""
+"""Check that every parameter file loads and that dvc.yaml agrees with the code; part of `make lint`."""
 
 import sys
 from pathlib import Path
@@ -8,7 +8,7 @@ from flows.graph import load_files, problems
 
 
 def check(root: Path) -> list[str]:
-    """One sentence a problem; empty if all is well."""
+    """Return one sentence per problem."""
     found = []
     for path in [root / "params.yaml", *sorted((root / "params").glob("*.yaml"))]:
         try:

@@ -1,4 +1,4 @@
-"""Remove what runs have made in this folder; DVC's cache stays, so that `dvc repro` brings it back without work."""
+"""Remove the outputs of runs from this folder; `dvc repro` restores them from DVC's cache, which stays."""
 
 import shutil
 import sys
@@ -10,7 +10,7 @@ from flows.server import stop
 
 
 def clean(root: Path) -> list[Path]:
-    """Delete every output that dvc.yaml names, ablation, scratch of unfinished training; returns what it deleted."""
+    """Delete all outputs in dvc.yaml, the ablation, checkpoints of unfinished training; return what was deleted."""
     removed = []
     ablation = [root / "reports/ablation", root / "reports/ablation.json", state_folder(root) / "ablation"]
     for path in [*outputs(root), *ablation, state_folder(root) / "scratch"]:

@@ -1,4 +1,4 @@
-"""`make demo`: the dashboard, the whole pipeline, and where to look at what came out."""
+"""Start the dashboard, run the whole pipeline, print where the results are: `make demo`."""
 
 import sys
 import time

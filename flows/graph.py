@@ -67,7 +67,7 @@ def _counts(module: str) -> bool:
 
 @cache
 def _holds_code(module: str) -> bool:
-    """Whether a module is more than a docstring, as the `__init__` of most rooms is."""
+    """Return whether a module is more than a docstring, as the `__init__` of most rooms is."""
     body = ast.parse(_path(module).read_text(encoding="utf-8")).body
     return any(not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)) for node in body)
 

@@ -1,7 +1,6 @@
-"""The whole pipeline as one flow run: `python -m flows.pipeline [arguments of dvc repro]`.
+"""Run the pipeline as one flow run: `python -m flows.pipeline [arguments of dvc repro]`.
 
-DVC decides what is stale and runs it; this names the run, shows its stages under one parent, and ends all of it when
-it is ended.
+DVC decides what is stale and runs it; the flow run shows the stages under one parent and ends them when it is ended.
 """
 
 import logging
@@ -27,7 +26,7 @@ class PipelineError(ValueError):
 
 
 def reproduce(arguments: list[str]) -> None:
-    """`dvc repro` until it is through; waits for another dvc to finish, for about a minute.
+    """Run `dvc repro`; wait about a minute for another dvc to finish.
 
     Raises:
         PipelineError: a stage failed, or another dvc holds the project for too long.
@@ -52,7 +51,7 @@ def reproduce(arguments: list[str]) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """For dvc: `python` is this interpreter, and stages find the run they belong to."""
+    """Return the environment of dvc: `python` is this interpreter, and stages find the run that they belong to."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**os.environ, "PATH": path, PIPELINE: str(os.getpid()), **_parent()}
 

@@ -1,7 +1,7 @@
-"""`make pretrain`: draw many random people, train codec, deformer and teacher on them, put all into models/pretrained.
+"""Train codec, deformer and teacher on many random people and put them into models/pretrained: `make pretrain`.
 
-The pipeline itself does the work, up to the teacher, in a clone of this checkout with params/pretrain.yaml: DVC and the
-checkpoints of training make it resumable. After an interruption the same command goes on.
+The pipeline runs up to the teacher in a clone of this checkout with params/pretrain.yaml. After an interruption the
+same command continues from DVC's cache and the checkpoints of training.
 """
 
 import argparse
@@ -22,11 +22,11 @@ from flows.process.groups import exit_on_sigterm, run_group
 
 PEOPLE, SEED = 300, 0
 LEARNT = {"codec": "train_codec", "deformer": "train_deformer", "teacher": "train_teacher"}
-"""Model to the stage that trains it."""
+"""Model -> the stage that trains it."""
 
 
 def pretrain(root: Path, people: int, seed: int) -> Path:
-    """Returns models/pretrained.
+    """Draw the people, train on them, return models/pretrained.
 
     Raises:
         ValueError: a step failed; its own output says why.
@@ -40,7 +40,7 @@ def pretrain(root: Path, people: int, seed: int) -> Path:
 
 
 def _clone(root: Path, clone: Path) -> None:
-    """The committed state of `root` with the parameters for pretraining; what an earlier call made there stays."""
+    """Clone the committed state of `root`, with the parameters for pretraining; keep the results of earlier calls."""
     if not clone.is_dir():
         subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)
     subprocess.run(["git", "-C", str(clone), "fetch", "--quiet"], check=True)
@@ -57,7 +57,7 @@ def _run(module: list[str], folder: Path, environment: dict[str, str] | None = N
 
 
 def collect(workspace: Workspace, target: Path, crowd: dict[str, int]) -> Path:
-    """Copy what was learnt to `target`, and beside it how: parameters, machine, loss curves and figures."""
+    """Copy the models to `target`, with a record of parameters, machine, loss curves and figures."""
     for model, stage in LEARNT.items():
         for source, place in (
             (workspace.model(model), target / model),

@@ -1,4 +1,4 @@
-"""A Prefect server on this machine, for this project: `python -m flows.server start|stop|status`."""
+"""Start or stop this project's Prefect server on this machine: `python -m flows.server start|stop|status`."""
 
 import argparse
 import json
@@ -20,13 +20,13 @@ from flows.process.locks import exclusive
 
 HOST = "127.0.0.1"
 PORT = 4200
-"""Prefect's usual one; COSPEECH_SERVER_PORT names another."""
+"""Prefect's usual port; COSPEECH_SERVER_PORT overrides it."""
 
 START_SECONDS = 180.0
 
 
 def api_url(root: Path) -> str:
-    """Where the server is, or would be: PREFECT_API_URL, else the one started here, else Prefect's usual port."""
+    """Return the server's API address: PREFECT_API_URL, the one started here, or Prefect's usual port."""
     if url := os.environ.get("PREFECT_API_URL"):
         return url.rstrip("/")
     record = _record(root)
@@ -34,7 +34,7 @@ def api_url(root: Path) -> str:
 
 
 def answers(url: str, timeout: float = 1.0) -> bool:
-    """Whether a Prefect server is there and well. Costs milliseconds, and no import of prefect."""
+    """Return whether a Prefect server answers; takes milliseconds, without importing prefect."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(f"{url}/health", timeout=timeout) as response:
@@ -44,7 +44,7 @@ def answers(url: str, timeout: float = 1.0) -> bool:
 
 
 def start(root: Path) -> str:
-    """The API address of a running server; starts one on loopback if none answers.
+    """Start a server on loopback if none answers; return its API address.
 
     Raises:
         ValueError: the server ends or does not answer in time; the message has the end of its log.
@@ -93,7 +93,7 @@ def _start(root: Path, port: int) -> str:
 
 
 def stop(root: Path) -> bool:
-    """End the server that `start` started here; False if there is none."""
+    """End the server that `start` started here; return False if there is none."""
     record = _record(root)
     if record is not None:
         end_group_of(int(record["pid"]))
@@ -110,7 +110,7 @@ def _record_path(root: Path) -> Path:
 
 
 def _record(root: Path) -> JSONObject | None:
-    """What `start` wrote, if that very process still runs."""
+    """Return the record that `start` wrote, if its process still runs."""
     try:
         record: JSONObject = read_json(_record_path(root))
     except (OSError, ValueError):
@@ -123,7 +123,7 @@ def _wanted_port() -> int:
 
 
 def _free_port() -> int:
-    """The wanted port if nobody listens there, else any free one."""
+    """Return the wanted port if nobody listens there, or any free one."""
     for port in (_wanted_port(), 0):
         with socket.socket() as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

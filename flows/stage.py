@@ -1,4 +1,4 @@
-"""Run one stage: `python -m flows.stage NAME`. This is the `cmd` of every stage in dvc.yaml."""
+"""Run one stage: `python -m flows.stage NAME`, the `cmd` of every stage in dvc.yaml."""
 
 import argparse
 import errno
@@ -35,16 +35,15 @@ SHARED = {
     "adapt_teacher": ("adapt.batch",),
     "distill_student": ("student.batch",),
 }
-"""Stages that several processes may run together, `accelerate launch -m flows.stage NAME` or torchrun, and the batches
-that they share out."""
+"""Stages that `accelerate launch -m flows.stage NAME` or torchrun may run in several processes -> their batches."""
 
 logger = logging.getLogger("cospeech.runner")
 
 
 def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
-    """Run one stage in `root` as a process of its own does; the exit status.
+    """Run one stage in `root`, in a process of its own; return the exit status.
 
-    `load` imports the stage: late, so that a wrong parameter shows at once, and only under the stage's lock.
+    `load` imports the stage: after the parameters were checked, so that an error shows at once, and under its lock.
     """
     prepare_environment(root)
     exit_on_sigterm()
@@ -84,7 +83,7 @@ def execute(name: str, load: Callable[[], Stage], root: Path) -> int:
 
 
 def check_batches(name: str, params: Params) -> None:
-    """Raises ValueError where a batch cannot be shared out: at once, not when training comes to it."""
+    """Raise ValueError if a batch does not divide among the processes."""
     unused = {0.0: "teacher.window_batch", 1.0: "teacher.batch"}.get(params.teacher.window_share)
     for key in set(SHARED.get(name, ())) - {unused}:
         section, field = key.split(".")
@@ -97,14 +96,14 @@ def check_batches(name: str, params: Params) -> None:
 
 
 def _reported(stage: Stage, params: Params, context: Context) -> StageReport:
-    """Run it, and say what came out on the terminal and in the log of the flow run."""
+    """Run the stage and log its summary."""
     report = stage(params, context)
     logger.info("%s: %s", report.stage, report.summary)
     return report
 
 
 def make_context(params: Params, root: Path, process_group: ProcessGroup = SINGLE_PROCESS) -> Context:
-    """Clip-parallel work on local processes or a cluster, bars on the terminal and the dashboard."""
+    """Return the context of a stage: local processes or a cluster for clips, bars on terminal and dashboard."""
     compute, progress = params.compute, observed_progress(terminal_progress)
     return Context(Workspace(root), lambda: open_executor(compute.cluster, compute.workers), progress, process_group)
 
@@ -122,7 +121,7 @@ def _keep_traceback(root: Path, name: str) -> Path:
 
 def main(arguments: list[str] | None = None) -> int:
     root = Path.cwd()
-    names = sorted({module.name for module in pkgutil.iter_modules(stages.__path__)} - {"lib", "params", "cli"})
+    names = sorted(module.name for module in pkgutil.iter_modules(stages.__path__))
     parser = argparse.ArgumentParser(prog="flows.stage", description=__doc__)
     parser.add_argument("name", choices=names, metavar="NAME", help=", ".join(names))
     name = parser.parse_args(arguments).name

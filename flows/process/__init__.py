@@ -1,1 +1,1 @@
-"""Processes that run flows: environment, locks, process groups, signals."""
+"""Processes of flows: environment, locks, process groups, signals."""

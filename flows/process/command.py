@@ -1,4 +1,4 @@
-"""What a command line does around one observed run: environment, signals, logs, errors for people, exit status."""
+"""Run a function as a command line does: environment, signals, logs, errors as messages, exit status."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def run_command(name: str, function: Callable[[], T], publish: Callable[[T], None], root: Path) -> int:
-    """`function` as a flow run of this name if a Prefect server answers; the exit status of the process."""
+    """Call `function`, as a flow run of this name if a Prefect server answers; return the exit status."""
     prepare_environment(root)
     exit_on_sigterm()
     log_to_terminal()
@@ -30,7 +30,7 @@ def run_command(name: str, function: Callable[[], T], publish: Callable[[T], Non
 
 
 def log_to_terminal() -> None:
-    """Print the bare lines of our own loggers."""
+    """Print the messages of the loggers under `cospeech`, without prefix."""
     ours = logging.getLogger("cospeech")
     ours.setLevel(logging.INFO)
     ours.addHandler(logging.StreamHandler())

@@ -1,13 +1,13 @@
-"""Environment variables that keep every process of the project quiet, private and inside the project folder."""
+"""Set the environment variables that keep every process quiet, private and inside the project folder."""
 
 import os
 from pathlib import Path
 
 PARENT_RUN = "COSPEECH_PARENT_RUN"
-"""Environment variable with the id of the flow run under which a stage shows."""
+"""Environment variable: id of the flow run under which a stage shows."""
 
 PIPELINE = "COSPEECH_PIPELINE"
-"""Environment variable with the process id of the pipeline to which a stage belongs."""
+"""Environment variable: process id of the pipeline that a stage belongs to."""
 
 PRIVATE = {
     # nobody is called home
@@ -33,12 +33,12 @@ PRIVATE = {
 
 
 def state_folder(root: Path) -> Path:
-    """Locks, logs, the server's database, the clip store: all that is not an artifact."""
+    """Return the folder of what is not an artifact: locks, logs, the server's database, the clip cache."""
     return root / ".cospeech"
 
 
 def prepare_environment(root: Path) -> None:
-    """Set what is not already set; children inherit it."""
+    """Set the variables that are not set; child processes inherit them."""
     folder = state_folder(root)
     folder.mkdir(exist_ok=True)
     local = {"PREFECT_HOME": folder / "prefect", "DVC_SITE_CACHE_DIR": folder / "dvc"}

@@ -1,4 +1,4 @@
-"""Child processes that never outlive the run they belong to."""
+"""Run child processes that never outlive the run that they belong to."""
 
 import contextlib
 import os
@@ -32,10 +32,15 @@ def run_group(
     grace: float = GRACE_SECONDS,
     folder: Path | None = None,
 ) -> int:
-    """Run `command` in a session of its own (in `folder`; None: this one), stream its output, return its exit status.
+    """Run `command` in its own session, stream its output, return its exit status.
 
-    Whatever ends this call, a signal or a cancelled flow too, ends every process of the group first. On a terminal the
-    child gets a terminal as well, so that its progress bars look the same. `on_line` is given each finished line.
+    Whatever ends this call, a signal or a cancelled flow too, first ends every process of the group. On a terminal the
+    child gets a terminal as well, so that its progress bars look the same.
+
+    Args:
+        on_line: called with each finished line.
+        grace: seconds between SIGTERM and SIGKILL.
+        folder: working directory; None: the current one.
     """
     on_terminal = sys.stdout.isatty()
     reading, writing = pty.openpty() if on_terminal else os.pipe()
@@ -64,7 +69,7 @@ def run_group(
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A signal that comes meanwhile, a second Ctrl-C say, has its effect afterwards."""
+    """Postpone SIGTERM and SIGINT, such as a second Ctrl-C, to the end of the block."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -81,7 +86,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _stream(reading: int, child: subprocess.Popen, on_line: Callable[[str], None]) -> None:
-    """Copy until end of file, or until the child has ended and nothing more comes."""
+    """Copy output until end of file, or until the child has ended and no more comes."""
     rest = b""
     while True:
         ready, _, _ = select.select([reading], [], [], 0.5)
@@ -144,9 +149,9 @@ def identified(record: Mapping[str, JSONValue]) -> psutil.Process | None:
 
 
 def end_with_dvc() -> None:
-    """End this stage when the dvc that started it is gone: its next run must not meet a writer of the same outputs.
+    """End this stage when the dvc that started it is gone, so that the next run meets no writer of the same outputs.
 
-    Likewise when the pipeline that started dvc is gone: dvc would go on, with nobody to end it.
+    Likewise when the pipeline that started dvc is gone, as nothing else would end dvc.
     """
     if "DVC_STAGE" not in os.environ:
         return

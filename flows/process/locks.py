@@ -1,4 +1,4 @@
-"""One process at a time for each stage: a lock that the operating system releases when its holder dies."""
+"""Locks between processes, released by the operating system when their holder dies."""
 
 import os
 from collections.abc import Callable, Iterator

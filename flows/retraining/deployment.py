@@ -1,6 +1,6 @@
-"""The flow that prefect.yaml deploys: `make schedule` serves it, a work pool's worker runs it.
+"""Define the flow that prefect.yaml deploys: `make schedule` serves it, or a work pool's worker runs it.
 
-Apart from flows/retraining/retrain.py, whose command must set Prefect's environment before anything imports prefect.
+flows/retraining/retrain.py is apart, as its command sets Prefect's environment before anything imports prefect.
 """
 
 from pathlib import Path
@@ -20,11 +20,11 @@ from flows.runs.cancellation import ended_from_the_dashboard
 def retrain(footage: str | None = None) -> State:
     """Pull new footage, run what is stale, compare with the model in production, promote or keep.
 
-    A run that finds another one at work ends at once as Skipped.
+    A run that finds another one running ends at once as Skipped.
 
     Args:
-        footage: a folder, s3://bucket/prefix or a manifest (.csv) whose videos are added to ingest.source; none: the
-            source is used as it is.
+        footage: a folder, s3://bucket/prefix or a manifest (.csv) whose videos are added to ingest.source; None: no
+            videos.
     """
     root = Path.cwd()
     prepare_environment(root)

@@ -1,4 +1,4 @@
-"""The model in production, measured on the candidate's held-out clips by the code that measured the candidate."""
+"""Measure the model in production as the candidate was measured, on the same held-out clips."""
 
 import shutil
 from pathlib import Path
@@ -25,9 +25,9 @@ def candidate_rows(workspace: Workspace) -> Rows:
 
 
 def production_rows(bundle: Path, params: Params, context: Context) -> Rows:
-    """Draw the same clips by the exported model in `bundle`, with its own codec and settings.
+    """Evaluate the exported model in `bundle`, with its own codec and settings, on the candidate's clips.
 
-    What was written down when it was promoted would not do: clips, detector and lip-sync expert may have changed since.
+    The figures of its promotion do not compare: clips, detector and lip-sync expert may have changed since.
 
     Raises:
         ValueError: the model is for clips of another size or rate, or of another version.
@@ -57,7 +57,7 @@ def production_rows(bundle: Path, params: Params, context: Context) -> Rows:
 
 
 def _furnish(scratch: Workspace, own: Workspace, bundle: Path, params: Params) -> None:
-    """The candidate's footage and judges, the bundle's models; the teacher's place is taken, as it is not asked."""
+    """Link the candidate's footage and metric networks, and the bundle's models; an unused stand-in is the teacher."""
     family = pick_family(dumped(params.wan))
     parts = family.given(scratch)
     missing = [name for name in parts if not (bundle / name).exists()]

@@ -1,8 +1,6 @@
-"""Call a webhook when a model is promoted or kept out, or a retraining fails.
+"""Call a webhook on each decision or failed retraining: `python -m flows.retraining.notifications URL`.
 
-`python -m flows.retraining.notifications URL`.
-
-These are two Prefect automations: seen, changed, paused and deleted on the dashboard.
+It creates two Prefect automations, which the dashboard shows, changes, pauses and deletes.
 """
 
 import argparse
@@ -27,7 +25,7 @@ _LOST = '{"event": "{{ event.event }}", "reason": "the run {{ event.resource.nam
 
 
 def automations(block: UUID) -> list["Automation"]:
-    """Of the runs that fail only those of the flow `retrain` count."""
+    """Return the two automations; of failed runs, only those of the flow `retrain` count."""
     from prefect.automations import Automation
     from prefect.events.actions import CallWebhook
     from prefect.events.schemas.automations import EventTrigger, Posture, ResourceSpecification
@@ -53,7 +51,7 @@ def automations(block: UUID) -> list["Automation"]:
 
 
 def install(url: str) -> list[str]:
-    """Save the webhook as a block, and the automations in place of earlier ones; their names."""
+    """Save the webhook as a block, replace earlier automations, return the names of the new ones."""
     from prefect.automations import Automation
     from prefect.blocks.webhook import Webhook
     from pydantic import SecretStr

@@ -1,4 +1,4 @@
-"""Train on what there is now, compare with the model in production, promote or keep; all of it written down."""
+"""Train on the present footage, compare with the model in production, promote or keep, and record it."""
 
 import logging
 import shutil
@@ -20,7 +20,7 @@ logger = logging.getLogger("cospeech.retrain")
 
 
 def retrain_once(root: Path, footage: str | None) -> tuple[Decision, str | None]:
-    """The decision, and the version in production after it.
+    """Retrain once; return the decision and the version in production after it.
 
     Raises:
         ValueError: a stage failed, or the registry or the footage cannot be reached; the model in production stays.
@@ -33,7 +33,7 @@ def retrain_once(root: Path, footage: str | None) -> tuple[Decision, str | None]
 
 
 def pull_footage(params: Params, root: Path, inbox: str) -> str:
-    """Bring new videos of `inbox` into ingest.source; a sentence on what came."""
+    """Copy new videos of `inbox` into ingest.source; return a sentence on them."""
     if params.ingest.source.startswith("s3://"):
         raise ValueError(
             f"ingest.source is {params.ingest.source}: footage is pulled into a folder of this machine; or add it to "
@@ -43,7 +43,7 @@ def pull_footage(params: Params, root: Path, inbox: str) -> str:
 
 
 def judge(params: Params, context: Context) -> tuple[Decision, str | None]:
-    """Let the gate decide on models/export and do what it says."""
+    """Decide on models/export by the gate, and promote it or keep the present version."""
     workspace = context.workspace
     registry = Registry.at(params.registry.location, params.registry.endpoint_url, workspace.root)
     state = registry.state()

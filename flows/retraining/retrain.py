@@ -1,6 +1,6 @@
-"""Retraining once, now: `python -m flows.retraining.retrain [--footage ADDRESS]`.
+"""Retrain once, now: `python -m flows.retraining.retrain [--footage ADDRESS]`.
 
-By the clock it is flows/retraining/deployment.py, served by `make schedule`.
+On a schedule flows/retraining/deployment.py does, served by `make schedule`.
 """
 
 import argparse
@@ -16,12 +16,12 @@ from flows.runs.artifacts import publish_decision
 
 
 def alone(root: Path) -> AbstractContextManager[None]:
-    """One retraining at a time in this folder; BusyError for the second."""
+    """Lock this folder for one retraining at a time; raises BusyError if another runs."""
     return exclusive(state_folder(root) / "locks", "retrain", wait=False)
 
 
 def retrain_once(root: Path, footage: str | None) -> tuple[Decision, str | None]:
-    """As flows.retraining.promote has it; ValueError where there is no project."""
+    """Do as `flows.retraining.promote.retrain_once`; raises ValueError where there is no project."""
     if not (root / "dvc.yaml").is_file():
         raise ValueError(f"{root} has no dvc.yaml; run this in a project folder")
     from flows.retraining import promote  # torch and all: not for a run that is skipped

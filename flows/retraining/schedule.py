@@ -1,4 +1,4 @@
-"""Serve the deployments of prefect.yaml from this machine, until it is ended: `python -m flows.retraining.schedule`."""
+"""Serve the deployments of prefect.yaml from this machine until stopped: `python -m flows.retraining.schedule`."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ ENTRYPOINT = "flows/retraining/deployment.py:retrain"
 
 
 def deployments(root: Path) -> list[JSONObject]:
-    """What prefect.yaml says.
+    """Read the deployments of prefect.yaml.
 
     Raises:
         ValueError: no file, or a deployment of another flow than flows/retraining/deployment.py.
@@ -35,7 +35,7 @@ def deployments(root: Path) -> list[JSONObject]:
 
 
 def served(root: Path) -> list["RunnerDeployment"]:
-    """The same as Prefect's objects."""
+    """Return the deployments as Prefect's objects."""
     from prefect.client.schemas.schedules import CronSchedule
 
     from flows.retraining.deployment import retrain
@@ -54,7 +54,7 @@ def served(root: Path) -> list["RunnerDeployment"]:
 
 
 def serve(root: Path) -> None:
-    """Register them with the server and run them when they are due; returns when it is told to end."""
+    """Register the deployments with the server and run them when they are due; return when stopped."""
     from prefect import serve as serve_all
 
     serve_all(*served(root), pause_on_shutdown=True)

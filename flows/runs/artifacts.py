@@ -1,4 +1,4 @@
-"""What the dashboard shows of a stage: its sentence, figures, timings and pictures as one markdown page."""
+"""Publish a stage on the dashboard: summary, figures, timings and pictures as one markdown page."""
 
 import base64
 import io
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from cospeech.registry.gate import Comparison, Decision
 
 EVENT_PROMOTED, EVENT_KEPT = "cospeech.model.promoted", "cospeech.model.kept"
-"""What automations can wait for."""
+"""Events that automations can wait for."""
 
 PICTURE_WIDTH = 960
 PICTURE_BYTES = 400_000
 PICTURES = 6
-"""The dashboard loads a page whole: a few pictures of a few hundred kilobytes."""
+"""Greatest number of pictures; the dashboard loads a page whole."""
 
 
 def stage_page(report: StageReport) -> str:
@@ -47,7 +47,7 @@ def _shown(value: Figure) -> str:
 
 
 def data_uri(path: Path) -> str:
-    """A picture file as a PNG data address, made smaller until it is at most PICTURE_BYTES."""
+    """Return a picture file as a PNG data address, scaled down to at most PICTURE_BYTES."""
     with Image.open(path) as opened:
         picture = opened.convert("RGB")
     picture.thumbnail((PICTURE_WIDTH, 4 * PICTURE_WIDTH))
@@ -81,7 +81,7 @@ def publish_stage(report: StageReport) -> None:
 
 
 def decision_page(decision: "Decision", version: str | None) -> str:
-    """What the gate said, in numbers."""
+    """Return the gate's decision as Markdown, with its figures."""
     parts = ["# promoted" if decision.promote else "# kept", decision.reason, f"In production: {version or 'nothing'}"]
     if decision.comparisons:
         columns = ["measure", "candidate", "production", "gain", "interval", "clips", "must be above", ""]

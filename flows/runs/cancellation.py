@@ -1,4 +1,4 @@
-"""A run that is cancelled on the dashboard ends, and all its processes with it, however it was started.
+"""End a run that is cancelled on the dashboard with all its processes, however it was started.
 
 Prefect itself ends only what its own workers and `make schedule` started.
 """
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 ASK_SECONDS = 2.0
-"""How often a run asks the server whether it was cancelled."""
+"""Between two questions to the server whether the run was cancelled."""
 
 logger = logging.getLogger("cospeech.flow")
 
 
 @contextmanager
 def ended_from_the_dashboard(name: str) -> Iterator[threading.Event]:
-    """While this is open, a cancelled flow run sets the event and tells this process to end, as SIGTERM does."""
+    """Watch the current flow run; when it is cancelled, set the event and send this process SIGTERM."""
     from prefect.context import FlowRunContext
 
     cancelled, done = threading.Event(), threading.Event()

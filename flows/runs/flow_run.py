@@ -1,6 +1,6 @@
-"""A plain function as a Prefect flow run: linked to its parent, with logs, progress and an artifact.
+"""Run a plain function as a Prefect flow run, under its parent, with logs, progress and an artifact.
 
-Prefect watches, it never decides: when the server goes away in the middle, the work goes on without it.
+Prefect only watches: when the server goes away, the work goes on without it.
 """
 
 import logging
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 USER_ERRORS = (ValueError, PoolBrokenError)
-"""Errors that are the user's to mend: shown as their message, without a traceback."""
+"""Errors that the user can fix: shown as their message, without a traceback."""
 
 CANCELLED_STATUS = 143
-"""Of a process whose run was cancelled on the dashboard: the one that SIGTERM gives."""
+"""Exit status of a process whose run was cancelled on the dashboard: SIGTERM's."""
 
 BY_HAND = "by hand"
 BY_HAND_EXPLAINED = "Runs that were started on a machine. They are shown and can be cancelled here, not started."
@@ -38,13 +38,13 @@ BY_HAND_EXPLAINED = "Runs that were started on a machine. They are shown and can
 HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 
 PROGRESS_SECONDS = 5.0
-"""A bar shorter than this gets no progress artifact; a longer one is updated this often."""
+"""Until a bar gets a progress artifact, and between its updates."""
 
 logger = logging.getLogger("cospeech.flow")
 
 
 def run_observed(name: str, function: Callable[[], T], publish: Callable[[T], None], root: Path) -> T:
-    """Call `function` once: as a flow run of this name if the Prefect server of this folder answers, else plainly.
+    """Call `function` once, as a flow run of this name if the Prefect server of this folder answers.
 
     `publish` is called with the result inside the flow run. An exception of `function` is raised as it is.
     """
@@ -57,7 +57,7 @@ def run_observed(name: str, function: Callable[[], T], publish: Callable[[T], No
 
 
 class _Run(Generic[T]):
-    """One flow run, and what came out of it."""
+    """One flow run and its result."""
 
     def __init__(self, name: str, function: Callable[[], T], publish: Callable[[T], None], root: Path) -> None:
         self.name, self.function, self.publish, self.root = name, function, publish, root
@@ -113,9 +113,9 @@ class _Run(Generic[T]):
 
 
 def _create_flow_run(flow: "Flow", parent: str | None) -> "FlowRun":
-    """A flow run; under the run `parent`, if that exists on this server.
+    """Create a flow run under the run `parent`, if this server has it.
 
-    Else under a deployment of its own, that nobody serves: the dashboard lets no other runs be cancelled.
+    Otherwise under a deployment that nobody serves, as the dashboard can cancel no other runs.
     """
     from prefect import Task
     from prefect.client.orchestration import get_client
@@ -140,8 +140,10 @@ def _create_flow_run(flow: "Flow", parent: str | None) -> "FlowRun":
 
 @contextmanager
 def without_heartbeats() -> Iterator[None]:
-    """Prefect's thread of heartbeats holds up the end by up to a second, and `close_left` finds dead runs without; so
-    they beat only for a user who has asked for them. `temporary_settings` would read all settings anew, slowly."""
+    """Turn off Prefect's heartbeats, unless the user has set them.
+
+    Their thread delays the end of a run by up to a second, and `close_left` finds dead runs without them. Prefect's
+    `temporary_settings` would read all settings again, slowly."""
     from prefect.context import SettingsContext, get_settings_context
 
     if HEARTBEATS in os.environ:
@@ -154,14 +156,14 @@ def without_heartbeats() -> Iterator[None]:
 
 
 def _terminal_shows_our_logs_only() -> None:
-    """Prefect's account of a run goes to the dashboard; its warnings still reach the terminal."""
+    """Keep Prefect's log of the run off the terminal, except for warnings."""
     for name in ("prefect.flow_runs", "prefect.task_runs", "cospeech"):
         logging.getLogger(name).propagate = False
     logging.getLogger("EventsWorker").setLevel(logging.ERROR)  # warns that it is at work whenever a run ends
 
 
 def _tell(failure: str, call: Callable[[], object]) -> None:
-    """Talking to the dashboard may fail in any way; it must neither fail the work nor hold it up."""
+    """Call the dashboard; a failure is a warning, and a server that is gone is not waited for."""
     if _server_is_there():
         _try_to_tell(failure, call)
     else:
@@ -176,12 +178,12 @@ def _try_to_tell(failure: str, call: Callable[[], object]) -> None:
 
 
 def _server_is_there() -> bool:
-    """Soon known, whereas Prefect's client tries for long."""
+    """Return whether the server answers, without the retries of Prefect's client."""
     return answers(os.environ["PREFECT_API_URL"])
 
 
 def observed_progress(inner: ProgressFactory) -> ProgressFactory:
-    """`inner`, and a progress artifact for bars that last, inside a flow run."""
+    """Wrap `inner` so that a bar that lasts has a progress artifact in its flow run."""
 
     @contextmanager
     def progress(label: str, total: int) -> Iterator[Progress]:

@@ -1,6 +1,6 @@
-"""The flow runs that processes of this folder are in, so that a later one closes those of a killed process.
+"""Record which processes of this folder are in which flow runs, and close the runs of killed processes.
 
-Prefect would show them Running for ever.
+Prefect would show those as Running for ever.
 """
 
 import platform
@@ -18,7 +18,7 @@ from flows.process.groups import identified, identity
 
 @contextmanager
 def remembered(root: Path, run: UUID) -> Iterator[None]:
-    """While this is open the run is written down; afterwards too, if the server was not told how it ended."""
+    """Record the run during the block, and longer if the server was not told how it ended."""
     path = _folder(root) / f"{run}.json"
     write_json(path, {"machine": platform.node(), **identity(psutil.Process())})
     told = True
@@ -33,7 +33,7 @@ def remembered(root: Path, run: UUID) -> Iterator[None]:
 
 
 def close_left(root: Path) -> None:
-    """Set the runs of this machine whose process is gone Crashed."""
+    """Mark the runs of this machine whose process is gone as Crashed."""
     left = [path for path in sorted(_folder(root).glob("*.json")) if _left(path)]
     if not left:
         return
