@@ -74,7 +74,7 @@ def control(quantity: Quantity, found: PoseTrack, asked: PoseTrack) -> Control:
     covariance = asked_energy = found_energy = 0.0
     numbers = 0
     for points, values in quantity.parts:
-        seen = asked.found[:, points].all(1)
+        seen = np.all(asked.found[:, points], axis=1)
         if not seen.any():
             continue
         there = seen & np.all(found.found[:, points], axis=1)

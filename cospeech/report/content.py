@@ -52,7 +52,7 @@ class Strips:
 class ReportData:
     """All that the page shows.
 
-    metrics: of reports/metrics.json. strips: by clip. rows: a dict a clip and model. offsets: of stretches of the
+    metrics: of reports/metrics.json. strips: by clip. rows: one dict per clip and model. offsets: of segments of the
     held-out footage, frames. shifts: model -> mean distance of lips and speech by shift. ablation: rows of
     reports/ablation.json. refused: clips and why. reasons: how many clips each kind refused. params: as written. data:
     short facts.

@@ -91,7 +91,7 @@ def shown(value: object, measure: Measure | None = None) -> str:
 
 
 def _told(measures: Sequence[Measure], data: ReportData) -> list[Measure]:
-    """Without those that no model has; the table of what was not measured names them."""
+    """Return the measures that some model has; the table of missing measures names the others."""
     return _with_values(measures, [data.metrics[model] for model in TITLES])
 
 
