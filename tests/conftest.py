@@ -37,8 +37,27 @@ ORDER = (
 story and the files that wait for its run there is enough for the other process."""
 
 
+SERVERS = {"prefect_server", "s3_server"}
+"""Fixtures that start a real server."""
+MARKED = {
+    "browser": (
+        "tests/cospeech/report/test_browser.py",
+        "tests/cospeech/serving/test_browser.py",
+        "tests/flows/test_dashboard.py",
+    ),
+    "slow": ("tests/flows", "tests/stages/wan"),
+}
+"""Marks of whole files and folders; `server` is of every test that uses one of SERVERS."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = [ROOT / name for name in ORDER]
+    for item in items:
+        marks = [mark for mark, paths in MARKED.items() if any(item.path.is_relative_to(ROOT / path) for path in paths)]
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            marks.append("server")
+        for mark in marks:
+            item.add_marker(mark)
     items.sort(key=lambda item: next(rank for rank, place in enumerate(places) if item.path.is_relative_to(place)))
 
 

@@ -17,7 +17,7 @@ import torch
 import yaml
 
 from cospeech.config import Params
-from cospeech.config.results import RegistrySection
+from cospeech.config.results import RegistrySection, RuleSection
 from cospeech.harness.workspace import Workspace
 from cospeech.models.transformers.denoiser import Denoiser
 from cospeech.registry.versions import Registry
@@ -36,7 +36,8 @@ from tests.stages.tiny_run import context_of, make_workspace, tiny_params
 def params(repository: Path) -> Params:
     """PSNR alone decides, as the models are untrained; two clips are few, so the interval is wide."""
     params = tiny_params(repository)
-    gate = params.gate.model_copy(update={"measures": {"psnr": params.gate.measures["psnr"]}, "clips": 2})
+    psnr = RuleSection(better="higher", margin=0.0)
+    gate = params.gate.model_copy(update={"measures": {"psnr": psnr}, "clips": 2})
     registry = RegistrySection(location="models/registry", endpoint_url=None)
     return params.model_copy(update={"gate": gate, "registry": registry})
 
