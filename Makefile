@@ -78,8 +78,8 @@ schedule: env ## retrain by the clock, as prefect.yaml says, until ended (Ctrl-C
 test: dev ## all tests, the whole pipeline on params/smoke.yaml included
 	@python -m pytest $(TWO_AT_A_TIME) $(PYTEST)
 
-test-fast: dev ## the tests without the whole pipeline
-	@python -m pytest $(TWO_AT_A_TIME) -m "not e2e" $(PYTEST)
+test-fast: dev ## the tests that need neither the whole pipeline nor a server or browser
+	@python -m pytest $(TWO_AT_A_TIME) -m "not (e2e or slow or browser or server)" $(PYTEST)
 
 lint: dev ## style, types, import rules, parameter files, the DVC graph
 	@ruff check
