@@ -97,7 +97,7 @@ def control(quantity: Quantity, found: PoseTrack, asked: PoseTrack) -> Control:
 
 def _about_mean(values: np.ndarray) -> np.ndarray:
     """(T, ...) -> (T, C), each number about its mean over time."""
-    columns = values.reshape(len(values), -1)
+    columns = values.reshape(len(values), -1).astype(np.float64)
     return columns - columns.mean(0)
 
 

