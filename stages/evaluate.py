@@ -11,7 +11,7 @@ from cospeech.datasets.loss_weights import CellWeights
 from cospeech.datasets.motion_clips import load_moving
 from cospeech.datasets.windows import Clip, longest_window
 from cospeech.evaluation.av_offset import footage_offsets, offset_table
-from cospeech.evaluation.clip_metrics import Measured, measure
+from cospeech.evaluation.clip_metrics import Measured, RealFeatures, measure
 from cospeech.evaluation.control_tables import control_tables
 from cospeech.evaluation.generate_all import MODELS, DrawnSet, draw_all, take_all
 from cospeech.evaluation.motion_lip_sync import puppet_scores
@@ -155,8 +155,8 @@ def _measure_all(
     """In threads, for most of it is work outside of Python that uses one core."""
     jobs = []
     for stretch, made in zip(stretches, takes, strict=True):
-        heard = judges.sync.speech(stretch.sound) if judges.sync else None
-        jobs += [(take, stretch, judges, heard) for take in made.values()]
+        real = RealFeatures.of(stretch, judges)
+        jobs += [(take, stretch, judges, real) for take in made.values()]
     with context.progress("measure", len(jobs)) as bar, ThreadPoolExecutor(min(available_cores(), _AT_ONCE)) as threads:
         measured = []
         for each in threads.map(lambda job: measure(*job), jobs):

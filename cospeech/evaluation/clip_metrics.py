@@ -33,13 +33,31 @@ class Measured:
     features: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-def measure(take: Take, stretch: Stretch, judges: Judges, heard: np.ndarray | None) -> Measured:
-    """Every measure of a take. What cannot be measured, or compares real footage with itself, is None.
+@dataclass(frozen=True)
+class RealFeatures:
+    """What networks make of a real stretch, once for all takes of it; None where the network is not there.
 
-    heard: the judge's embeddings of the speech of the whole clip.
+    speech: embeddings of the whole clip. identity: (T, D). expression: (T, 52).
     """
+
+    speech: np.ndarray | None
+    identity: np.ndarray | None
+    expression: np.ndarray | None
+
+    @classmethod
+    def of(cls, stretch: Stretch, judges: Judges) -> "RealFeatures":
+        picture = stretch.frames, stretch.track.keypoints
+        return cls(
+            speech=judges.sync.speech(stretch.sound) if judges.sync else None,
+            identity=judges.identity(*picture) if judges.identity else None,
+            expression=judges.expression(*picture) if judges.expression else None,
+        )
+
+
+def measure(take: Take, stretch: Stretch, judges: Judges, real: RealFeatures) -> Measured:
+    """Every measure of a take. What cannot be measured, or compares real footage with itself, is None."""
     psnr = image.psnr(take.frames, stretch.frames)
-    shifts = None if judges.sync is None or heard is None else lip_shifts(take, stretch, judges, heard)
+    shifts = None if real.speech is None else lip_shifts(take, stretch, judges, real.speech)
     shut, spoken = lips.bilabial_closure(take.track, stretch.phones, stretch.fps, stretch.start)
     controls = _controls(take, stretch)
     events = None
@@ -52,7 +70,7 @@ def measure(take: Take, stretch: Stretch, judges: Judges, heard: np.ndarray | No
         "model": take.model,
         **dict.fromkeys(measure.key for measure in MEASURES),
         **{key: getattr(controls[quantity], part) for key, (quantity, part) in CONTROLS.items() if controls},
-        **({} if take.real else _against_truth(take, stretch, judges, psnr)),
+        **({} if take.real else _against_truth(take, stretch, judges, real, psnr)),
         "bilabial_closure": shut / spoken if spoken else None,
         "bilabials": spoken,
         "hkc": hands.hkc(take.track),
@@ -71,33 +89,34 @@ def _controls(take: Take, stretch: Stretch) -> dict[str, Control]:
     return {quantity.key: control(quantity, take.close_up, stretch.track) for quantity in QUANTITIES}
 
 
-def _against_truth(take: Take, stretch: Stretch, judges: Judges, psnr: np.ndarray) -> dict[str, Value]:
+def _against_truth(
+    take: Take, stretch: Stretch, judges: Judges, real: RealFeatures, psnr: np.ndarray
+) -> dict[str, Value]:
     return {
         "psnr": float(psnr.mean()),
         "ssim": float(image.ssim(take.frames, stretch.frames).mean()),
         "lpips": float(judges.lpips(take.frames, stretch.frames).mean()) if judges.lpips else None,
         "lmd": _mean(lips.lmd(take.track, stretch.track)),
         "hand_pck": hands.hand_pck(take.track, stretch.track),
-        "identity": _identity(take, stretch, judges),
-        "expression": _expression(take, stretch, judges),
+        "identity": _identity(take, stretch, judges, real),
+        "expression": _expression(take, stretch, judges, real),
         **region_metrics(take, stretch, judges.lpips),
     }
 
 
-def _identity(take: Take, stretch: Stretch, judges: Judges) -> float | None:
-    if judges.identity is None:
+def _identity(take: Take, stretch: Stretch, judges: Judges, real: RealFeatures) -> float | None:
+    if judges.identity is None or real.identity is None:
         return None
-    made, real = (judges.identity(each.frames, each.track.keypoints) for each in (take, stretch))
     found = lips.face_found(take.track) & lips.face_found(stretch.track)
-    return identity_similarity(made, real, found)
+    return identity_similarity(judges.identity(take.frames, take.track.keypoints), real.identity, found)
 
 
-def _expression(take: Take, stretch: Stretch, judges: Judges) -> float | None:
-    """Both faces are looked for where the real one is."""
-    if judges.expression is None:
+def _expression(take: Take, stretch: Stretch, judges: Judges, real: RealFeatures) -> float | None:
+    """The drawn face is looked for where the real one is."""
+    if judges.expression is None or real.expression is None:
         return None
-    made, real = (judges.expression(each.frames, stretch.track.keypoints) for each in (take, stretch))
-    return expression_distance(made, real, ~np.isnan(made[:, 0]) & ~np.isnan(real[:, 0]))
+    made = judges.expression(take.frames, stretch.track.keypoints)
+    return expression_distance(made, real.expression, ~np.isnan(made[:, 0]) & ~np.isnan(real.expression[:, 0]))
 
 
 def _features(take: Take, judges: Judges) -> dict[str, np.ndarray]:
