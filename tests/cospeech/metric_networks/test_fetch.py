@@ -101,5 +101,5 @@ def test_a_checkpoint_that_would_run_code_is_refused() -> None:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return print, ("run",)
 
-    with pytest.raises(ValueError, match=r"asks for builtins\.print; nothing but arrays"):
+    with pytest.raises(ValueError, match=r"asks for .*print; nothing but arrays"):
         convert_i3d(pickle.dumps({"params": Evil()}))

@@ -108,7 +108,7 @@ def test_a_second_of_footage_goes_all_the_way(params: Params, repository: Path, 
         speech = decode_speech(source, 16000, 0.0, 1.0).samples
         (tmp_path / "footage").mkdir(exist_ok=True)
         write_video(tmp_path / f"footage/{clip}.mp4", read_frames(source)[:25], 25, speech, 16000)
-        rows.append(f"{clip}.mp4,{clip[:4]},CC0-1.0,synthetic,{split}")
+        rows.append(f"{clip}.mp4,{clip[:4]},CC0-1.0,given,{split}")
     (tmp_path / "footage/manifest.csv").write_text("\n".join(rows) + "\n")
     params = changed(params, "ingest", source=str(tmp_path / "footage"))
     params = changed(params, "curate", clip_seconds=0.5, voice_share=0.0, av_evidence=1.0)
