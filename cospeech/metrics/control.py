@@ -167,14 +167,18 @@ def _face(key: str, title: str, unit: str, least: float, values: Callable[[np.nd
     return Quantity(key, title, unit, least, ((sk.FACE, lambda keypoints, _: values(keypoints)),))
 
 
+def _named(finger: int) -> str:
+    return FINGERS[finger] if finger == 0 else f"{FINGERS[finger]} finger"
+
+
 def _tip(finger: int) -> Quantity:
     parts = tuple((hand, lambda found, asked, hand=hand: finger_tip(found, asked, hand, finger)) for hand in _BOTH)
-    return Quantity(f"{FINGERS[finger]}_tip", f"tip of the {FINGERS[finger]}", "hand sizes", 0.02, parts)
+    return Quantity(f"{FINGERS[finger]}_tip", f"{_named(finger)}, tip", "hand sizes", 0.02, parts)
 
 
 def _bend(finger: int) -> Quantity:
     parts = tuple((hand, lambda found, _, hand=hand: finger_bend(found, hand, finger)) for hand in _BOTH)
-    return Quantity(f"{FINGERS[finger]}_bend", f"bend of the {FINGERS[finger]}", "of its length", 0.01, parts)
+    return Quantity(f"{FINGERS[finger]}_bend", f"{_named(finger)}, bend", "of its length", 0.01, parts)
 
 
 QUANTITIES = (

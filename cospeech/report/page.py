@@ -28,11 +28,11 @@ _MOTION = {
     "ground_truth": "real motion",
 }
 _CONTROLLED = {
-    "codec": "codec alone: the limit of latents",
+    "codec": "codec alone",
     "teacher": "teacher",
     "student": "student",
     "still": "still picture",
-    "truth": "real picture: the limit of the detector",
+    "truth": "real picture",
 }
 _ARROWS = {"higher": "↑", "lower": "↓", "one": "→1", "truth": "≈"}
 
@@ -86,7 +86,7 @@ def shown(value: object, measure: Measure | None = None) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.{measure.digits}f}" if measure else f"{value:.4g}"
+        return f"{value:z.{measure.digits}f}" if measure else f"{value:.4g}"
     return str(value)
 
 
