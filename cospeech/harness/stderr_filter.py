@@ -14,6 +14,8 @@ HARMLESS = (
     "All log messages before absl::InitializeLog() is called",
     "inference_feedback_manager.cc",
     "Using NORM_RECT without IMAGE_DIMENSIONS",
+    "A local ModelResources object is created",
+    "Sets FaceBlendshapesGraph acceleration to xnnpack by default",
 )
 
 

@@ -5,6 +5,7 @@ Axes: T frames, H W pixels, E = 52 coefficients.
 
 import zipfile
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -46,12 +47,13 @@ class Blendshapes:
         if not zipfile.is_zipfile(task) or _PART not in zipfile.ZipFile(task).namelist():
             raise ValueError(f"{key}: {task} has no {_PART} inside: face_landmarker.task with blendshapes is needed")
         self._task = task
+        self._one_at_a_time = Lock()  # notices are held back for the whole process
 
     def __call__(self, frames: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
         """Of one continuous shot: (T, H, H, 3) uint8, (T, 133, 2) pixels -> (T, 52) float64 in 0..1, NaN where no face
         is found. keypoints: where the face is looked for."""
         faces = cut(frames, square_boxes(keypoints[:, sk.FACE], _ROOM), _SIDE)
-        with without_notices():
+        with self._one_at_a_time, without_notices():
             graph = _Graph(self._task)
             return np.stack([graph.look(face) for face in faces])
 
