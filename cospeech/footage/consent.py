@@ -10,7 +10,7 @@ from pathlib import Path
 from cospeech.harness.files import atomic_path
 
 CONSENT_FORMS = ("yes", "given", "given in writing", "granted", "signed", "written", "in writing")
-"""Accepted statements of consent, alone or with a note: "yes", "yes: form 12", "yes, signed", "signed (2026-01-02)"."""
+"""Accepted as consent: alone, with a date ("signed 2026-01-02") or a note ("yes: form 12", "yes, signed")."""
 NOT_NEEDED = "not needed"
 """A further accepted statement; a note must give the reason."""
 LICENCE_FORMS = (
@@ -19,7 +19,10 @@ LICENCE_FORMS = (
 )
 """Accepted beginnings of a licence: a known licence, the owner of the footage, or the address of the terms."""
 _DOUBT = r"\b(but|except|until|unless|withdrawn|revoked|refused|denied|pending|expired|unknown|todo|tbd)\b|\?(?!\w)"
-_CONSENT = re.compile(rf"({'|'.join((*CONSENT_FORMS, NOT_NEEDED))})(?:\s*[:,;(]\s*(.*))?", re.IGNORECASE | re.DOTALL)
+_DATE = r"\d{4}-\d{2}-\d{2}"
+_CONSENT = re.compile(
+    rf"({'|'.join((*CONSENT_FORMS, NOT_NEEDED))})(?:\s*[:,;(]\s*(.*)|\s+{_DATE})?", re.IGNORECASE | re.DOTALL
+)
 _LICENCE = re.compile("|".join(LICENCE_FORMS), re.IGNORECASE)
 
 

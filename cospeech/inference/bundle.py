@@ -25,7 +25,7 @@ from ..sampling.quantization import Floating, in_arithmetic, load_ranges, pick_a
 from ..utils.precision import Precision, resolve_precision
 
 RANGES = "ranges.json"
-"""In an export, what the layers take in (`nets/arithmetic.py`); without it all is drawn in floating point."""
+"""In an export, what the layers take in (`sampling/quantization.py`); without it all is drawn in floating point."""
 Network = TypeVar("Network", bound=Model)
 Loaded = TypeVar("Loaded")
 

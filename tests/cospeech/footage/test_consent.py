@@ -56,6 +56,7 @@ def refused(consent: str | None, licence: str | None) -> list[str]:
     "consent",
     [
         *("yes", "Yes", "given in writing", "written", "yes, signed", "signed (2026-01-02)", "granted: form 12"),
+        "signed 2026-01-02",
         *("not needed: synthetic person, portrays nobody", "not needed: no person is shown"),
     ],
 )
@@ -71,6 +72,8 @@ def test_consent_in_a_stated_form(consent: str) -> None:
             "yes?",
             "yes, but withdrawn in May",
             "signed: pending",
+            "signed 2026",
+            "not needed 2026-01-02",
             "not given",
             "not needed",
             "not needed: ",
